@@ -5,5 +5,6 @@
 //! the wire form kept beside it, so that what went in comes out whole.
 
 pub mod labels;
+pub mod schema;
 
 pub use labels::{Annotations, Labels, SharedList};

@@ -1,0 +1,34 @@
+//! Chores run by hand.
+//!
+//! `cargo run --manifest-path xtask/Cargo.toml -- schema SWAGGER.json src/objects/schema/fields.txt`
+//! writes the field table from Kubernetes' `api/openapi-spec/swagger.json`.
+
+mod schema;
+
+use std::process::ExitCode;
+use std::{env, fs};
+
+const USAGE: &str = "usage: xtask schema SWAGGER.json OUTPUT";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.as_slice() {
+        ["schema", swagger, output] => write_schema(swagger, output),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write_schema(swagger: &str, output: &str) -> Result<(), String> {
+    let text = fs::read(swagger).map_err(|error| format!("{swagger}: {error}"))?;
+    let document = serde_json::from_slice(&text).map_err(|error| format!("{swagger}: {error}"))?;
+    let table = schema::table(&document)?;
+    fs::write(output, table).map_err(|error| format!("{output}: {error}"))
+}

@@ -1,1 +1,18 @@
-//! (room)
+//! The shared vocabulary of components: requests and responses of the API, watch changes, the read-only [`View`] that
+//! stands for an informer cache, and the [`Reconciler`] trait of controllers.
+//!
+//! Components never call each other. They read a view, return requests, and are told of changes; `sim` decides when.
+
+mod error;
+mod reconciler;
+mod request;
+mod table;
+mod view;
+
+pub use error::{ApiError, Cause, Reason};
+pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
+pub use request::{
+    DeleteOptions, EventKind, EventSpec, MetaPatch, Part, PatchType, Preconditions, Propagation, Request, Response,
+};
+pub use table::{IdSet, Table};
+pub use view::{Change, ChangeType, View};

@@ -2,9 +2,44 @@
 //!
 //! An object exists in two forms. The **wire form** is a JSON document, complete, as manifests, patches and the
 //! event log have it. The **snapshot** is a typed struct that holds what the simulation decides on, with the rest of
-//! the wire form kept beside it, so that what went in comes out whole.
+//! the wire form kept beside it, so that what went in comes out whole. Snapshots are immutable behind `Arc`; a pod
+//! shares its spec and labels with the template it was made from.
 
-pub mod labels;
+mod cluster;
+mod condition;
+mod labels;
+mod meta;
+mod network;
+mod object;
+mod pod;
+mod pod_spec;
+mod resources;
 pub mod schema;
+mod text;
+mod time;
+mod workload;
 
+pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
+pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
 pub use labels::{Annotations, Labels, SharedList};
+pub use meta::{ObjectMeta, OwnerReference, Uid};
+pub use network::{
+    Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, Service, ServicePort, ServiceSpec,
+    TargetRef,
+};
+pub use object::{Key, Kind, Object, OpaqueObject, Resource, Typed, WireError};
+pub use pod::{ContainerState, ContainerStatus, Pod, PodPhase, PodStatus, Terminated};
+pub use pod_spec::{
+    Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass, ReadinessGate,
+    ResourceRequirements, RestartPolicy, SchedulingGate, Toleration,
+};
+pub use resources::Resources;
+pub use text::Text;
+pub use time::{Timestamp, TimestampError, WallTime};
+pub use workload::{
+    Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, ObjectSelector, ReplicaSet, ReplicaSetSpec,
+    ReplicaSetStatus,
+};
+
+mod interim;
+pub use interim::{IntOrPercent, LabelSelector, Quantity, Selector};

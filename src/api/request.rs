@@ -1,0 +1,196 @@
+//! Requests that components send to the API server, as data.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, Text, Uid};
+
+use super::ApiError;
+
+/// What the server answers: the object as stored (for a deletion, as it was last).
+pub type Response = Result<Object, ApiError>;
+
+/// A request to the API server.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Creates an object, made by a component from defaulted parts.
+    Create(Object),
+    /// Replaces an object. A `resourceVersion` other than 0 must be the stored one.
+    Update(Object, Part),
+    /// Changes some metadata, whatever else changed meanwhile.
+    PatchMeta {
+        /// Kind.
+        kind: Kind,
+        /// Which object.
+        key: Key,
+        /// The uid that the object must have; [`Uid::None`] = any.
+        uid: Uid,
+        /// What changes.
+        patch: MetaPatch,
+    },
+    /// Applies a patch document.
+    Patch {
+        /// Kind.
+        kind: Kind,
+        /// Which object.
+        key: Key,
+        /// Which rules the document follows.
+        patch_type: PatchType,
+        /// The document.
+        document: Arc<Value>,
+        /// Which part of the object it may change.
+        part: Part,
+    },
+    /// Deletes an object.
+    Delete {
+        /// Kind.
+        kind: Kind,
+        /// Which object.
+        key: Key,
+        /// Grace, propagation, preconditions.
+        options: DeleteOptions,
+    },
+    /// Binds a pod to a node (`pods/binding`).
+    Bind {
+        /// The pod.
+        pod: Key,
+        /// Uid that the pod must have.
+        uid: Uid,
+        /// The node.
+        node: Arc<str>,
+    },
+    /// Records an Event. It goes its own way and is never waited for.
+    Event(EventSpec),
+}
+
+/// Which part of an object a write may change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// All but the status.
+    #[default]
+    Main,
+    /// The status (`/status`).
+    Status,
+    /// Namespaces: the finalizers of the content (`/finalize`).
+    Finalize,
+}
+
+/// Rules of a patch document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchType {
+    /// Strategic merge patch.
+    Strategic,
+    /// JSON merge patch, RFC 7386.
+    Merge,
+    /// JSON patch, RFC 6902.
+    Json,
+}
+
+/// A change of metadata that needs no version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MetaPatch {
+    /// Owner to add, or to replace by uid.
+    pub add_owner: Option<OwnerReference>,
+    /// Uids of owners to remove.
+    pub remove_owners: Vec<Uid>,
+    /// Owners, by uid, whose `blockOwnerDeletion` is to be cleared.
+    pub unblock_owners: Vec<Uid>,
+    /// Finalizers to add.
+    pub add_finalizers: Vec<Arc<str>>,
+    /// Finalizers to remove.
+    pub remove_finalizers: Vec<Arc<str>>,
+    /// Labels to set, or to remove if `None`.
+    pub labels: Vec<(Arc<str>, Option<Arc<str>>)>,
+    /// Annotations to set, or to remove if `None`.
+    pub annotations: Vec<(Arc<str>, Option<Arc<str>>)>,
+}
+
+/// What happens to dependents of a deleted object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Propagation {
+    /// The garbage collector deletes them afterwards.
+    Background,
+    /// They go first.
+    Foreground,
+    /// They stay and lose the reference.
+    Orphan,
+}
+
+/// What must hold for a deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preconditions {
+    /// Uid; [`Uid::None`] = any.
+    pub uid: Uid,
+    /// Version; 0 = any.
+    pub resource_version: u64,
+}
+
+/// Options of a deletion.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// Seconds of grace, pods only; absent = the pod's own.
+    pub grace_period_seconds: Option<i64>,
+    /// Dependents; absent = the kind's default.
+    pub propagation: Option<Propagation>,
+    /// Preconditions.
+    pub preconditions: Preconditions,
+}
+
+impl DeleteOptions {
+    /// Only the object with that uid.
+    #[must_use]
+    pub fn of_uid(uid: Uid) -> Self {
+        Self { preconditions: Preconditions { uid, resource_version: 0 }, ..Self::default() }
+    }
+}
+
+/// `Normal` or `Warning`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// Nothing to worry about.
+    Normal,
+    /// Something is wrong.
+    Warning,
+}
+
+impl EventKind {
+    /// As the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// An Event to record. Who speaks is known to the recorder of the process.
+#[derive(Clone, Debug)]
+pub struct EventSpec {
+    /// The object that it is about.
+    pub about: ObjectReference,
+    /// Normal or warning.
+    pub kind: EventKind,
+    /// Why, one word.
+    pub reason: Text,
+    /// For people.
+    pub message: Text,
+}
+
+impl EventSpec {
+    /// An event about an object.
+    #[must_use]
+    pub fn about(object: &Object, kind: EventKind, reason: impl Into<Text>, message: impl Into<Text>) -> Self {
+        let meta = object.meta();
+        let about = ObjectReference {
+            kind: Arc::<str>::from(object.kind_name()).into(),
+            api_version: Arc::<str>::from(object.api_version()).into(),
+            namespace: meta.namespace.clone().into(),
+            name: meta.name.clone().into(),
+            uid: meta.uid.clone(),
+            ..ObjectReference::default()
+        };
+        Self { about, kind, reason: reason.into(), message: message.into() }
+    }
+}

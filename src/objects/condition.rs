@@ -1,0 +1,99 @@
+//! Status conditions, one shape for all kinds.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{self, Text};
+use super::{SharedList, Timestamp};
+
+/// Whether a condition holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not.
+    False,
+    /// Nobody can tell.
+    #[default]
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// `True` or `False`.
+    #[must_use]
+    pub const fn of(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+    /// As the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// One condition of a status.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Condition {
+    /// What is stated, such as `Ready`.
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// Pods and others: the generation that the statement is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Nodes: last time the reporter spoke.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat_time: Option<Timestamp>,
+    /// Deployments: last time the condition was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
+    /// Last change of `status`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Timestamp>,
+    /// Why, one word.
+    #[serde(skip_serializing_if = "text::is_empty")]
+    pub reason: Text,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "text::is_empty")]
+    pub message: Text,
+}
+
+impl Condition {
+    /// A condition that changed at `at`.
+    #[must_use]
+    pub fn new(kind: impl Into<Text>, status: ConditionStatus, at: Timestamp) -> Self {
+        Self { kind: kind.into(), status, last_transition_time: Some(at), ..Self::default() }
+    }
+
+    /// With a reason and a message.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<Text>, message: impl Into<Text>) -> Self {
+        self.reason = reason.into();
+        self.message = message.into();
+        self
+    }
+}
+
+/// Look-ups in a list of conditions.
+pub trait Conditions {
+    /// The condition of that type.
+    fn find(&self, kind: &str) -> Option<&Condition>;
+    /// Whether the condition of that type is `True`.
+    fn is_true(&self, kind: &str) -> bool {
+        self.find(kind).is_some_and(|condition| condition.status == ConditionStatus::True)
+    }
+}
+
+impl Conditions for [Condition] {
+    fn find(&self, kind: &str) -> Option<&Condition> {
+        self.iter().find(|condition| condition.kind == *kind)
+    }
+}
+
+/// A shared list of conditions.
+pub type ConditionList = SharedList<Condition>;

@@ -1,0 +1,249 @@
+//! Services and EndpointSlices.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::meta::ObjectMeta;
+use super::object::{Kind, Resource, WireError, take, take_value, wire_object};
+use super::text::Text;
+use super::{IntOrPercent, Labels, SharedList, Uid};
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// Metadata.
+    pub meta: ObjectMeta,
+    /// Desired state.
+    pub spec: Arc<ServiceSpec>,
+    /// Observed state, in wire form.
+    pub status: Value,
+}
+
+/// Desired state of a Service: the wire form, and beside it what the simulation decides on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec {
+    #[serde(skip)]
+    wire: Map<String, Value>,
+    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
+    #[serde(rename = "type")]
+    pub kind: Text,
+    /// Which pods; `None` = endpoints are managed by hand.
+    pub selector: Option<Labels>,
+    /// Virtual address, `None` for headless services, empty if not allocated.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Text,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+    /// Whether pods that are not ready get traffic too.
+    pub publish_not_ready_addresses: bool,
+    /// IP families, `IPv4` and `IPv6`.
+    pub ip_families: Vec<Text>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServicePort {
+    /// Name; empty only if it is the only port.
+    pub name: Text,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: Text,
+    /// Application protocol hint.
+    pub app_protocol: Option<Text>,
+    /// Port of the virtual address.
+    pub port: i32,
+    /// Port of the pods, by number or name; absent = same as `port`.
+    pub target_port: Option<IntOrPercent>,
+    /// Port on every node, 0 = none.
+    pub node_port: i32,
+}
+
+impl ServiceSpec {
+    /// Compiles a defaulted, validated spec in wire form.
+    ///
+    /// # Errors
+    /// If a field that the simulation reads has another type than the API's.
+    pub fn from_wire(wire: Map<String, Value>) -> Result<Self, WireError> {
+        let value = Value::Object(wire);
+        let mut spec = Self::deserialize(&value).map_err(|e| WireError::new("spec", e))?;
+        if let Value::Object(wire) = value {
+            spec.wire = wire;
+        }
+        Ok(spec)
+    }
+
+    /// The spec in wire form.
+    #[must_use]
+    pub const fn wire(&self) -> &Map<String, Value> {
+        &self.wire
+    }
+
+    /// Whether the service has no virtual address by intent.
+    #[must_use]
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip == *"None"
+    }
+}
+
+impl Resource for Service {
+    const KIND: Kind = Kind::Service;
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+
+    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
+        let meta = take(&mut wire, "metadata")?;
+        let spec = Arc::new(ServiceSpec::from_wire(wire_object(&mut wire, "spec"))?);
+        Ok(Self { meta, spec, status: take_value(&mut wire, "status") })
+    }
+
+    fn spec_wire(&self) -> Option<Value> {
+        Some(Value::Object(self.spec.wire().clone()))
+    }
+
+    fn status_wire(&self) -> Option<Value> {
+        Some(if self.status.is_null() { serde_json::json!({"loadBalancer": {}}) } else { self.status.clone() })
+    }
+}
+
+/// A slice of the endpoints of a Service.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndpointSlice {
+    /// Metadata; label `kubernetes.io/service-name` names the service.
+    pub meta: ObjectMeta,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    pub address_type: Text,
+    /// Endpoints.
+    pub endpoints: SharedList<Endpoint>,
+    /// Ports of every endpoint in the slice.
+    pub ports: SharedList<EndpointPort>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Endpoint {
+    /// Addresses, one.
+    pub addresses: Vec<Text>,
+    /// State.
+    pub conditions: EndpointConditions,
+    /// DNS name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<Arc<str>>,
+    /// The pod behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_ref: Option<TargetRef>,
+    /// Node of the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<Arc<str>>,
+    /// Zone of the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Arc<str>>,
+    /// What is valid and not simulated (hints, deprecatedTopology).
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// State of an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointConditions {
+    /// Gets new connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    /// Passes its readiness probe, being deleted or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serving: Option<bool>,
+    /// Is being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminating: Option<bool>,
+}
+
+/// The object behind an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TargetRef {
+    /// Kind, `Pod`.
+    pub kind: Text,
+    /// Namespace.
+    #[serde(skip_serializing_if = "super::text::is_empty")]
+    pub namespace: Text,
+    /// Name.
+    pub name: Text,
+    /// Uid.
+    #[serde(skip_serializing_if = "Uid::is_none")]
+    pub uid: Uid,
+}
+
+/// A port of a slice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EndpointPort {
+    /// Name, that of the service's port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text>,
+    /// Port of the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i32>,
+    /// Protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Text>,
+    /// Application protocol hint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_protocol: Option<Text>,
+}
+
+/// Label of an EndpointSlice that names its service.
+pub const SERVICE_NAME_LABEL: &str = "kubernetes.io/service-name";
+
+impl EndpointSlice {
+    /// Name of the service.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.meta.labels.get(SERVICE_NAME_LABEL)
+    }
+}
+
+impl Endpoint {
+    /// The first address as an IP.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.addresses.first().and_then(|address| address.parse().ok())
+    }
+}
+
+impl Resource for EndpointSlice {
+    const KIND: Kind = Kind::EndpointSlice;
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+
+    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
+        Ok(Self {
+            meta: take(&mut wire, "metadata")?,
+            address_type: take(&mut wire, "addressType")?,
+            endpoints: take(&mut wire, "endpoints")?,
+            ports: take(&mut wire, "ports")?,
+        })
+    }
+
+    fn fill_wire(&self, wire: &mut Map<String, Value>) {
+        wire.insert("addressType".into(), Value::String(self.address_type.to_string()));
+        wire.insert("endpoints".into(), serde_json::to_value(&self.endpoints).unwrap_or_default());
+        wire.insert("ports".into(), serde_json::to_value(&self.ports).unwrap_or_default());
+    }
+}

@@ -1,0 +1,340 @@
+//! Pod specs and templates: the wire form, and beside it what the simulation decides on.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::SharedList;
+use super::labels::Labels;
+use super::object::WireError;
+use super::resources::Resources;
+
+/// What restarts when a container ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum RestartPolicy {
+    /// Every ended container is started again.
+    #[default]
+    Always,
+    /// One that failed is.
+    OnFailure,
+    /// None is.
+    Never,
+}
+
+/// The desired state of a pod, apart from the node it is bound to. Made by [`PodSpec::from_wire`] and never changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    #[serde(skip)]
+    wire: Map<String, Value>,
+    /// Regular containers.
+    pub containers: Vec<Container>,
+    /// Init containers and sidecars, in order.
+    pub init_containers: Vec<Container>,
+    /// Restart policy of the pod.
+    pub restart_policy: RestartPolicy,
+    /// Seconds between SIGTERM and SIGKILL.
+    pub termination_grace_period_seconds: Option<i64>,
+    /// Seconds that the pod may be active on its node.
+    pub active_deadline_seconds: Option<i64>,
+    /// Labels that the node must have.
+    pub node_selector: Labels,
+    /// Taints that the pod bears.
+    pub tolerations: Vec<Toleration>,
+    /// Resolved priority.
+    pub priority: Option<i32>,
+    /// Name of the priority class.
+    pub priority_class_name: Arc<str>,
+    /// Which scheduler binds the pod.
+    pub scheduler_name: Arc<str>,
+    /// Whether the pod shares its node's network.
+    pub host_network: bool,
+    /// DNS name of the pod in its subdomain.
+    pub hostname: Arc<str>,
+    /// Headless service of the pod.
+    pub subdomain: Arc<str>,
+    /// Gates that hold scheduling back.
+    pub scheduling_gates: Vec<SchedulingGate>,
+    /// Extra conditions that readiness waits for.
+    pub readiness_gates: Vec<ReadinessGate>,
+    /// Resources that the sandbox itself takes.
+    pub overhead: Resources,
+    /// What the scheduler reserves: containers, init containers, sidecars and overhead resolved.
+    #[serde(skip)]
+    pub requests: Resources,
+    /// QoS class.
+    #[serde(skip)]
+    pub qos_class: QosClass,
+}
+
+/// A container of a pod.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Container {
+    /// Name, unique in the pod.
+    pub name: Arc<str>,
+    /// Image reference.
+    pub image: Arc<str>,
+    /// `Always` on an init container makes it a sidecar.
+    pub restart_policy: Option<Arc<str>>,
+    /// Ports.
+    pub ports: Vec<ContainerPort>,
+    /// Requests and limits.
+    pub resources: ResourceRequirements,
+    /// Gates traffic.
+    pub readiness_probe: Option<Probe>,
+    /// Restarts the container.
+    pub liveness_probe: Option<Probe>,
+    /// Holds the other probes back.
+    pub startup_probe: Option<Probe>,
+    /// Hooks after start and before stop.
+    pub lifecycle: Option<Lifecycle>,
+}
+
+impl Container {
+    /// Whether this init container keeps running beside the regular ones.
+    #[must_use]
+    pub fn is_sidecar(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
+}
+
+/// A port of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerPort {
+    /// Name by which services may refer to it.
+    pub name: Arc<str>,
+    /// Port number.
+    pub container_port: i32,
+    /// Port on the node, 0 = none.
+    pub host_port: i32,
+    /// Address on the node.
+    #[serde(rename = "hostIP")]
+    pub host_ip: Arc<str>,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: Arc<str>,
+}
+
+/// Requests and limits of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ResourceRequirements {
+    /// What is reserved.
+    pub requests: Resources,
+    /// What must not be exceeded.
+    pub limits: Resources,
+}
+
+/// When and how often a probe is made. All times in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Probe {
+    /// Wait after the container's start.
+    pub initial_delay_seconds: i32,
+    /// Time between probes.
+    pub period_seconds: i32,
+    /// Time after which a probe has failed.
+    pub timeout_seconds: i32,
+    /// Successes in a row that count as success.
+    pub success_threshold: i32,
+    /// Failures in a row that count as failure.
+    pub failure_threshold: i32,
+    /// Grace for the container that failed this probe, instead of the pod's.
+    pub termination_grace_period_seconds: Option<i64>,
+}
+
+/// Hooks of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Lifecycle {
+    /// Runs right after the start.
+    pub post_start: Option<Value>,
+    /// Runs before SIGTERM.
+    pub pre_stop: Option<Value>,
+}
+
+/// A taint that a pod bears.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Toleration {
+    /// Taint key; empty with `Exists` bears all.
+    pub key: Arc<str>,
+    /// `Equal` (also if empty) or `Exists`.
+    pub operator: Arc<str>,
+    /// Taint value, for `Equal`.
+    pub value: Arc<str>,
+    /// Taint effect; empty bears all effects.
+    pub effect: Arc<str>,
+    /// How long a `NoExecute` taint is borne; absent = for ever.
+    pub toleration_seconds: Option<i64>,
+}
+
+/// A named gate that holds scheduling back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct SchedulingGate {
+    /// Name.
+    pub name: Arc<str>,
+}
+
+/// A condition that readiness waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReadinessGate {
+    /// Type of the condition.
+    pub condition_type: Arc<str>,
+}
+
+/// Quality of service class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
+pub enum QosClass {
+    /// Nothing reserved.
+    #[default]
+    BestEffort,
+    /// Something reserved.
+    Burstable,
+    /// Everything reserved, limits equal to requests.
+    Guaranteed,
+}
+
+impl PodSpec {
+    /// Compiles a defaulted, validated spec in wire form. `nodeName` is left out: it belongs to the pod.
+    ///
+    /// # Errors
+    /// If a field that the simulation reads has another type than the API's.
+    pub fn from_wire(mut wire: Map<String, Value>) -> Result<Self, WireError> {
+        wire.remove("nodeName");
+        let value = Value::Object(wire);
+        let mut spec = Self::deserialize(&value).map_err(|e| WireError::new("spec", e))?;
+        let Value::Object(wire) = value else { return Ok(spec) };
+        spec.wire = wire;
+        spec.requests = spec.total(|resources| &resources.requests);
+        spec.qos_class = spec.classify();
+        Ok(spec)
+    }
+
+    /// The spec in wire form, without `nodeName`.
+    #[must_use]
+    pub const fn wire(&self) -> &Map<String, Value> {
+        &self.wire
+    }
+
+    /// The sum that the scheduler uses (upstream `resourcehelper.PodRequests`): regular containers and sidecars
+    /// together, or an init container with the sidecars before it if that is more, plus overhead.
+    fn total(&self, of: impl Fn(&ResourceRequirements) -> &Resources) -> Resources {
+        let mut running = Resources::default();
+        for container in &self.containers {
+            running.add(of(&container.resources));
+        }
+        let (mut sidecars, mut peak) = (Resources::default(), Resources::default());
+        for init in &self.init_containers {
+            let mut during = sidecars.clone();
+            during.add(of(&init.resources));
+            peak.max(&during);
+            if init.is_sidecar() {
+                sidecars.add(of(&init.resources));
+            }
+        }
+        running.add(&sidecars);
+        running.max(&peak);
+        running.add(&self.overhead);
+        running
+    }
+
+    /// QoS of CPU and memory over all containers (upstream `qos.ComputePodQOS`).
+    fn classify(&self) -> QosClass {
+        let (mut requests, mut limits, mut guaranteed) = (Resources::default(), Resources::default(), true);
+        for container in self.containers.iter().chain(&self.init_containers) {
+            let (req, lim) = (&container.resources.requests, &container.resources.limits);
+            requests.add(req);
+            limits.add(lim);
+            guaranteed &= lim.cpu_milli > 0 && lim.memory > 0;
+        }
+        let none = |r: &Resources| r.cpu_milli == 0 && r.memory == 0;
+        if none(&requests) && none(&limits) {
+            QosClass::BestEffort
+        } else if guaranteed && requests.cpu_milli == limits.cpu_milli && requests.memory == limits.memory {
+            QosClass::Guaranteed
+        } else {
+            QosClass::Burstable
+        }
+    }
+}
+
+/// A pod template: what the pods of a workload are made of. Shared by the workload, its ReplicaSets and their pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodTemplate {
+    metadata: Map<String, Value>,
+    /// Labels that each pod gets.
+    pub labels: Labels,
+    /// Annotations that each pod gets.
+    pub annotations: Labels,
+    /// Finalizers that each pod gets.
+    pub finalizers: SharedList<Arc<str>>,
+    /// Spec that each pod gets.
+    pub spec: Arc<PodSpec>,
+}
+
+/// Label by which a Deployment tells its ReplicaSets apart.
+pub const POD_TEMPLATE_HASH: &str = "pod-template-hash";
+
+impl PodTemplate {
+    /// Reads a defaulted, validated template in wire form.
+    ///
+    /// # Errors
+    /// If a field that the simulation reads has another type than the API's.
+    pub fn from_wire(template: Option<&Value>) -> Result<Self, WireError> {
+        let empty = Map::new();
+        let object = |value: Option<&Value>| value.and_then(Value::as_object).unwrap_or(&empty).clone();
+        let template = object(template);
+        let metadata = object(template.get("metadata"));
+        let read = |key: &str| metadata.get(key).cloned().unwrap_or(Value::Null);
+        let labels = |key: &str| Labels::deserialize(&read(key)).map_err(|e| WireError::new(key, e));
+        Ok(Self {
+            labels: labels("labels")?,
+            annotations: labels("annotations")?,
+            finalizers: SharedList::deserialize(&read("finalizers")).map_err(|e| WireError::new("finalizers", e))?,
+            spec: Arc::new(PodSpec::from_wire(object(template.get("spec")))?),
+            metadata,
+        })
+    }
+
+    /// The template in wire form.
+    #[must_use]
+    pub fn to_wire(&self) -> Value {
+        let mut template = Map::new();
+        template.insert("metadata".into(), Value::Object(self.metadata.clone()));
+        template.insert("spec".into(), Value::Object(self.spec.wire().clone()));
+        Value::Object(template)
+    }
+
+    /// The template with other labels.
+    #[must_use]
+    pub fn with_labels(&self, labels: Labels) -> Self {
+        let mut template = self.clone();
+        let wire = serde_json::to_value(&labels).unwrap_or_default();
+        if labels.is_empty() {
+            template.metadata.remove("labels");
+        } else {
+            template.metadata.insert("labels".into(), wire);
+        }
+        template.labels = labels;
+        template
+    }
+
+    /// Whether two templates make the same pods, the `pod-template-hash` label aside (upstream
+    /// `deployment/util.EqualIgnoreHash`). Both must be defaulted, so that equal values have equal texts.
+    #[must_use]
+    pub fn equal_ignoring_hash(&self, other: &Self) -> bool {
+        let same_spec = Arc::ptr_eq(&self.spec, &other.spec) || self.spec.wire == other.spec.wire;
+        same_spec
+            && self.labels.without(POD_TEMPLATE_HASH) == other.labels.without(POD_TEMPLATE_HASH)
+            && self.rest_of_metadata().eq(other.rest_of_metadata())
+    }
+
+    fn rest_of_metadata(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.metadata.iter().filter(|(key, _)| *key != "labels")
+    }
+}

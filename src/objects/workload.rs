@@ -1,0 +1,318 @@
+//! ReplicaSets and Deployments.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::IntOrPercent;
+use super::condition::ConditionList;
+use super::meta::ObjectMeta;
+use super::object::{Kind, Resource, WireError, take, wire_object};
+use super::pod_spec::PodTemplate;
+use super::selector::{LabelSelector, Selector};
+
+/// A label selector as an object has it, and compiled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ObjectSelector {
+    /// As written.
+    pub wire: LabelSelector,
+    /// For matching.
+    pub compiled: Selector,
+}
+
+impl ObjectSelector {
+    /// Compiles a selector.
+    ///
+    /// # Errors
+    /// If an operator or its values are invalid.
+    pub fn new(wire: LabelSelector) -> Result<Self, WireError> {
+        let compiled = wire.compile().map_err(|e| WireError::new("spec.selector", e))?;
+        Ok(Self { wire, compiled })
+    }
+
+    fn from_wire(spec: &mut Map<String, Value>) -> Result<Self, WireError> {
+        match spec.remove("selector") {
+            None | Some(Value::Null) => Ok(Self { wire: LabelSelector::default(), compiled: Selector::nothing() }),
+            Some(value) => {
+                Self::new(LabelSelector::deserialize(&value).map_err(|e| WireError::new("spec.selector", e))?)
+            }
+        }
+    }
+
+    fn to_wire(&self) -> Value {
+        serde_json::to_value(&self.wire).unwrap_or_default()
+    }
+}
+
+fn integer<T: TryFrom<i64>>(spec: &Map<String, Value>, key: &str) -> Option<T> {
+    spec.get(key).and_then(Value::as_i64).and_then(|n| T::try_from(n).ok())
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicaSet {
+    /// Metadata.
+    pub meta: ObjectMeta,
+    /// Desired state.
+    pub spec: ReplicaSetSpec,
+    /// Observed state.
+    pub status: ReplicaSetStatus,
+}
+
+/// Desired state of a ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReplicaSetSpec {
+    /// How many pods.
+    pub replicas: i32,
+    /// Seconds that a pod must be ready to count as available.
+    pub min_ready_seconds: i32,
+    /// Which pods.
+    pub selector: Arc<ObjectSelector>,
+    /// What new pods look like.
+    pub template: Arc<PodTemplate>,
+}
+
+/// Observed state of a ReplicaSet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaSetStatus {
+    /// Active pods.
+    pub replicas: i32,
+    /// Active pods with all labels of the template.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub fully_labeled_replicas: i32,
+    /// Active pods that are ready.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ready_replicas: i32,
+    /// Active pods that are ready for `minReadySeconds`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub available_replicas: i32,
+    /// Pods being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminating_replicas: Option<i32>,
+    /// Generation that this status is about.
+    #[serde(skip_serializing_if = "is_zero_i64")]
+    pub observed_generation: i64,
+    /// Conditions.
+    #[serde(skip_serializing_if = "no_conditions")]
+    pub conditions: ConditionList,
+}
+
+fn is_zero(n: &i32) -> bool {
+    *n == 0
+}
+fn is_zero_i64(n: &i64) -> bool {
+    *n == 0
+}
+fn no_conditions(list: &ConditionList) -> bool {
+    list.is_empty()
+}
+
+impl Resource for ReplicaSet {
+    const KIND: Kind = Kind::ReplicaSet;
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+
+    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
+        let meta = take(&mut wire, "metadata")?;
+        let status = take(&mut wire, "status")?;
+        let mut spec = wire_object(&mut wire, "spec");
+        let spec = ReplicaSetSpec {
+            replicas: integer(&spec, "replicas").unwrap_or(1),
+            min_ready_seconds: integer(&spec, "minReadySeconds").unwrap_or(0),
+            selector: Arc::new(ObjectSelector::from_wire(&mut spec)?),
+            template: Arc::new(PodTemplate::from_wire(spec.get("template"))?),
+        };
+        Ok(Self { meta, spec, status })
+    }
+
+    fn spec_wire(&self) -> Option<Value> {
+        let mut spec = Map::new();
+        spec.insert("replicas".into(), self.spec.replicas.into());
+        if self.spec.min_ready_seconds != 0 {
+            spec.insert("minReadySeconds".into(), self.spec.min_ready_seconds.into());
+        }
+        spec.insert("selector".into(), self.spec.selector.to_wire());
+        spec.insert("template".into(), self.spec.template.to_wire());
+        Some(Value::Object(spec))
+    }
+
+    fn status_wire(&self) -> Option<Value> {
+        serde_json::to_value(&self.status).ok()
+    }
+}
+
+/// A Deployment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deployment {
+    /// Metadata.
+    pub meta: ObjectMeta,
+    /// Desired state.
+    pub spec: DeploymentSpec,
+    /// Observed state.
+    pub status: DeploymentStatus,
+}
+
+/// Desired state of a Deployment.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeploymentSpec {
+    /// How many pods.
+    pub replicas: i32,
+    /// Seconds that a pod must be ready to count as available.
+    pub min_ready_seconds: i32,
+    /// How many old ReplicaSets are kept; absent = all (not defaulted).
+    pub revision_history_limit: Option<i32>,
+    /// Whether rollouts stand still.
+    pub paused: bool,
+    /// Seconds without progress after which the rollout counts as stuck; absent = no deadline.
+    pub progress_deadline_seconds: Option<i32>,
+    /// How old pods are replaced.
+    pub strategy: DeploymentStrategy,
+    /// Which pods.
+    pub selector: Arc<ObjectSelector>,
+    /// What new pods look like.
+    pub template: Arc<PodTemplate>,
+}
+
+/// How a Deployment replaces old pods.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DeploymentStrategy {
+    /// All old pods go before a new one comes.
+    Recreate,
+    /// Old and new are exchanged within bounds. Absent bounds count as 0.
+    RollingUpdate {
+        /// Pods above the desired number, percent rounded up.
+        max_surge: Option<IntOrPercent>,
+        /// Pods below the desired number, percent rounded down.
+        max_unavailable: Option<IntOrPercent>,
+    },
+}
+
+impl Default for DeploymentStrategy {
+    fn default() -> Self {
+        Self::RollingUpdate { max_surge: None, max_unavailable: None }
+    }
+}
+
+impl DeploymentStrategy {
+    fn from_wire(strategy: Option<&Value>) -> Result<Self, WireError> {
+        if strategy.and_then(|s| s.get("type")).and_then(Value::as_str) == Some("Recreate") {
+            return Ok(Self::Recreate);
+        }
+        let rolling = strategy.and_then(|s| s.get("rollingUpdate"));
+        let bound = |key: &str| match rolling.and_then(|r| r.get(key)) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => IntOrPercent::deserialize(value).map(Some).map_err(|e| WireError::new(key, e)),
+        };
+        Ok(Self::RollingUpdate { max_surge: bound("maxSurge")?, max_unavailable: bound("maxUnavailable")? })
+    }
+
+    fn to_wire(&self) -> Value {
+        match self {
+            Self::Recreate => json!({"type": "Recreate"}),
+            Self::RollingUpdate { max_surge, max_unavailable } => {
+                let mut rolling = Map::new();
+                for (key, bound) in [("maxSurge", max_surge), ("maxUnavailable", max_unavailable)] {
+                    if let Some(bound) = bound {
+                        rolling.insert(key.into(), serde_json::to_value(bound).unwrap_or_default());
+                    }
+                }
+                json!({"type": "RollingUpdate", "rollingUpdate": rolling})
+            }
+        }
+    }
+}
+
+/// Observed state of a Deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeploymentStatus {
+    /// Generation that this status is about.
+    #[serde(skip_serializing_if = "is_zero_i64")]
+    pub observed_generation: i64,
+    /// Active pods of all its ReplicaSets.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub replicas: i32,
+    /// Active pods of the newest template.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub updated_replicas: i32,
+    /// Ready pods.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ready_replicas: i32,
+    /// Pods ready for `minReadySeconds`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub available_replicas: i32,
+    /// Pods that are still to become available.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unavailable_replicas: i32,
+    /// Pods being deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terminating_replicas: Option<i32>,
+    /// How often the name of a new ReplicaSet was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collision_count: Option<i32>,
+    /// Conditions.
+    #[serde(skip_serializing_if = "no_conditions")]
+    pub conditions: ConditionList,
+}
+
+impl Resource for Deployment {
+    const KIND: Kind = Kind::Deployment;
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+
+    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
+        let meta = take(&mut wire, "metadata")?;
+        let status = take(&mut wire, "status")?;
+        let mut spec = wire_object(&mut wire, "spec");
+        let spec = DeploymentSpec {
+            replicas: integer(&spec, "replicas").unwrap_or(1),
+            min_ready_seconds: integer(&spec, "minReadySeconds").unwrap_or(0),
+            revision_history_limit: integer(&spec, "revisionHistoryLimit"),
+            paused: spec.get("paused").and_then(Value::as_bool).unwrap_or(false),
+            progress_deadline_seconds: integer(&spec, "progressDeadlineSeconds"),
+            strategy: DeploymentStrategy::from_wire(spec.get("strategy"))?,
+            selector: Arc::new(ObjectSelector::from_wire(&mut spec)?),
+            template: Arc::new(PodTemplate::from_wire(spec.get("template"))?),
+        };
+        Ok(Self { meta, spec, status })
+    }
+
+    fn spec_wire(&self) -> Option<Value> {
+        let mut spec = Map::new();
+        spec.insert("replicas".into(), self.spec.replicas.into());
+        spec.insert("selector".into(), self.spec.selector.to_wire());
+        spec.insert("template".into(), self.spec.template.to_wire());
+        spec.insert("strategy".into(), self.spec.strategy.to_wire());
+        if self.spec.min_ready_seconds != 0 {
+            spec.insert("minReadySeconds".into(), self.spec.min_ready_seconds.into());
+        }
+        if let Some(limit) = self.spec.revision_history_limit {
+            spec.insert("revisionHistoryLimit".into(), limit.into());
+        }
+        if self.spec.paused {
+            spec.insert("paused".into(), true.into());
+        }
+        if let Some(deadline) = self.spec.progress_deadline_seconds {
+            spec.insert("progressDeadlineSeconds".into(), deadline.into());
+        }
+        Some(Value::Object(spec))
+    }
+
+    fn status_wire(&self) -> Option<Value> {
+        serde_json::to_value(&self.status).ok()
+    }
+}

@@ -10,7 +10,7 @@ use super::condition::ConditionList;
 use super::meta::ObjectMeta;
 use super::object::{Kind, Resource, WireError, take, wire_object};
 use super::pod_spec::PodTemplate;
-use super::selector::{LabelSelector, Selector};
+use super::{LabelSelector, Selector};
 
 /// A label selector as an object has it, and compiled.
 #[derive(Clone, Debug, Default, PartialEq)]

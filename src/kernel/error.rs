@@ -32,7 +32,7 @@ pub enum KernelError {
         expected: &'static str,
     },
     /// A parameter that the distribution needs is absent.
-    #[error("a {distribution} distribution needs `{parameter}`")]
+    #[error("the {distribution} distribution needs `{parameter}`")]
     MissingParameter {
         /// The distribution's name.
         distribution: &'static str,
@@ -40,7 +40,7 @@ pub enum KernelError {
         parameter: &'static str,
     },
     /// A parameter belongs to another distribution.
-    #[error("a {distribution} distribution has no `{parameter}`")]
+    #[error("the {distribution} distribution has no `{parameter}`")]
     ForeignParameter {
         /// The distribution's name.
         distribution: &'static str,
@@ -48,7 +48,7 @@ pub enum KernelError {
         parameter: &'static str,
     },
     /// A parameter is out of its range.
-    #[error("`{parameter}` of a {distribution} distribution {rule}")]
+    #[error("`{parameter}` of the {distribution} distribution {rule}")]
     ParameterRange {
         /// The distribution's name.
         distribution: &'static str,

@@ -1,4 +1,5 @@
 //! Quantiles of the normal distribution.
+#![expect(clippy::excessive_precision, reason = "the coefficients as published")]
 
 /// The standard normal distribution's 99th percentile.
 pub(super) const QUANTILE_99: f64 = 2.326_347_874_040_841;

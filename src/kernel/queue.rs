@@ -45,7 +45,8 @@ pub struct EventQueue<E> {
     heap: BinaryHeap<Reverse<Entry>>,
     now: SimTime,
     sequence: u64,
-    /// Cancelled entries in the lane and the heap. Never at the front of either.
+    /// Cancelled entries in the lane and the heap. Never at the front of the lane, nor at the front of the heap while the lane is
+    /// empty or begins later: the next entry is pending.
     stale: usize,
     /// Pushes to the heap since the last push to the lane.
     lane_misses: usize,
@@ -171,7 +172,7 @@ impl<E: Clone> EventQueue<E> {
     #[inline]
     pub fn pop_until(&mut self, limit: SimTime) -> Option<(SimTime, E)> {
         let entry = self.dequeue(limit)?;
-        let event = self.events.remove(entry.slot, entry.order.get()).expect("the front entries are pending");
+        let event = self.events.remove(entry.slot, entry.order.get()).expect("the next entry is pending");
         debug_assert!(self.now <= entry.time, "time runs forwards");
         self.now = entry.time;
         if self.stale != 0 {
@@ -215,11 +216,7 @@ impl<E: Clone> EventQueue<E> {
         if before_last.is_none_or(|before_last| before_last < entry) {
             self.lane.pop_back();
             self.lane.push_back(entry);
-            if self.stale != 0 && !self.is_pending(&last) {
-                self.stale -= 1;
-            } else {
-                self.heap.push(Reverse(last));
-            }
+            self.heap.push(Reverse(last));
             return;
         }
         self.heap.push(Reverse(entry));

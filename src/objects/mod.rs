@@ -7,20 +7,25 @@
 
 mod cluster;
 mod condition;
+mod int_or_percent;
 mod labels;
 mod meta;
+pub mod names;
 mod network;
 mod object;
 mod pod;
 mod pod_spec;
+mod quantity;
 mod resources;
 pub mod schema;
+mod selector;
 mod text;
 mod time;
 mod workload;
 
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
+pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use labels::{Annotations, Labels, SharedList};
 pub use meta::{ObjectMeta, OwnerReference, Uid};
 pub use network::{
@@ -33,13 +38,15 @@ pub use pod_spec::{
     Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass, ReadinessGate,
     ResourceRequirements, RestartPolicy, SchedulingGate, Toleration,
 };
+pub use quantity::{Format, Quantity, QuantityError};
 pub use resources::Resources;
+pub use selector::{
+    FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
+    SelectorError,
+};
 pub use text::Text;
 pub use time::{Timestamp, TimestampError, WallTime};
 pub use workload::{
     Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, ObjectSelector, ReplicaSet, ReplicaSetSpec,
     ReplicaSetStatus,
 };
-
-mod interim;
-pub use interim::{IntOrPercent, LabelSelector, Quantity, Selector};

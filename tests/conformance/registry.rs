@@ -1,0 +1,37 @@
+//! Which checker judges which file. This table is the only place that names them.
+
+use serde_json::Value;
+
+use crate::case::{Case, Outcome};
+use crate::source::{File, Kind};
+use crate::{quantities, selectors};
+
+type CheckCase = fn(&Case<'_>) -> Outcome;
+type CheckRecording = fn(&Value) -> Outcome;
+
+/// Datasets by name.
+const DATASETS: &[(&str, CheckCase)] = &[("quantities", quantities::check), ("selectors", selectors::check)];
+
+/// Recordings by the beginning of their names; the first that fits judges.
+const RECORDINGS: &[(&str, CheckRecording)] = &[];
+
+/// How a file is judged.
+#[derive(Clone, Copy)]
+pub(crate) enum Checker {
+    Dataset(CheckCase),
+    Recording(CheckRecording),
+}
+
+/// The checker of a file, if there is one.
+pub(crate) fn checker(file: &File) -> Option<Checker> {
+    match file.kind {
+        Kind::Dataset => {
+            let found = DATASETS.iter().find(|(name, _)| *name == file.name);
+            found.map(|&(_, check)| Checker::Dataset(check))
+        }
+        Kind::Recording => {
+            let found = RECORDINGS.iter().find(|(prefix, _)| file.name.starts_with(prefix));
+            found.map(|&(_, check)| Checker::Recording(check))
+        }
+    }
+}

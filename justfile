@@ -1,0 +1,35 @@
+# The commands of this project live here, once. CI calls them.
+
+# Run the main example.
+run:
+    cargo run --release -- run scenarios/rolling-update-node-loss.yaml
+
+# Run all tests.
+test:
+    cargo test --release
+
+# Only the conformance tests; SEATRIAL_CONFORMANCE_DIR=DIR takes another directory.
+conformance:
+    cargo test --release --test conformance
+
+# Formatting, lints, documentation.
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --all-features -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --all-features
+
+# The library as a test links it.
+light:
+    cargo build --lib --no-default-features
+
+# All benchmarks.
+bench:
+    cargo bench
+
+# Licences and advisories (needs cargo-deny).
+deny:
+    cargo deny check
+
+# Everything that CI checks.
+ci:
+    bash .ci/run

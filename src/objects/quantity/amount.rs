@@ -6,7 +6,8 @@ use std::cmp::Ordering;
 ///
 /// Upstream has two representations, an `int64` and an arbitrary-precision decimal, and which one holds a number
 /// shows in how conversions overflow. `wide` remembers which it would be. A wide amount here is exact to 38
-/// significant digits; what lies beyond is rounded away from zero.
+/// significant digits; what lies beyond is rounded away from zero, and so from 10^29 on an overflowing conversion to
+/// `i64` may give another nonsense than upstream's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Amount {
     pub(super) unscaled: i128,

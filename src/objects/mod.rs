@@ -13,6 +13,7 @@ mod meta;
 pub mod names;
 mod network;
 mod object;
+pub mod patch;
 mod pod;
 mod pod_spec;
 mod quantity;

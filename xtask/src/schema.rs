@@ -81,7 +81,7 @@ pub fn table(document: &Value) -> Result<String, String> {
     }
     for (name, fields) in &types {
         let _ = writeln!(out, "type {name}");
-        for (_, line) in fields {
+        for line in fields.values() {
             let _ = writeln!(out, " {line}");
         }
     }

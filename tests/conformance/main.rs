@@ -9,6 +9,7 @@
 mod args;
 mod case;
 mod known;
+mod patches;
 mod quantities;
 mod registry;
 mod report;

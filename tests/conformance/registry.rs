@@ -4,13 +4,14 @@ use serde_json::Value;
 
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
-use crate::{quantities, selectors};
+use crate::{patches, quantities, selectors};
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
 type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
-const DATASETS: &[(&str, CheckCase)] = &[("quantities", quantities::check), ("selectors", selectors::check)];
+const DATASETS: &[(&str, CheckCase)] =
+    &[("patches", patches::check), ("quantities", quantities::check), ("selectors", selectors::check)];
 
 /// Recordings by the beginning of their names; the first that fits judges.
 const RECORDINGS: &[(&str, CheckRecording)] = &[];

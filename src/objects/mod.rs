@@ -17,6 +17,7 @@ pub mod patch;
 mod pod;
 mod pod_spec;
 mod quantity;
+pub mod reader;
 mod resources;
 pub mod schema;
 mod selector;

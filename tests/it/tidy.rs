@@ -110,7 +110,11 @@ fn the_import_table_has_no_circle() {
             .filter(|(room, needs)| !done.contains(*room) && needs.iter().all(|need| done.contains(need)))
             .map(|(room, _)| *room)
             .collect();
-        assert!(!ready.is_empty(), "a circle among {:?}", table.keys().filter(|r| !done.contains(*r)).collect::<Vec<_>>());
+        assert!(
+            !ready.is_empty(),
+            "a circle among {:?}",
+            table.keys().filter(|r| !done.contains(*r)).collect::<Vec<_>>()
+        );
         done.extend(ready);
     }
 }
@@ -182,9 +186,10 @@ fn every_source_file_belongs_to_a_module() {
         };
         let sibling = parent.with_extension("rs");
         let owners = [parent.join("mod.rs"), parent.join("lib.rs"), sibling];
-        let declared = owners.iter().filter_map(|owner| fs::read_to_string(owner).ok()).any(|text| {
-            text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};")))
-        });
+        let declared = owners
+            .iter()
+            .filter_map(|owner| fs::read_to_string(owner).ok())
+            .any(|text| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};"))));
         if !declared {
             lost.push(path.display().to_string());
         }

@@ -48,7 +48,7 @@ pub(super) struct Builder<'t> {
     anchors: FxHashMap<usize, Anchor>,
     duplicates: Vec<Duplicate>,
     /// Errors with the node they belong to; they get their paths when the tree is complete.
-    pending: Vec<(usize, ReadError)>,
+    pending: Vec<(usize, Box<ReadError>)>,
     has_merge: bool,
     scratch: Vec<(KeyId, usize)>,
     depth_limit: usize,
@@ -95,7 +95,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Adds a scalar as a key or a value. `anchor` 0 is none.
-    pub(super) fn scalar(&mut self, scalar: Scalar<'t>, span: Span, anchor: usize) -> Result<(), ReadError> {
+    pub(super) fn scalar(&mut self, scalar: Scalar<'t>, span: Span, anchor: usize) -> Result<(), Box<ReadError>> {
         let start = self.nodes.len();
         if let Scalar::Str(text) = &scalar
             && text.len() > self.sink.limits.max_scalar_bytes
@@ -133,7 +133,7 @@ impl<'t> Builder<'t> {
         }
     }
 
-    fn key(&mut self, scalar: Scalar<'t>, span: Span) -> Result<(), ReadError> {
+    fn key(&mut self, scalar: Scalar<'t>, span: Span) -> Result<(), Box<ReadError>> {
         let text = key_text(scalar).unwrap_or_else(|| {
             let help = "put it in quotes if it is text: \"null\"".to_owned();
             self.report_here(span, ReadErrorKind::InvalidKey, "null cannot be a key".to_owned(), Some(help));
@@ -144,12 +144,12 @@ impl<'t> Builder<'t> {
     }
 
     /// Adds YAML's `<<`.
-    pub(super) fn merge_key(&mut self, span: Span) -> Result<(), ReadError> {
+    pub(super) fn merge_key(&mut self, span: Span) -> Result<(), Box<ReadError>> {
         self.has_merge = true;
         self.push_key(Content::MergeKey, span)
     }
 
-    fn push_key(&mut self, content: Content<'t>, span: Span) -> Result<(), ReadError> {
+    fn push_key(&mut self, content: Content<'t>, span: Span) -> Result<(), Box<ReadError>> {
         self.push(content, span)?;
         if let Some(frame) = self.frames.last_mut() {
             frame.expects_key = false;
@@ -157,7 +157,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn push(&mut self, content: Content<'t>, span: Span) -> Result<(), ReadError> {
+    fn push(&mut self, content: Content<'t>, span: Span) -> Result<(), Box<ReadError>> {
         if self.nodes_before.saturating_add(self.nodes.len()) >= self.sink.limits.max_nodes {
             return Err(self.sink.over(Limit::Nodes, Span::at(span.start)));
         }
@@ -172,14 +172,14 @@ impl<'t> Builder<'t> {
     }
 
     /// Keeps an error until the tree is complete and the node's path is known.
-    pub(super) fn report(&mut self, node: usize, error: ReadError) {
+    pub(super) fn report(&mut self, node: usize, error: Box<ReadError>) {
         if self.pending.len() < self.sink.limits.max_errors.max(1) {
             self.pending.push((node, error));
         }
     }
 
     /// Keeps an error about the scalar that comes next.
-    pub(super) fn report_next(&mut self, error: ReadError) {
+    pub(super) fn report_next(&mut self, error: Box<ReadError>) {
         self.report(self.nodes.len(), error);
     }
 
@@ -192,7 +192,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Opens a list or a map.
-    pub(super) fn open(&mut self, is_map: bool, span: Span, anchor: usize) -> Result<(), ReadError> {
+    pub(super) fn open(&mut self, is_map: bool, span: Span, anchor: usize) -> Result<(), Box<ReadError>> {
         if self.expects_key() {
             let what = if is_map { "a mapping" } else { "a list" };
             return Err(self.sink.error(
@@ -255,7 +255,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Copies the subtree of an anchor to here.
-    pub(super) fn alias(&mut self, anchor: usize, span: Span) -> Result<(), ReadError> {
+    pub(super) fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Box<ReadError>> {
         let Some(&Anchor { start, end, height }) = self.anchors.get(&anchor) else {
             return Err(self.sink.error(span, ReadErrorKind::Alias, "an alias without an anchor"));
         };
@@ -280,7 +280,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn charge_alias(&mut self, start: usize, end: usize, span: Span) -> Result<(), ReadError> {
+    fn charge_alias(&mut self, start: usize, end: usize, span: Span) -> Result<(), Box<ReadError>> {
         let limits = &self.sink.limits;
         let text = |node: &NodeData<'_>| match &node.content {
             Content::Str(text) => text.len(),
@@ -302,7 +302,7 @@ impl<'t> Builder<'t> {
         Ok(())
     }
 
-    fn alias_as_key(&mut self, start: usize, span: Span) -> Result<(), ReadError> {
+    fn alias_as_key(&mut self, start: usize, span: Span) -> Result<(), Box<ReadError>> {
         self.charge_alias(start, start + 1, span)?;
         let scalar = match self.nodes[start].content.clone() {
             Content::Bool(value) => Scalar::Bool(value),

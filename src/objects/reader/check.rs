@@ -101,7 +101,7 @@ impl<'c, 't> Checker<'c, 't> {
         pointed_span(node.span, is_collection, slot.key.map(|key| self.nodes[key].span))
     }
 
-    fn report(&mut self, at: usize, error: ReadError) {
+    fn report(&mut self, at: usize, error: Box<ReadError>) {
         let path = path_of(self.nodes, self.keys, 0, at);
         self.sink.push(error.with_path(path));
     }
@@ -348,7 +348,7 @@ fn matches_form(byte: u8, form: u8) -> bool {
 fn days_in(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         _ => 31,
     }

@@ -29,7 +29,7 @@ use super::tree::{Content, Node, children, entries, path_of, pointed_span};
 ///
 /// # Errors
 /// The first value that does not fit, with its place, its path and, for an unknown field, a suggestion.
-pub fn from_spanned<T: DeserializeOwned>(node: Node<'_>) -> Result<T, ReadError> {
+pub fn from_spanned<T: DeserializeOwned>(node: Node<'_>) -> Result<T, Box<ReadError>> {
     T::deserialize(Spanned { node, key: None }).map_err(|error| error.into_read_error(node))
 }
 
@@ -55,7 +55,7 @@ impl Error {
         self
     }
 
-    fn into_read_error(self, root: Node<'_>) -> ReadError {
+    fn into_read_error(self, root: Node<'_>) -> Box<ReadError> {
         let place = self.place.unwrap_or(ErrorPlace { at: root.at, span: root.span() });
         let path = path_of(root.nodes, &root.file.keys, 0, place.at);
         ReadError::new(&root.file.source, place.span, self.kind, self.message).with_path(path).with_help(self.help)
@@ -76,17 +76,11 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Error {
-            kind: ReadErrorKind::WrongType,
-            ..Error::custom(format_args!("expected {expected}, got {}", describe(found)))
-        }
+        Error { kind: ReadErrorKind::WrongType, ..Error::custom(mismatch(found, expected)) }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Error {
-            kind: ReadErrorKind::InvalidValue,
-            ..Error::custom(format_args!("expected {expected}, got {}", describe(found)))
-        }
+        Error { kind: ReadErrorKind::InvalidValue, ..Error::custom(mismatch(found, expected)) }
     }
 
     fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Self {
@@ -118,6 +112,21 @@ fn one_of(similar: &str, all: &str, name: &str, known: &[&'static str]) -> Optio
         Some(candidate) => Some(format!("{similar} \"{candidate}\"?")),
         None => (1..=FEW).contains(&known.len()).then(|| format!("{all}: {}", known.join(", "))),
     }
+}
+
+fn mismatch(found: Unexpected<'_>, expected: &dyn Expected) -> String {
+    let expected = expected.to_string();
+    let words = match expected.as_str() {
+        "u8" => "an integer from 0 to 255",
+        "u16" => "an integer from 0 to 65535",
+        "u32" => "an integer from 0 to 4294967295",
+        "u64" | "usize" => "an integer from 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "an integer",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        other => other,
+    };
+    format!("expected {words}, got {}", describe(found))
 }
 
 fn describe(found: Unexpected<'_>) -> String {
@@ -154,6 +163,21 @@ impl<'a> Spanned<'a> {
 
     fn child(self, at: usize, key: Option<usize>) -> Self {
         Spanned { node: Node { at, ..self.node }, key }
+    }
+
+    fn mismatch(self, expected: &str) -> Error {
+        let found = match self.content() {
+            Content::Null | Content::MergeKey => Unexpected::Unit,
+            Content::Bool(value) => Unexpected::Bool(*value),
+            Content::Int(value) => Unexpected::Signed(*value),
+            Content::UInt(value) => Unexpected::Unsigned(*value),
+            Content::Float(value) => Unexpected::Float(*value),
+            Content::Str(text) => Unexpected::Str(text),
+            Content::Key(id) => Unexpected::Str(self.node.file.keys.text(*id)),
+            Content::List => Unexpected::Seq,
+            Content::Map => Unexpected::Map,
+        };
+        Error::invalid_type(found, &expected)
     }
 
     fn key_text(self, key: usize) -> &'a str {
@@ -207,6 +231,39 @@ impl<'de> de::Deserializer<'de> for Spanned<'_> {
         visitor.visit_newtype_struct(self).map_err(|error| error.at(self))
     }
 
+    /// Nothing is an empty list, as in the API.
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.content() {
+            Content::List => self.visit(visitor),
+            Content::Null => visitor.visit_seq(Items { of: self, items: std::iter::empty() }),
+            _ => Err(self.mismatch("a list")),
+        }
+        .map_err(|error| error.at(self))
+    }
+
+    /// Nothing is an empty mapping, as in the API.
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.content() {
+            Content::Map => self.visit(visitor),
+            Content::Null => visitor.visit_map(Entries { of: self, entries: std::iter::empty(), current: None }),
+            _ => Err(self.mismatch("a mapping")),
+        }
+        .map_err(|error| error.at(self))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        match self.content() {
+            Content::Map => self.visit(visitor),
+            _ => Err(self.mismatch("a mapping")),
+        }
+        .map_err(|error| error.at(self))
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -224,11 +281,7 @@ impl<'de> de::Deserializer<'de> for Spanned<'_> {
                 let name = self.key_text(key);
                 Variant { name, name_at: self.child(key, None), value: Some(self.child(value, Some(key))) }
             }
-            _ => {
-                let error: Error =
-                    self.visit(ExpectVariant).err().unwrap_or_else(|| Error::custom("expected a variant"));
-                return Err(error.at(self));
-            }
+            _ => return Err(self.mismatch("a string or a mapping with one key").at(self)),
         };
         visitor.visit_enum(variant).map_err(|error| error.at(self))
     }
@@ -238,19 +291,8 @@ impl<'de> de::Deserializer<'de> for Spanned<'_> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier
-    }
-}
-
-/// Says what was found where the name of a variant is expected.
-struct ExpectVariant;
-
-impl Visitor<'_> for ExpectVariant {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a mapping with one key")
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct tuple
+        tuple_struct identifier
     }
 }
 

@@ -62,10 +62,10 @@ pub struct ReadError {
 }
 
 impl ReadError {
-    pub(super) fn new(source: &Arc<str>, span: Span, kind: ReadErrorKind, message: String) -> Self {
+    pub(super) fn new(source: &Arc<str>, span: Span, kind: ReadErrorKind, message: String) -> Box<Self> {
         let Place { line, column } = span.start;
         let source = Arc::clone(source);
-        ReadError {
+        Box::new(ReadError {
             source,
             line,
             column,
@@ -76,20 +76,20 @@ impl ReadError {
             help: None,
             also: None,
             upstream: None,
-        }
+        })
     }
 
-    pub(super) fn with_path(mut self, path: String) -> Self {
+    pub(super) fn with_path(mut self: Box<Self>, path: String) -> Box<Self> {
         self.path = path;
         self
     }
 
-    pub(super) fn with_help(mut self, help: impl Into<Option<String>>) -> Self {
+    pub(super) fn with_help(mut self: Box<Self>, help: impl Into<Option<String>>) -> Box<Self> {
         self.help = help.into();
         self
     }
 
-    pub(super) fn with_upstream(mut self, text: impl Into<Option<String>>) -> Self {
+    pub(super) fn with_upstream(mut self: Box<Self>, text: impl Into<Option<String>>) -> Box<Self> {
         self.upstream = text.into();
         self
     }
@@ -121,17 +121,17 @@ impl<'t> Sink<'t> {
         Sink { source: Arc::from(source), text, limits: limits.clone(), errors: Vec::new() }
     }
 
-    pub(super) fn error(&self, span: Span, kind: ReadErrorKind, message: impl Into<String>) -> ReadError {
+    pub(super) fn error(&self, span: Span, kind: ReadErrorKind, message: impl Into<String>) -> Box<ReadError> {
         ReadError::new(&self.source, span, kind, message.into())
     }
 
-    pub(super) fn over(&self, limit: Limit, span: Span) -> ReadError {
+    pub(super) fn over(&self, limit: Limit, span: Span) -> Box<ReadError> {
         self.error(span, ReadErrorKind::Limit(limit), limit.message(&self.limits))
     }
 
-    pub(super) fn push(&mut self, error: ReadError) {
+    pub(super) fn push(&mut self, error: Box<ReadError>) {
         if !self.is_full() {
-            self.errors.push(error);
+            self.errors.push(*error);
         }
     }
 

@@ -71,7 +71,7 @@ impl<'t> JsonReader<'t> {
         self.place
     }
 
-    fn error(&mut self, builder: &Builder<'_>, expected: &str) -> ReadError {
+    fn error(&mut self, builder: &Builder<'_>, expected: &str) -> Box<ReadError> {
         let found = match self.text[self.at..].chars().next() {
             Some(character) if character.is_control() => format!("`{}`", character.escape_debug()),
             Some(character) => format!("`{character}`"),
@@ -81,7 +81,7 @@ impl<'t> JsonReader<'t> {
         builder.sink.error(span, ReadErrorKind::Syntax, format!("expected {expected}, got {found}"))
     }
 
-    fn document(&mut self, builder: &mut Builder<'t>) -> Result<(), ReadError> {
+    fn document(&mut self, builder: &mut Builder<'t>) -> Result<(), Box<ReadError>> {
         self.open.clear();
         loop {
             self.value(builder)?;
@@ -92,7 +92,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Reads a scalar, or the opening bracket of a collection.
-    fn value(&mut self, builder: &mut Builder<'t>) -> Result<(), ReadError> {
+    fn value(&mut self, builder: &mut Builder<'t>) -> Result<(), Box<ReadError>> {
         loop {
             self.skip_space();
             let start = self.here();
@@ -116,7 +116,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// Closes brackets and goes to the next value; true at the end of the document.
-    fn after_value(&mut self, builder: &mut Builder<'t>) -> Result<bool, ReadError> {
+    fn after_value(&mut self, builder: &mut Builder<'t>) -> Result<bool, Box<ReadError>> {
         loop {
             let Some(&is_object) = self.open.last() else { return Ok(true) };
             self.skip_space();
@@ -140,7 +140,7 @@ impl<'t> JsonReader<'t> {
         }
     }
 
-    fn key(&mut self, builder: &mut Builder<'t>) -> Result<(), ReadError> {
+    fn key(&mut self, builder: &mut Builder<'t>) -> Result<(), Box<ReadError>> {
         if self.peek() != Some(b'"') {
             return Err(self.error(builder, "a key in double quotes"));
         }
@@ -155,7 +155,7 @@ impl<'t> JsonReader<'t> {
         Ok(())
     }
 
-    fn scalar(&mut self, builder: &mut Builder<'t>, start: Place) -> Result<(), ReadError> {
+    fn scalar(&mut self, builder: &mut Builder<'t>, start: Place) -> Result<(), Box<ReadError>> {
         let value = match self.peek() {
             Some(b'"') => Scalar::Str(self.string(builder)?),
             Some(b'-' | b'0'..=b'9') => self.number(builder)?,
@@ -168,7 +168,7 @@ impl<'t> JsonReader<'t> {
         builder.scalar(value, span, 0)
     }
 
-    fn word(&mut self, builder: &Builder<'t>, word: &str, value: Scalar<'t>) -> Result<Scalar<'t>, ReadError> {
+    fn word(&mut self, builder: &Builder<'t>, word: &str, value: Scalar<'t>) -> Result<Scalar<'t>, Box<ReadError>> {
         if !self.bytes[self.at..].starts_with(word.as_bytes()) {
             return Err(self.error(builder, "a value"));
         }
@@ -176,7 +176,7 @@ impl<'t> JsonReader<'t> {
         Ok(value)
     }
 
-    fn digits(&mut self, builder: &Builder<'t>) -> Result<(), ReadError> {
+    fn digits(&mut self, builder: &Builder<'t>) -> Result<(), Box<ReadError>> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
             return Err(self.error(builder, "a digit"));
         }
@@ -186,7 +186,7 @@ impl<'t> JsonReader<'t> {
         Ok(())
     }
 
-    fn number(&mut self, builder: &Builder<'t>) -> Result<Scalar<'t>, ReadError> {
+    fn number(&mut self, builder: &Builder<'t>) -> Result<Scalar<'t>, Box<ReadError>> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -222,7 +222,7 @@ impl<'t> JsonReader<'t> {
         Ok(Scalar::Float(text.parse().unwrap_or(f64::INFINITY)))
     }
 
-    fn string(&mut self, builder: &Builder<'t>) -> Result<Cow<'t, str>, ReadError> {
+    fn string(&mut self, builder: &Builder<'t>) -> Result<Cow<'t, str>, Box<ReadError>> {
         self.at += 1;
         let start = self.at;
         let mut owned: Option<String> = None;
@@ -252,7 +252,7 @@ impl<'t> JsonReader<'t> {
     }
 
     /// The character of an escape; halves of surrogate pairs become U+FFFD, as in Go.
-    fn escape(&mut self, builder: &Builder<'t>) -> Result<char, ReadError> {
+    fn escape(&mut self, builder: &Builder<'t>) -> Result<char, Box<ReadError>> {
         let simple = match self.peek() {
             Some(b'u') => {
                 self.at += 1;
@@ -270,7 +270,7 @@ impl<'t> JsonReader<'t> {
         Ok(simple)
     }
 
-    fn unicode_escape(&mut self, builder: &Builder<'t>) -> Result<char, ReadError> {
+    fn unicode_escape(&mut self, builder: &Builder<'t>) -> Result<char, Box<ReadError>> {
         let Some(first) = self.hex4() else { return Err(self.error(builder, "four hexadecimal digits")) };
         if !(0xd800..0xdc00).contains(&first) {
             return Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER));

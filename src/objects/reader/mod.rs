@@ -82,6 +82,9 @@ pub fn parse_spanned<'t>(
     Ok(SpannedFile { source: builder.sink.source, text, keys: builder.keys, documents })
 }
 
+/// A reader of one syntax: builds each document and shows the builder to the callback.
+type Syntax<'t> = fn(&mut Builder<'t>, &mut dyn FnMut(&mut Builder<'t>));
+
 /// Reads a text as JSON if it looks like it, else or failing that as YAML. `on_document` is told when it sees the first
 /// document of an attempt.
 fn read_file<'t>(
@@ -95,7 +98,7 @@ fn read_file<'t>(
         sink.push(sink.over(Limit::InputBytes, Span::at(Place::START)));
         return Err(sink.into_sorted());
     }
-    let mut attempt = |read: fn(&mut Builder<'t>, &mut dyn FnMut(&mut Builder<'t>)), sink| {
+    let mut attempt = |read: Syntax<'t>, sink| {
         let mut builder = Builder::new(sink);
         let mut is_first = true;
         read(&mut builder, &mut |builder| on_document(builder, mem::take(&mut is_first)));

@@ -46,7 +46,7 @@ fn integral(number: f64) -> Option<Scalar<'static>> {
     if (-TWO_63..TWO_63).contains(&number) {
         return Some(Scalar::Int(number as i64));
     }
-    (0.0..2.0 * TWO_63).contains(&number).then(|| Scalar::UInt(number as u64))
+    (0.0..2.0 * TWO_63).contains(&number).then_some(Scalar::UInt(number as u64))
 }
 
 /// The value of an unquoted scalar without a tag.

@@ -62,7 +62,7 @@ impl YamlReader {
         builder: &mut Builder<'t>,
         event: Event<'t>,
         span: &granit_parser::Span,
-    ) -> Result<(), ReadError> {
+    ) -> Result<(), Box<ReadError>> {
         let span = convert(span);
         if event.is_node() {
             self.check_separator(builder, span)?;
@@ -89,7 +89,7 @@ impl YamlReader {
     }
 
     /// kubectl splits the text at lines that start with `---` and takes nothing but a comment behind it.
-    fn check_separator(&mut self, builder: &Builder<'_>, span: Span) -> Result<(), ReadError> {
+    fn check_separator(&mut self, builder: &Builder<'_>, span: Span) -> Result<(), Box<ReadError>> {
         let same_line = self.separator.take() == Some(span.start.line) && span != Span::at(span.start);
         let text = || span.slice_line(builder.sink.text).unwrap_or_default();
         if same_line && !text().is_empty() {
@@ -107,7 +107,7 @@ fn scalar<'t>(
     anchor: usize,
     tag: Option<&Tag>,
     span: Span,
-) -> Result<(), ReadError> {
+) -> Result<(), Box<ReadError>> {
     let is_plain = style == ScalarStyle::Plain;
     // The parser writes a missing value as `~`.
     let text = if is_plain && span.is_empty() { Cow::Borrowed("") } else { text };
@@ -141,7 +141,7 @@ fn place(mark: &Marker) -> Place {
 }
 
 /// The first character that YAML does not allow in a text.
-fn unprintable(text: &str, sink: &Sink<'_>) -> Option<ReadError> {
+fn unprintable(text: &str, sink: &Sink<'_>) -> Option<Box<ReadError>> {
     let is_suspect =
         |byte: u8| (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || matches!(byte, 0x7f | 0xc2 | 0xef);
     let bytes = text.as_bytes();
@@ -162,7 +162,7 @@ fn unprintable(text: &str, sink: &Sink<'_>) -> Option<ReadError> {
     None
 }
 
-fn syntax_error(error: &ScanError, sink: &Sink<'_>) -> ReadError {
+fn syntax_error(error: &ScanError, sink: &Sink<'_>) -> Box<ReadError> {
     let span = Span::at(place(error.marker()));
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return sink.over(Limit::Depth, span);

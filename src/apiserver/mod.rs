@@ -1,1 +1,136 @@
-//! (room)
+//! The in-memory API server: `(state, now, request)` to `(state, response)`.
+//!
+//! Requests of components ([`ApiServer::execute`]) carry typed snapshots made from parts that were defaulted and validated
+//! when a user brought them in; they take a short way that never leaves the typed form. What users send
+//! ([`ApiServer::create_document`], [`ApiServer::apply_document`], [`ApiServer::patch`]) is a document in wire form and takes
+//! the whole way: defaulting, admission, the strategy of its kind, validation.
+//!
+//! Every accepted write gets the next revision of the one store-wide counter and is told as a [`Change`].
+//!
+//! ```
+//! use seatrial::api::Request;
+//! use seatrial::apiserver::ApiServer;
+//! use seatrial::kernel::Streams;
+//! use seatrial::objects::{Namespace, WallTime};
+//!
+//! let mut server = ApiServer::new(&Streams::new(42));
+//! let mut shop = Namespace::default();
+//! shop.meta.name = "shop".into();
+//! let stored = server.execute(WallTime::default(), &Request::Create(shop.into()))?;
+//! assert_eq!(stored.meta().labels.get("kubernetes.io/metadata.name"), Some("shop"));
+//! # Ok::<(), seatrial::api::ApiError>(())
+//! ```
+
+mod bind;
+mod create;
+mod delete;
+mod errors;
+mod identity;
+mod meta_patch;
+mod namespaces;
+mod pod_admission;
+mod priority;
+mod services;
+mod store;
+mod strategy;
+mod update;
+
+#[cfg(test)]
+mod tests;
+
+use std::vec::Drain;
+
+use crate::api::{Change, Request, Response, View};
+use crate::kernel::{Purpose, Streams};
+use crate::objects::{Key, Kind, Namespace, WallTime};
+
+use identity::Identity;
+use pod_admission::PodAdmission;
+use services::ServiceAllocations;
+use store::Store;
+use strategy::{by_kind, by_object};
+
+/// Draws of uids.
+pub const UIDS: Purpose = Purpose::new(0x6170_6901);
+/// Draws of the suffixes of generated names.
+pub const NAME_SUFFIXES: Purpose = Purpose::new(0x6170_6902);
+
+/// Namespaces that every cluster has.
+const FIRST_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The API server with its store. A clone is a fork: both go on from here.
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    store: Store,
+    identity: Identity,
+    pod_admission: PodAdmission,
+    services: ServiceAllocations,
+}
+
+impl ApiServer {
+    /// A server whose store has the first namespaces, created at the Unix epoch.
+    #[must_use]
+    pub fn new(streams: &Streams) -> Self {
+        Self::starting_at(streams, WallTime::default())
+    }
+
+    /// A server whose store has the first namespaces, created at `now`.
+    #[must_use]
+    pub fn starting_at(streams: &Streams, now: WallTime) -> Self {
+        let mut server = Self {
+            store: Store::default(),
+            identity: Identity::new(streams),
+            pod_admission: PodAdmission::default(),
+            services: ServiceAllocations::default(),
+        };
+        for name in FIRST_NAMESPACES {
+            let mut namespace = Namespace::default();
+            namespace.meta.name = name.into();
+            let created = server.execute(now, &Request::Create(namespace.into()));
+            debug_assert!(created.is_ok(), "the first namespaces are valid");
+        }
+        server
+    }
+
+    /// The store, always current.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        self.store.view()
+    }
+
+    /// The object under a key.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn get(&self, kind: Kind, key: &Key) -> Response {
+        self.view().object(kind, key).ok_or_else(|| errors::not_found(kind, key))
+    }
+
+    /// Accepted writes since the last call, in order.
+    pub fn drain_changes(&mut self) -> Drain<'_, Change> {
+        self.store.drain_changes()
+    }
+
+    /// Whether there are accepted writes that [`ApiServer::drain_changes`] has not given yet.
+    #[must_use]
+    pub const fn has_changes(&self) -> bool {
+        self.store.has_changes()
+    }
+
+    /// Answers a request of a component. Events are recorded by an `EventRecorder`, not here.
+    ///
+    /// # Errors
+    /// What the API server of a cluster refuses, in its words.
+    pub fn execute(&mut self, now: WallTime, request: &Request) -> Response {
+        match request {
+            Request::Create(object) => by_object!(object, typed => self.create(now, typed)),
+            Request::Update(object, part) => by_object!(object, typed => self.update(typed, *part)),
+            Request::PatchMeta { kind, key, uid, patch } => {
+                by_kind!(*kind, T => self.patch_meta::<T>(key, uid, patch))
+            }
+            Request::Delete { kind, key, options } => self.delete(now, *kind, key, options),
+            Request::Bind { pod, uid, node } => self.bind(now, pod, uid, node),
+            Request::Patch { .. } | Request::Event(_) => Err(errors::method_not_allowed("request")),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Admission of new pods: service account, priority, tolerations.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde_json::{Map, Value, json};
+
+use crate::api::{ApiError, View};
+use crate::objects::{Condition, ConditionList, ConditionStatus, Kind, Pod, PodSpec, Resource, WallTime};
+
+use super::{ApiServer, errors, priority};
+
+/// Seconds that a pod stays on a node that is not ready or cannot be reached (`DefaultTolerationSeconds`).
+const TOLERATION_SECONDS: i64 = 300;
+const TOLERATED_TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
+/// How many specs are remembered.
+const SPECS_MAX: usize = 1024;
+
+/// Admitted specs by the identity of the spec they were made from, so that the pods of one template share one.
+/// What is forgotten is admitted again, to an equal spec.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PodAdmission {
+    admitted: FxHashMap<usize, Admitted>,
+}
+
+#[derive(Clone, Debug)]
+struct Admitted {
+    /// Kept so that no other spec comes to the same address.
+    from: Arc<PodSpec>,
+    to: Arc<PodSpec>,
+}
+
+impl PodAdmission {
+    /// Forgets all specs: a priority class changed.
+    pub(super) fn forget(&mut self) {
+        self.admitted.clear();
+    }
+
+    fn admit(&mut self, view: &View, spec: &Arc<PodSpec>) -> Result<Arc<PodSpec>, Refusal> {
+        let address = Arc::as_ptr(spec).addr();
+        if let Some(known) = self.admitted.get(&address) {
+            return Ok(known.to.clone());
+        }
+        let to = admitted(view, spec)?;
+        if self.admitted.len() >= SPECS_MAX {
+            self.admitted.retain(|_, known| Arc::strong_count(&known.from) > 1);
+        }
+        if self.admitted.len() < SPECS_MAX {
+            self.admitted.insert(address, Admitted { from: spec.clone(), to: to.clone() });
+        }
+        Ok(to)
+    }
+}
+
+enum Refusal {
+    Forbidden(String),
+    Malformed(String),
+}
+
+impl ApiServer {
+    pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
+        let spec = self.pod_admission.admit(self.store.view(), &pod.spec);
+        pod.spec = spec.map_err(|refusal| match refusal {
+            Refusal::Forbidden(why) => errors::forbidden(Kind::Pod, &pod.key(), why),
+            Refusal::Malformed(why) => errors::bad_request(why),
+        })?;
+        if pod.is_bound() {
+            self.label_with_topology(pod);
+        }
+        Ok(())
+    }
+}
+
+fn admitted(view: &View, spec: &Arc<PodSpec>) -> Result<Arc<PodSpec>, Refusal> {
+    let mut wire = spec.wire().clone();
+    add_service_account(&mut wire);
+    priority::admit(view, &mut wire).map_err(Refusal::Forbidden)?;
+    add_tolerations(&mut wire);
+    if wire == *spec.wire() {
+        return Ok(spec.clone());
+    }
+    let admitted = PodSpec::from_wire(wire).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    Ok(Arc::new(admitted))
+}
+
+/// The field and its old name say the same.
+fn add_service_account(spec: &mut Map<String, Value>) {
+    let text = |key: &str| spec.get(key).and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name = text("serviceAccountName").or_else(|| text("serviceAccount")).unwrap_or("default").to_owned();
+    spec.insert("serviceAccount".into(), name.clone().into());
+    spec.insert("serviceAccountName".into(), name.into());
+}
+
+fn add_tolerations(spec: &mut Map<String, Value>) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| Value::Array(Vec::new()));
+    if tolerations.is_null() {
+        *tolerations = Value::Array(Vec::new());
+    }
+    let Value::Array(tolerations) = tolerations else { return };
+    for taint in TOLERATED_TAINTS {
+        if !tolerations.iter().any(|toleration| bears(toleration, taint)) {
+            tolerations.push(json!({
+                "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS,
+            }));
+        }
+    }
+}
+
+/// Whether the pod says something of its own about the taint.
+fn bears(toleration: &Value, taint: &str) -> bool {
+    let text = |key: &str| toleration.get(key).and_then(Value::as_str).unwrap_or("");
+    (text("key") == taint || text("key").is_empty()) && (text("effect") == "NoExecute" || text("effect").is_empty())
+}
+
+/// Conditions of a new pod: that its gates hold scheduling back, if it has any.
+pub(super) fn first_conditions(spec: &PodSpec, now: WallTime) -> ConditionList {
+    if spec.scheduling_gates.is_empty() {
+        return ConditionList::default();
+    }
+    let gated = Condition::new("PodScheduled", ConditionStatus::False, now.timestamp());
+    vec![gated.because("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")].into()
+}

@@ -1,0 +1,377 @@
+//! What the registry strategies of the kinds do to typed objects (`pkg/registry/*/strategy.go`).
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{ApiServer, priority};
+use crate::api::{ApiError, View};
+use crate::objects::{
+    Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
+    PodPhase, PodStatus, ReplicaSet, ReplicaSetStatus, Service, Typed, WallTime,
+};
+
+/// Label of a namespace with its own name.
+pub(super) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// Finalizer of the content of a namespace.
+const NAMESPACE_CONTENT: &str = "kubernetes";
+
+/// An object as the store holds it, and the strategy of its kind.
+pub(super) trait Stored: Clone + PartialEq {
+    /// The kind.
+    const KIND: Kind;
+    /// Metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// Metadata, to change.
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
+    /// As any object.
+    fn wrap(object: Arc<Self>) -> Object;
+    /// The stored object.
+    fn find<'a>(view: &'a View, key: &Key) -> Option<&'a Arc<Self>>;
+    /// Where the object is stored.
+    fn store_key(&self) -> Key {
+        Key { namespace: self.meta().namespace.clone(), name: self.meta().name.clone() }
+    }
+    /// Sets what a client cannot set on creation (`PrepareForCreate`).
+    fn prepare_for_create(&mut self, now: WallTime);
+    /// Keeps what an update of the main resource cannot change and counts the generation (`PrepareForUpdate`). The
+    /// generation is that of `old` at this point.
+    fn prepare_for_update(&mut self, old: &Self);
+    /// This object with the status of `request`; `None` if the kind has no status subresource.
+    fn with_status(&self, request: &Self) -> Option<Self>;
+    /// This object with the finalizers of the content of `request`; `None` if the kind has no such subresource.
+    fn finalized(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+    /// Whether something besides the finalizers of the metadata holds the removal.
+    fn is_held(&self) -> bool {
+        false
+    }
+    /// Seconds of grace for a deletion that asks for `requested`; `None` if the kind is not deleted gracefully.
+    fn grace(&self, _requested: Option<i64>) -> Option<i64> {
+        None
+    }
+    /// Admission of a new object.
+    fn admit(&mut self, _server: &mut ApiServer) -> Result<(), ApiError> {
+        Ok(())
+    }
+    /// Admission of a changed object.
+    fn admit_update(&mut self, _old: &Self, _server: &mut ApiServer) -> Result<(), ApiError> {
+        Ok(())
+    }
+    /// Follows a write in what the server keeps beside the store.
+    fn on_write(_server: &mut ApiServer, _old: Option<&Self>, _new: Option<&Self>) {}
+    /// Whether deletion without a policy leaves the dependents alone.
+    fn orphans_by_default(&self) -> bool {
+        false
+    }
+}
+
+macro_rules! stored {
+    ($kind:ident, $table:ident, { $($strategy:item)* }) => {
+        impl Stored for $kind {
+            const KIND: Kind = Kind::$kind;
+            fn meta(&self) -> &ObjectMeta {
+                &self.meta
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.meta
+            }
+            fn wrap(object: Arc<Self>) -> Object {
+                Typed::wrap(object)
+            }
+            fn find<'a>(view: &'a View, key: &Key) -> Option<&'a Arc<Self>> {
+                view.$table.get(key)
+            }
+            $($strategy)*
+        }
+    };
+}
+
+/// Runs the code with the snapshot inside of an object.
+macro_rules! by_object {
+    ($object:expr, $typed:ident => $body:expr) => {
+        match $object {
+            $crate::objects::Object::Namespace($typed) => $body,
+            $crate::objects::Object::Node($typed) => $body,
+            $crate::objects::Object::Pod($typed) => $body,
+            $crate::objects::Object::ReplicaSet($typed) => $body,
+            $crate::objects::Object::Deployment($typed) => $body,
+            $crate::objects::Object::Service($typed) => $body,
+            $crate::objects::Object::EndpointSlice($typed) => $body,
+            $crate::objects::Object::Lease($typed) => $body,
+            $crate::objects::Object::Event($typed) => $body,
+            $crate::objects::Object::Opaque($typed) => $body,
+        }
+    };
+}
+
+/// Runs the code with the type of a kind.
+macro_rules! by_kind {
+    ($kind:expr, $T:ident => $body:expr) => {
+        match $kind {
+            $crate::objects::Kind::Namespace => {
+                type $T = $crate::objects::Namespace;
+                $body
+            }
+            $crate::objects::Kind::Node => {
+                type $T = $crate::objects::Node;
+                $body
+            }
+            $crate::objects::Kind::Pod => {
+                type $T = $crate::objects::Pod;
+                $body
+            }
+            $crate::objects::Kind::ReplicaSet => {
+                type $T = $crate::objects::ReplicaSet;
+                $body
+            }
+            $crate::objects::Kind::Deployment => {
+                type $T = $crate::objects::Deployment;
+                $body
+            }
+            $crate::objects::Kind::Service => {
+                type $T = $crate::objects::Service;
+                $body
+            }
+            $crate::objects::Kind::EndpointSlice => {
+                type $T = $crate::objects::EndpointSlice;
+                $body
+            }
+            $crate::objects::Kind::Lease => {
+                type $T = $crate::objects::Lease;
+                $body
+            }
+            $crate::objects::Kind::Event => {
+                type $T = $crate::objects::Event;
+                $body
+            }
+            $crate::objects::Kind::Opaque => {
+                type $T = $crate::objects::OpaqueObject;
+                $body
+            }
+        }
+    };
+}
+pub(super) use {by_kind, by_object};
+
+fn count_generation(meta: &mut ObjectMeta, changed: bool) {
+    if changed {
+        meta.generation = meta.generation.saturating_add(1);
+    }
+}
+
+stored!(Namespace, namespaces, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.phase = "Active".into();
+        self.conditions = Default::default();
+        if !self.finalizers.iter().any(|finalizer| &**finalizer == NAMESPACE_CONTENT) {
+            self.finalizers = self.finalizers.iter().cloned().chain([NAMESPACE_CONTENT.into()]).collect();
+        }
+        self.meta.labels = self.meta.labels.with(NAMESPACE_NAME_LABEL, &self.meta.name);
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.finalizers = old.finalizers.clone();
+        self.phase = old.phase.clone();
+        self.conditions = old.conditions.clone();
+        self.meta.labels = self.meta.labels.with(NAMESPACE_NAME_LABEL, &self.meta.name);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { phase: request.phase.clone(), conditions: request.conditions.clone(), ..self.clone() })
+    }
+    fn finalized(&self, request: &Self) -> Option<Self> {
+        Some(Self { finalizers: request.finalizers.clone(), ..self.clone() })
+    }
+    fn is_held(&self) -> bool {
+        !self.finalizers.is_empty()
+    }
+});
+
+stored!(Node, nodes, {
+    fn prepare_for_create(&mut self, _now: WallTime) {}
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});
+
+stored!(Pod, pods, {
+    fn prepare_for_create(&mut self, now: WallTime) {
+        self.meta.generation = 1;
+        self.status = PodStatus {
+            phase: PodPhase::Pending,
+            qos_class: Some(self.spec.qos_class),
+            conditions: super::pod_admission::first_conditions(&self.spec, now),
+            ..PodStatus::default()
+        };
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        self.node_name = old.node_name.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        let mut pod = Self { status: request.status.clone(), ..self.clone() };
+        pod.status.qos_class = pod.status.qos_class.or(self.status.qos_class);
+        pod.status.observed_generation = pod.status.observed_generation.or(self.status.observed_generation);
+        Some(pod)
+    }
+    fn grace(&self, requested: Option<i64>) -> Option<i64> {
+        let immediate = !self.is_bound() || self.is_terminal();
+        let seconds = requested.or(self.spec.termination_grace_period_seconds).unwrap_or(0);
+        Some(if immediate { 0 } else { at_least_one_if_negative(seconds) })
+    }
+    fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
+        server.admit_pod(self)
+    }
+});
+
+stored!(ReplicaSet, replica_sets, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = ReplicaSetStatus::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});
+
+stored!(Deployment, deployments, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = Default::default();
+    }
+    /// Annotations count too, since they are copied to the ReplicaSets.
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        let changed = self.meta.annotations != old.meta.annotations || self.spec != old.spec;
+        count_generation(&mut self.meta, changed);
+    }
+    /// The annotations come along: the controller writes the revision that way.
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        let mut deployment = Self { status: request.status.clone(), ..self.clone() };
+        deployment.meta.annotations = request.meta.annotations.clone();
+        Some(deployment)
+    }
+});
+
+stored!(Service, services, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.status = Value::Null;
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = if self.spec.kind == *"LoadBalancer" { old.status.clone() } else { Value::Null };
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
+        server.services.allocate(self, None)
+    }
+    fn admit_update(&mut self, old: &Self, server: &mut ApiServer) -> Result<(), ApiError> {
+        server.services.allocate(self, Some(old))
+    }
+    fn on_write(server: &mut ApiServer, old: Option<&Self>, new: Option<&Self>) {
+        server.services.follow(old, new);
+    }
+});
+
+stored!(EndpointSlice, endpoint_slices, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        let changed = self.endpoints != old.endpoints
+            || self.ports != old.ports
+            || self.address_type != old.address_type
+            || self.meta.labels != old.meta.labels;
+        count_generation(&mut self.meta, changed);
+    }
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+});
+
+stored!(Lease, leases, {
+    fn prepare_for_create(&mut self, _now: WallTime) {}
+    fn prepare_for_update(&mut self, _old: &Self) {}
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+});
+
+stored!(Event, events, {
+    fn prepare_for_create(&mut self, _now: WallTime) {}
+    fn prepare_for_update(&mut self, _old: &Self) {}
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+});
+
+impl Stored for OpaqueObject {
+    const KIND: Kind = Kind::Opaque;
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+    fn wrap(object: Arc<Self>) -> Object {
+        Object::Opaque(object)
+    }
+    fn find<'a>(view: &'a View, key: &Key) -> Option<&'a Arc<Self>> {
+        view.opaque.get(key)
+    }
+    fn store_key(&self) -> Key {
+        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
+        let dot = if group.is_empty() { "" } else { "." };
+        Key::new(self.meta.namespace.clone(), format!("{}{dot}{group}/{}", self.kind, self.meta.name))
+    }
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        if self.rest.contains_key("spec") {
+            self.meta.generation = 1;
+        }
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.set_status(old);
+        let changed = self.meta.generation > 0 && self.rest.get("spec") != old.rest.get("spec");
+        count_generation(&mut self.meta, changed);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        let mut object = self.clone();
+        object.set_status(request);
+        Some(object)
+    }
+    fn on_write(server: &mut ApiServer, old: Option<&Self>, new: Option<&Self>) {
+        if old.or(new).is_some_and(priority::is_class) {
+            server.pod_admission.forget();
+        }
+    }
+    fn orphans_by_default(&self) -> bool {
+        matches!((&*self.api_version, &*self.kind), ("batch/v1", "Job") | ("v1", "ReplicationController"))
+    }
+}
+
+trait OpaqueStatus {
+    fn set_status(&mut self, from: &Self);
+}
+
+impl OpaqueStatus for OpaqueObject {
+    fn set_status(&mut self, from: &Self) {
+        match from.rest.get("status") {
+            Some(status) => drop(self.rest.insert("status".into(), status.clone())),
+            None => drop(self.rest.remove("status")),
+        }
+    }
+}
+
+/// The API takes a negative number of seconds for one second.
+pub(super) const fn at_least_one_if_negative(seconds: i64) -> i64 {
+    if seconds < 0 { 1 } else { seconds }
+}

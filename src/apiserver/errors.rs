@@ -118,6 +118,15 @@ pub(super) fn uid_is_immutable(kind: Kind, key: &Key, wanted: &Uid) -> ApiError 
     invalid(kind, key, "metadata.uid", "FieldValueInvalid", detail)
 }
 
+pub(super) fn invalid_scale(key: &Key, replicas: i32) -> ApiError {
+    let name = key.name.rsplit_once('/').map_or(&*key.name, |(_, name)| name);
+    let field = "spec.replicas";
+    let text = format!("{field}: Invalid value: {replicas}: must be greater than or equal to 0");
+    let mut error = ApiError::new(Reason::Invalid, format!("Scale.autoscaling {name:?} is invalid: {text}"));
+    error.causes.push(Cause { field: field.to_owned(), kind: "FieldValueInvalid".to_owned(), text });
+    error
+}
+
 pub(super) fn no_such_resource() -> ApiError {
     ApiError::new(Reason::NotFound, "the server could not find the requested resource")
 }

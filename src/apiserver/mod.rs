@@ -25,7 +25,9 @@ mod bind;
 mod create;
 mod delete;
 mod errors;
+mod events;
 mod identity;
+mod list;
 mod meta_patch;
 mod namespaces;
 mod pod_admission;
@@ -38,6 +40,7 @@ mod update;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::vec::Drain;
 
 use crate::api::{Change, Request, Response, View};
@@ -49,6 +52,8 @@ use pod_admission::PodAdmission;
 use services::ServiceAllocations;
 use store::Store;
 use strategy::{by_kind, by_object};
+
+pub use events::EventRecorder;
 
 /// Draws of uids.
 pub const UIDS: Purpose = Purpose::new(0x6170_6901);
@@ -65,6 +70,8 @@ pub struct ApiServer {
     identity: Identity,
     pod_admission: PodAdmission,
     services: ServiceAllocations,
+    /// When Events end, by the revision of their last write.
+    event_leases: VecDeque<(WallTime, Key, u64)>,
 }
 
 impl ApiServer {
@@ -82,6 +89,7 @@ impl ApiServer {
             identity: Identity::new(streams),
             pod_admission: PodAdmission::default(),
             services: ServiceAllocations::default(),
+            event_leases: VecDeque::new(),
         };
         for name in FIRST_NAMESPACES {
             let mut namespace = Namespace::default();
@@ -117,7 +125,7 @@ impl ApiServer {
         self.store.has_changes()
     }
 
-    /// Answers a request of a component. Events are recorded by an `EventRecorder`, not here.
+    /// Answers a request of a component. Events are recorded by an [`EventRecorder`], not here.
     ///
     /// # Errors
     /// What the API server of a cluster refuses, in its words.

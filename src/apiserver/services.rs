@@ -131,10 +131,10 @@ impl ServiceAllocations {
         old: Option<&Service>,
     ) -> Result<(), ApiError> {
         let kind = &service.spec.kind;
-        if kind != &"NodePort" && kind != &"LoadBalancer" {
+        if *kind != *"NodePort" && *kind != *"LoadBalancer" {
             return Ok(());
         }
-        let automatic = spec.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false)) || kind == &"NodePort";
+        let automatic = spec.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false)) || *kind == *"NodePort";
         let held: BTreeSet<u32> = old.into_iter().flat_map(|old| node_ports(&old.spec)).collect();
         let needs_check = needs_health_check_port(spec);
         let mut chosen = BTreeSet::new();
@@ -146,7 +146,7 @@ impl ServiceAllocations {
                 chosen.insert(offset_of(asked).unwrap_or(0));
             }
         }
-        let mut by_port: Vec<(i64, i64)> = ports.iter().filter_map(|port| asked_for(port)).collect();
+        let mut by_port: Vec<(i64, i64)> = ports.iter().filter_map(asked_for).collect();
         for port in ports.iter_mut() {
             self.set_port(service, port, automatic, &mut by_port, &mut chosen)?;
         }

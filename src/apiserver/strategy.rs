@@ -39,6 +39,10 @@ pub(super) trait Stored: Clone + PartialEq {
     fn prepare_for_update(&mut self, old: &Self);
     /// This object with the status of `request`; `None` if the kind has no status subresource.
     fn with_status(&self, request: &Self) -> Option<Self>;
+    /// This object with other replicas; `None` if the kind cannot be scaled.
+    fn scaled(&self, _replicas: i32) -> Option<Self> {
+        None
+    }
     /// This object with the finalizers of the content of `request`; `None` if the kind has no such subresource.
     fn finalized(&self, _request: &Self) -> Option<Self> {
         None
@@ -240,6 +244,11 @@ stored!(ReplicaSet, replica_sets, {
     fn with_status(&self, request: &Self) -> Option<Self> {
         Some(Self { status: request.status.clone(), ..self.clone() })
     }
+    fn scaled(&self, replicas: i32) -> Option<Self> {
+        let mut scaled = self.clone();
+        scaled.spec.replicas = replicas;
+        Some(scaled)
+    }
 });
 
 stored!(Deployment, deployments, {
@@ -258,6 +267,11 @@ stored!(Deployment, deployments, {
         let mut deployment = Self { status: request.status.clone(), ..self.clone() };
         deployment.meta.annotations = request.meta.annotations.clone();
         Some(deployment)
+    }
+    fn scaled(&self, replicas: i32) -> Option<Self> {
+        let mut scaled = self.clone();
+        scaled.spec.replicas = replicas;
+        Some(scaled)
     }
 });
 
@@ -352,6 +366,14 @@ impl Stored for OpaqueObject {
         if old.or(new).is_some_and(priority::is_class) {
             server.pod_admission.forget();
         }
+    }
+    fn scaled(&self, replicas: i32) -> Option<Self> {
+        if !matches!((&*self.api_version, &*self.kind), ("apps/v1", "StatefulSet") | ("v1", "ReplicationController")) {
+            return None;
+        }
+        let mut scaled = self.clone();
+        scaled.rest.get_mut("spec")?.as_object_mut()?.insert("replicas".into(), replicas.into());
+        Some(scaled)
     }
     fn orphans_by_default(&self) -> bool {
         matches!((&*self.api_version, &*self.kind), ("batch/v1", "Job") | ("v1", "ReplicationController"))

@@ -2,6 +2,8 @@
 
 mod create;
 mod delete;
+mod events;
+mod lists;
 mod pods;
 mod services;
 mod updates;

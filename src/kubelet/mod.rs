@@ -1,1 +1,39 @@
-//! (room)
+//! The kubelet: the life of the pods of one node.
+//!
+//! A [`Kubelet`] is a state machine. It is told what happens to its pods and when its timers are due, and answers with
+//! [`Effects`]: requests to the API server and new timers. It keeps no clock and no random source; how the containers of an
+//! image behave (how long they take to start, whether they exit) comes from [`Behaviours`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use seatrial::kernel::SimDuration;
+//! use seatrial::kubelet::{Behaviour, BehaviourSpec, Behaviours, Ready};
+//!
+//! let slow: BehaviourSpec = serde_json::from_str(r#"{"image": "web:*", "ready": "90s"}"#)?;
+//! let behaviours = Behaviours::new(Behaviour::ideal(), [slow]);
+//! assert_eq!(behaviours.resolve("web:v2").ready, Ready::After(SimDuration::from_secs(90).into()));
+//! assert_eq!(behaviours.resolve("db:v1").ready, Behaviour::ideal().ready);
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod address;
+mod behaviour;
+mod driver;
+mod events;
+mod lifecycle;
+mod node;
+mod probes;
+mod status;
+mod termination;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use address::PodCidr;
+pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger};
+pub use driver::{Effects, Kubelet, KubeletContext};
+pub use node::{
+    LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
+    register_node, renew_lease,
+};
+pub use worker::PodTimer;

@@ -1,0 +1,231 @@
+//! The kubelet's entry points: what it is told, and what it answers.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::api::{DeleteOptions, Request, View};
+use crate::kernel::{SimDuration, Stream};
+use crate::objects::{Key, Kind, Pod, Uid, WallTime};
+
+use super::address::{AddressPool, PodCidr};
+use super::behaviour::Behaviours;
+use super::worker::{Due, PodTimer, Worker};
+
+/// The kubelet of one node.
+#[derive(Clone, Debug)]
+pub struct Kubelet {
+    node: NodeIdentity,
+    running: bool,
+    /// Given to the next worker, so that timers of earlier ones are known as stale.
+    next_generation: u32,
+    addresses: AddressPool,
+    workers: FxHashMap<Uid, Box<Worker>>,
+}
+
+/// Who and where the node is.
+#[derive(Clone, Debug)]
+pub(super) struct NodeIdentity {
+    pub(super) name: Arc<str>,
+    pub(super) address: IpAddr,
+}
+
+/// What a kubelet knows at an event, and where its answers go.
+#[derive(Debug)]
+pub struct KubeletContext<'a> {
+    /// The objects as this kubelet sees them.
+    pub view: &'a View,
+    /// Now.
+    pub now: WallTime,
+    /// How images behave.
+    pub behaviours: &'a Behaviours,
+    /// Luck of the pod that the event is about; of the node for [`Kubelet::start`].
+    pub stream: &'a mut Stream,
+    /// Where the answers go.
+    pub effects: &'a mut Effects,
+}
+
+/// What a kubelet wants: requests at once, in this order, and timers.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Requests to the API server.
+    pub requests: Vec<Request>,
+    /// Timers to be handed to [`Kubelet::on_timer`] after their delays. Those of equal delay come in this order.
+    pub timers: Vec<(SimDuration, PodTimer)>,
+}
+
+/// One pod in the hands of its kubelet at one event.
+pub(super) struct PodSync<'a, 'c> {
+    pub(super) node: &'a NodeIdentity,
+    pub(super) addresses: &'a mut AddressPool,
+    pub(super) cx: &'a mut KubeletContext<'c>,
+    pub(super) uid: &'a Uid,
+    pub(super) worker: &'a mut Worker,
+    /// The kubelet is done with the pod.
+    pub(super) done: bool,
+}
+
+impl Kubelet {
+    /// The kubelet of a node that runs and has no pods.
+    #[must_use]
+    pub fn new(node_name: Arc<str>, node_ip: IpAddr, pod_cidr: PodCidr) -> Self {
+        Self {
+            node: NodeIdentity { name: node_name, address: node_ip },
+            running: true,
+            next_generation: 0,
+            addresses: AddressPool::new(pod_cidr),
+            workers: FxHashMap::default(),
+        }
+    }
+
+    /// Name of the node.
+    #[must_use]
+    pub const fn node_name(&self) -> &Arc<str> {
+        &self.node.name
+    }
+
+    /// Whether the machine runs.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// How many pods the kubelet works on: bound, not ended for good, not gone.
+    #[must_use]
+    pub fn pod_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// A pod was bound to the node, as the `ordinal`-th of the run, counted from 0.
+    pub fn on_pod_bound(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>, ordinal: u64) {
+        let uid = &pod.meta.uid;
+        if !self.running || pod.is_terminal() || self.workers.contains_key(uid) {
+            return;
+        }
+        self.insert_worker(cx, pod);
+        self.sync(cx, uid, |pod| pod.begin(ordinal));
+        if pod.meta.is_deleting() {
+            self.on_pod_updated(cx, pod);
+        }
+    }
+
+    /// A pod of the node changed.
+    pub fn on_pod_updated(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>) {
+        if !self.running {
+            return;
+        }
+        if self.workers.contains_key(&pod.meta.uid) {
+            self.sync(cx, &pod.meta.uid, |sync| sync.update(pod));
+        } else if pod.meta.is_deleting() {
+            confirm_deletion(cx, pod);
+        }
+    }
+
+    /// The object of a pod is gone: whatever is left of the pod is killed.
+    pub fn on_pod_deleted(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>) {
+        self.sync(cx, &pod.meta.uid, |sync| sync.abandon());
+    }
+
+    /// A timer of an earlier answer is due.
+    pub fn on_timer(&mut self, cx: &mut KubeletContext<'_>, timer: PodTimer) {
+        self.sync(cx, &timer.uid, |pod| pod.timer(&timer));
+    }
+
+    /// The application in a container stops answering its probes, or answers again, from outside causes such as overload.
+    /// Nothing happens if the container does not run.
+    pub fn on_app_health(&mut self, cx: &mut KubeletContext<'_>, pod: &Uid, container: &str, answers: bool) {
+        self.sync(cx, pod, |sync| sync.set_app_health(container, answers));
+    }
+
+    /// The machine stops: the processes are gone and nobody says so.
+    pub fn stop(&mut self) {
+        self.running = false;
+        self.workers = FxHashMap::default();
+        self.addresses.clear();
+    }
+
+    /// The machine comes back. Pods that were to be deleted are confirmed gone; the others' containers start again.
+    pub fn start(&mut self, cx: &mut KubeletContext<'_>) {
+        if self.running {
+            return;
+        }
+        self.running = true;
+        let view = cx.view;
+        for pod in view.pods_on(&self.node.name.clone()) {
+            if pod.meta.is_deleting() && pod.is_terminal() {
+                confirm_deletion(cx, pod);
+            } else if !pod.is_terminal() {
+                self.insert_worker(cx, pod);
+                self.sync(cx, &pod.meta.uid, |sync| sync.resume(pod));
+            }
+        }
+    }
+
+    fn insert_worker(&mut self, cx: &KubeletContext<'_>, pod: &Arc<Pod>) {
+        let worker = Worker::new(pod, self.next_generation, cx.behaviours, cx.now);
+        self.next_generation = self.next_generation.wrapping_add(1);
+        self.workers.insert(pod.meta.uid.clone(), Box::new(worker));
+    }
+
+    /// Works on one pod, reports its status if it changed, and lets go of the pod if that was its end.
+    fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
+        let Some(worker) = self.workers.get_mut(uid) else { return };
+        let mut sync = PodSync { node: &self.node, addresses: &mut self.addresses, cx, uid, worker, done: false };
+        act(&mut sync);
+        if sync.done {
+            let address = sync.worker.address;
+            self.workers.remove(uid);
+            address.into_iter().for_each(|address| self.addresses.give_back(address));
+        } else {
+            sync.report_changes();
+        }
+    }
+}
+
+/// Removes the object of a pod of which nothing is left, unless that was done and finalizers hold it.
+fn confirm_deletion(cx: &mut KubeletContext<'_>, pod: &Pod) {
+    if pod.meta.deletion_grace_period_seconds != Some(0) {
+        let key = Key::new(pod.meta.namespace.clone(), pod.meta.name.clone());
+        cx.effects.requests.push(removal(key, pod.meta.uid.clone()));
+    }
+}
+
+/// The request that removes a pod's object.
+pub(super) fn removal(key: Key, uid: Uid) -> Request {
+    let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::of_uid(uid) };
+    Request::Delete { kind: Kind::Pod, key, options }
+}
+
+impl PodSync<'_, '_> {
+    fn timer(&mut self, timer: &PodTimer) {
+        let at = usize::from(timer.container);
+        let (worker, life) = (&self.worker, timer.life);
+        if worker.generation != timer.generation {
+            return;
+        }
+        match timer.due {
+            Due::End => self.end_is_due(life),
+            Due::Deadline => self.deadline_is_due(),
+            _ if worker.containers.get(at).is_none_or(|container| container.life != life) => {}
+            Due::Start => self.start_container(at),
+            Due::PullBackOff => self.back_off_pulling(at),
+            Due::Answer => self.app_answers(at),
+            Due::Exit => self.process_exits(at),
+            Due::Probe(kind) => self.probe_is_due(at, kind),
+            Due::Stopped => self.container_stopped(at),
+        }
+    }
+
+    /// Asks for a timer that is about a container as it is now.
+    pub(super) fn schedule(&mut self, delay: SimDuration, at: usize, due: Due) {
+        let life = self.worker.containers[at].life;
+        self.schedule_for(delay, at, life, due);
+    }
+
+    pub(super) fn schedule_for(&mut self, delay: SimDuration, at: usize, life: u32, due: Due) {
+        let container = u16::try_from(at).unwrap_or(u16::MAX);
+        let timer = PodTimer { uid: self.uid.clone(), generation: self.worker.generation, life, container, due };
+        self.cx.effects.timers.push((delay, timer));
+    }
+}

@@ -1,0 +1,144 @@
+//! What the kubelet says of its pods, in upstream's words.
+
+use serde_json::Value;
+
+use crate::api::{EventKind, EventSpec, Request};
+use crate::objects::{ObjectReference, Text};
+
+use super::driver::PodSync;
+use super::worker::{ProbeKind, Role};
+
+impl PodSync<'_, '_> {
+    /// An Event about the pod.
+    pub(super) fn pod_event(&mut self, kind: EventKind, reason: &'static str, message: impl Into<Text>) {
+        self.event(kind, reason, message.into(), Text::default());
+    }
+
+    /// An Event about a container.
+    pub(super) fn container_event(
+        &mut self,
+        at: usize,
+        kind: EventKind,
+        reason: &'static str,
+        message: impl Into<Text>,
+    ) {
+        let list = if self.worker.role(at) == Role::Main { "containers" } else { "initContainers" };
+        let field_path = format!("spec.{list}{{{}}}", self.worker.container_spec(at).name);
+        self.event(kind, reason, message.into(), field_path.into());
+    }
+
+    fn event(&mut self, kind: EventKind, reason: &'static str, message: Text, field_path: Text) {
+        let key = &self.worker.key;
+        let about = ObjectReference {
+            kind: "Pod".into(),
+            api_version: "v1".into(),
+            namespace: key.namespace.clone().into(),
+            name: key.name.clone().into(),
+            uid: self.uid.clone(),
+            field_path,
+            ..ObjectReference::default()
+        };
+        self.cx.effects.requests.push(Request::Event(EventSpec { about, kind, reason: reason.into(), message }));
+    }
+
+    pub(super) fn say_started(&mut self, at: usize) {
+        let image = &self.worker.container_spec(at).image;
+        let present = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
+        self.container_event(at, EventKind::Normal, "Pulled", present);
+        self.container_event(at, EventKind::Normal, "Created", "Container created");
+        self.container_event(at, EventKind::Normal, "Started", "Container started");
+    }
+
+    pub(super) fn say_pull_failed(&mut self, at: usize) {
+        let image = self.worker.container_spec(at).image.clone();
+        self.container_event(at, EventKind::Normal, "Pulling", format!("Pulling image \"{image}\""));
+        let failed = format!("Failed to pull image \"{image}\": {}", pull_error(&image));
+        self.container_event(at, EventKind::Warning, "Failed", failed);
+        self.container_event(at, EventKind::Warning, "Failed", "Error: ErrImagePull");
+    }
+
+    pub(super) fn say_pull_backs_off(&mut self, at: usize) {
+        let image = &self.worker.container_spec(at).image;
+        let message = format!("Back-off pulling image \"{image}\"");
+        self.container_event(at, EventKind::Normal, "BackOff", message);
+        self.container_event(at, EventKind::Warning, "Failed", "Error: ImagePullBackOff");
+    }
+
+    pub(super) fn say_restart_backs_off(&mut self, at: usize) {
+        let name = &self.worker.container_spec(at).name;
+        let message = format!("Back-off restarting failed container {name} in pod {}", self.full_name());
+        self.container_event(at, EventKind::Warning, "BackOff", message);
+    }
+
+    /// `name_namespace(uid)`, as messages name a pod.
+    pub(super) fn full_name(&self) -> String {
+        let key = &self.worker.key;
+        format!("{}_{}({})", key.name, key.namespace, self.uid)
+    }
+
+    pub(super) fn say_unhealthy(&mut self, at: usize, kind: ProbeKind) {
+        let name = match kind {
+            ProbeKind::Startup => "Startup",
+            ProbeKind::Readiness => "Readiness",
+            ProbeKind::Liveness => "Liveness",
+        };
+        let message = format!("{name} probe failed: {}", self.probe_output(at, kind).unwrap_or_default());
+        self.container_event(at, EventKind::Warning, "Unhealthy", message);
+    }
+
+    /// What the prober has to say of an application that does not answer: the connection is refused while it comes up, and
+    /// nothing comes back once it hangs. A command says nothing.
+    fn probe_output(&self, at: usize, kind: ProbeKind) -> Option<String> {
+        let worker = &self.worker;
+        let (list, place) = match at.checked_sub(worker.init_count()) {
+            None => ("initContainers", at),
+            Some(place) => ("containers", place),
+        };
+        let field = match kind {
+            ProbeKind::Startup => "startupProbe",
+            ProbeKind::Readiness => "readinessProbe",
+            ProbeKind::Liveness => "livenessProbe",
+        };
+        let probe = worker.spec.wire().get(list)?.get(place)?.get(field)?;
+        let hung = worker.containers[at].hung;
+        let address = |handler: &Value| {
+            let ip = worker.address.map(|ip| ip.to_string()).unwrap_or_default();
+            let host = handler.get("host").and_then(Value::as_str).filter(|host| !host.is_empty()).unwrap_or(&ip);
+            format!("{host}:{}", self.port_number(at, handler.get("port")).unwrap_or(0))
+        };
+        if let Some(http) = probe.get("httpGet") {
+            let (address, path) = (address(http), http.get("path").and_then(Value::as_str).unwrap_or("/"));
+            let scheme = http.get("scheme").and_then(Value::as_str).unwrap_or("HTTP").to_ascii_lowercase();
+            let slash = if path.starts_with('/') { "" } else { "/" };
+            let cause = match hung {
+                true => "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned(),
+                false => format!("dial tcp {address}: connect: connection refused"),
+            };
+            Some(format!("Get \"{scheme}://{address}{slash}{path}\": {cause}"))
+        } else if let Some(tcp) = probe.get("tcpSocket") {
+            let address = address(tcp);
+            let cause = if hung { "i/o timeout" } else { "connect: connection refused" };
+            Some(format!("dial tcp {address}: {cause}"))
+        } else {
+            let grpc = address(probe.get("grpc")?);
+            Some(format!("timeout: failed to connect service \"{grpc}\" within 1s: context deadline exceeded"))
+        }
+    }
+
+    fn port_number(&self, at: usize, port: Option<&Value>) -> Option<i64> {
+        match port? {
+            Value::String(name) => {
+                let ports = &self.worker.container_spec(at).ports;
+                ports.iter().find(|port| *port.name == **name).map(|port| i64::from(port.container_port))
+            }
+            number => number.as_i64(),
+        }
+    }
+}
+
+/// What a registry says that does not have the image.
+pub(super) fn pull_error(image: &str) -> String {
+    format!(
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"{image}\": failed to resolve image: {image}: not found"
+    )
+}

@@ -1,0 +1,278 @@
+//! The status of a pod as the kubelet reports it.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::api::{Part, Request};
+use crate::objects::{
+    Condition, ConditionList, ConditionStatus, Conditions, ContainerState, ContainerStatus, Object, ObjectMeta, Pod,
+    PodPhase, PodStatus, SharedList, Terminated, Text,
+};
+
+use super::driver::PodSync;
+use super::events::pull_error;
+use super::worker::{Cause, Ended, Role, State};
+
+/// Conditions that the kubelet writes, in its order.
+const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+/// Whether a condition holds, why, and for people.
+type Finding = (bool, Text, Text);
+
+const HOLDS: Finding = (true, Text::Static(""), Text::Static(""));
+
+fn unmet(reason: &'static str, message: impl Into<Text>) -> Finding {
+    (false, reason.into(), message.into())
+}
+
+impl PodSync<'_, '_> {
+    /// Writes the status if something that it shows has changed. A pod that ends is shown as it was.
+    pub(super) fn report_changes(&mut self) {
+        if self.worker.dirty && !self.worker.is_ending() {
+            self.report(false);
+        }
+    }
+
+    /// Writes the status on top of the object as the kubelet sees it.
+    pub(super) fn report(&mut self, terminal: bool) {
+        self.worker.dirty = false;
+        let Some(current) = self.cx.view.pods.get(&self.worker.key) else { return };
+        if current.meta.uid != *self.uid {
+            return;
+        }
+        let status = self.status(current, terminal);
+        self.worker.conditions = status.conditions.clone();
+        let pod = Pod {
+            meta: ObjectMeta { resource_version: 0, ..current.meta.clone() },
+            spec: current.spec.clone(),
+            node_name: current.node_name.clone(),
+            status,
+        };
+        self.cx.effects.requests.push(Request::Update(Object::Pod(Arc::new(pod)), Part::Status));
+    }
+
+    fn status(&self, current: &Pod, terminal: bool) -> PodStatus {
+        let worker = &self.worker;
+        let phase = if terminal { self.terminal_phase() } else { self.phase() };
+        let generation = (current.meta.generation > 0).then_some(current.meta.generation);
+        let (reason, message) = if worker.expired && terminal {
+            ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
+        } else {
+            ("", "")
+        };
+        let mut main: Vec<_> = worker.places(Role::Main).map(|at| self.container_status(at)).collect();
+        main.sort_by(|a, b| a.name.cmp(&b.name));
+        PodStatus {
+            observed_generation: generation,
+            phase,
+            conditions: self.conditions(current, phase, generation),
+            message: message.into(),
+            reason: reason.into(),
+            nominated_node_name: current.status.nominated_node_name.clone(),
+            host_ip: Some(self.node.address),
+            pod_ip: worker.address,
+            start_time: Some(worker.start_time),
+            init_container_statuses: (0..worker.init_count()).map(|at| self.container_status(at)).collect(),
+            container_statuses: SharedList::from(main),
+            qos_class: current.status.qos_class.or(Some(worker.spec.qos_class)),
+        }
+    }
+
+    /// The phase of a pod that is not over (upstream `getPhase`).
+    fn phase(&self) -> PodPhase {
+        let worker = &self.worker;
+        let (mut running, mut stopped, mut waiting) = (false, false, false);
+        for (at, container) in worker.containers.iter().enumerate() {
+            let (role, failed) = (worker.role(at), container.ended.is_some_and(|ended| ended.exit_code != 0));
+            let never_ran = !container.is_running() && container.ended.is_none();
+            match role {
+                Role::Init if container.is_running() || never_ran => return PodPhase::Pending,
+                Role::Init if failed && worker.is_over(at) => return PodPhase::Failed,
+                Role::Init => {}
+                Role::Sidecar if container.is_running() => {
+                    waiting |= !container.started && !worker.initialized;
+                    running = true;
+                }
+                Role::Sidecar => waiting |= never_ran,
+                Role::Main if container.is_running() => running = true,
+                Role::Main => {
+                    stopped |= !never_ran;
+                    waiting |= never_ran;
+                }
+            }
+        }
+        if waiting || !(running || stopped) { PodPhase::Pending } else { PodPhase::Running }
+    }
+
+    /// The phase of a pod that is over: `Succeeded` if every regular container ended well.
+    fn terminal_phase(&self) -> PodPhase {
+        let worker = &self.worker;
+        let well = |at: usize| worker.containers[at].ended.is_some_and(|ended| ended.exit_code == 0);
+        if !worker.expired && worker.places(Role::Main).all(well) { PodPhase::Succeeded } else { PodPhase::Failed }
+    }
+
+    fn conditions(&self, current: &Pod, phase: PodPhase, generation: Option<i64>) -> ConditionList {
+        let others = current.status.conditions.iter().filter(|condition| !OWNED.contains(&&*condition.kind));
+        let mut list: Vec<Condition> = Vec::with_capacity(current.status.conditions.len().max(OWNED.len()));
+        list.extend(others.cloned());
+        let sandbox = self.worker.sandboxed && !matches!(phase, PodPhase::Succeeded | PodPhase::Failed);
+        let containers_ready = self.containers_ready(phase);
+        let ready = if containers_ready.0 { self.gates_open(current) } else { containers_ready.clone() };
+        let sandbox = if sandbox { HOLDS } else { unmet("", "") };
+        let findings = [sandbox, self.initialized(phase), ready, containers_ready, HOLDS];
+        for (kind, finding) in OWNED.into_iter().zip(findings) {
+            list.push(self.condition(kind, finding, generation));
+        }
+        list.into()
+    }
+
+    /// A condition, with the time of its last change of status.
+    fn condition(&self, kind: &'static str, (holds, reason, message): Finding, generation: Option<i64>) -> Condition {
+        let status = ConditionStatus::of(holds);
+        let before = self.worker.conditions.find(kind).filter(|before| before.status == status);
+        Condition {
+            kind: kind.into(),
+            status,
+            observed_generation: generation,
+            last_transition_time: before
+                .map_or_else(|| Some(self.cx.now.timestamp()), |before| before.last_transition_time),
+            reason,
+            message,
+            ..Condition::default()
+        }
+    }
+
+    fn containers_ready(&self, phase: PodPhase) -> Finding {
+        match phase {
+            PodPhase::Succeeded => return unmet("PodCompleted", ""),
+            PodPhase::Failed => return unmet("PodFailed", ""),
+            PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => {}
+        }
+        let unready = self.names(|at| self.worker.role(at) != Role::Init && !self.worker.containers[at].ready);
+        match unready {
+            Some(names) => unmet("ContainersNotReady", format!("containers with unready status: [{names}]")),
+            None => HOLDS,
+        }
+    }
+
+    fn gates_open(&self, current: &Pod) -> Finding {
+        let mut closed = String::new();
+        for gate in &self.worker.spec.readiness_gates {
+            let kind = &gate.condition_type;
+            let separator = if closed.is_empty() { "" } else { ", " };
+            let written = match current.status.conditions.find(kind).map(|condition| condition.status) {
+                Some(ConditionStatus::True) => Ok(()),
+                Some(status) => write!(
+                    closed,
+                    "{separator}the status of pod readiness gate {kind:?} is not \"True\", but {}",
+                    status.as_str()
+                ),
+                None => {
+                    write!(closed, "{separator}corresponding condition of pod readiness gate {kind:?} does not exist.")
+                }
+            };
+            debug_assert!(written.is_ok(), "writing to a String does not fail");
+        }
+        if closed.is_empty() { HOLDS } else { unmet("ReadinessGatesNotReady", closed) }
+    }
+
+    fn initialized(&self, phase: PodPhase) -> Finding {
+        let worker = &self.worker;
+        if phase == PodPhase::Succeeded {
+            return (true, "PodCompleted".into(), Text::default());
+        }
+        let incomplete = |at: usize| match worker.role(at) {
+            Role::Main => false,
+            Role::Sidecar => !worker.containers[at].started,
+            Role::Init => !self.is_done(at),
+        };
+        // Once initialized, always initialized.
+        if worker.initialized || worker.conditions.is_true("Initialized") {
+            return HOLDS;
+        }
+        match self.names(incomplete) {
+            Some(names) => unmet("ContainersNotInitialized", format!("containers with incomplete status: [{names}]")),
+            None => HOLDS,
+        }
+    }
+
+    fn is_done(&self, at: usize) -> bool {
+        let container = &self.worker.containers[at];
+        container.state == State::Exited && container.ended.is_some_and(|ended| ended.exit_code == 0)
+    }
+
+    /// Names of the containers that have a property, separated by spaces; `None` if there are none.
+    fn names(&self, chosen: impl Fn(usize) -> bool) -> Option<String> {
+        let mut places = (0..self.worker.containers.len()).filter(|at| chosen(*at));
+        let mut names = self.worker.container_spec(places.next()?).name.to_string();
+        for at in places {
+            names.push(' ');
+            names.push_str(&self.worker.container_spec(at).name);
+        }
+        Some(names)
+    }
+
+    fn container_status(&self, at: usize) -> ContainerStatus {
+        let container = &self.worker.containers[at];
+        let spec = self.worker.container_spec(at);
+        let (state, last) = match container.state {
+            State::Running | State::Stopping => {
+                (ContainerState::Running { started_at: container.running_since.timestamp() }, container.ended)
+            }
+            State::Exited => (terminated(container.ended), container.ended_before),
+            _ => (self.waiting(at), container.ended),
+        };
+        ContainerStatus {
+            name: spec.name.clone(),
+            state,
+            last_state: terminated(last),
+            ready: container.ready || (self.worker.role(at) == Role::Init && self.is_done(at)),
+            restart_count: i32::try_from(container.restarts).unwrap_or(i32::MAX),
+            image: spec.image.clone(),
+            started: Some(container.is_running() && container.started),
+        }
+    }
+
+    fn waiting(&self, at: usize) -> ContainerState {
+        let spec = self.worker.container_spec(at);
+        let (reason, message) = match self.worker.containers[at].state {
+            State::ErrImagePull => ("ErrImagePull", pull_error(&spec.image)),
+            State::ImagePullBackOff => (
+                "ImagePullBackOff",
+                format!("Back-off pulling image \"{0}\": ErrImagePull: {1}", spec.image, pull_error(&spec.image)),
+            ),
+            State::CrashLoopBackOff => (
+                "CrashLoopBackOff",
+                format!(
+                    "back-off {} restarting failed container={} pod={}",
+                    self.restart_wait(at),
+                    spec.name,
+                    self.full_name()
+                ),
+            ),
+            _ if self.worker.init_count() > 0 => ("PodInitializing", String::new()),
+            _ => ("ContainerCreating", String::new()),
+        };
+        ContainerState::Waiting { reason: reason.into(), message: message.into() }
+    }
+}
+
+fn terminated(ended: Option<Ended>) -> ContainerState {
+    let Some(ended) = ended else { return ContainerState::None };
+    let known = ended.cause != Cause::Lost;
+    let (reason, message) = match (ended.cause, ended.exit_code) {
+        (Cause::Exit, 0) => ("Completed", ""),
+        (Cause::Exit, _) => ("Error", ""),
+        (Cause::Reboot, _) => ("Unknown", ""),
+        (Cause::Lost, _) => {
+            ("ContainerStatusUnknown", "The container could not be located when the pod was terminated")
+        }
+    };
+    ContainerState::Terminated(Box::new(Terminated {
+        exit_code: ended.exit_code,
+        reason: reason.into(),
+        message: message.into(),
+        started_at: known.then_some(ended.started_at),
+        finished_at: known.then_some(ended.finished_at),
+    }))
+}

@@ -1,0 +1,244 @@
+//! The end of containers and pods: hooks, grace, order, and the confirmation to the API server.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use crate::api::EventKind;
+use crate::kernel::SimDuration;
+use crate::objects::{Container, Pod, RestartPolicy};
+
+use super::driver::{PodSync, removal};
+use super::worker::{Cause, Due, Role, Stage, State, after};
+
+/// Ended by SIGTERM (128 + 15).
+const EXIT_CODE_STOPPED: i32 = 143;
+/// Ended by SIGKILL (128 + 9).
+const EXIT_CODE_KILLED: i32 = 137;
+/// What is left to a container whose hook or turn took all of the grace.
+const LEAST_GRACE: SimDuration = SimDuration::from_secs(2);
+/// Grace of a spec that names none.
+const DEFAULT_GRACE_SECONDS: i64 = 30;
+
+/// When a container that is told to stop at 0, and signalled at `turn`, stops, and whether it must be killed.
+fn stop_time(turn: SimDuration, takes: SimDuration, grace: SimDuration) -> (SimDuration, bool) {
+    let limit = if turn >= grace { grace + LEAST_GRACE } else { grace };
+    let turn = turn.min(grace);
+    ((turn + takes).min(limit), turn + takes > limit)
+}
+
+impl PodSync<'_, '_> {
+    /// The pod is being deleted: its end is planned, or brought forward if the grace was lowered.
+    pub(super) fn delete(&mut self, pod: &Arc<Pod>) {
+        let grace = seconds(pod.meta.deletion_grace_period_seconds.unwrap_or(self.spec_grace()));
+        let Stage::Ending { ends_at, plan, report, .. } = self.worker.stage else {
+            let report = self.worker.spec.restart_policy != RestartPolicy::Always;
+            return self.plan_end(grace, true, report);
+        };
+        let latest = after(self.cx.now, grace);
+        if latest >= ends_at {
+            self.worker.stage = Stage::Ending { ends_at, plan, delete: true, report };
+            return;
+        }
+        for container in &mut self.worker.containers {
+            container.killed = true;
+        }
+        self.worker.stage = Stage::Ending { ends_at: latest, plan: plan + 1, delete: true, report };
+        self.schedule_for(grace, 0, plan + 1, Due::End);
+    }
+
+    fn spec_grace(&self) -> i64 {
+        self.worker.spec.termination_grace_period_seconds.unwrap_or(DEFAULT_GRACE_SECONDS)
+    }
+
+    /// Tells all containers to stop and works out when the last has. Regular containers stop side by side; then the sidecars,
+    /// the last one first. A deleted pod that never ran takes as long: its sandbox goes too.
+    fn plan_end(&mut self, grace: SimDuration, delete: bool, report: bool) {
+        let mut regular_end = SimDuration::ZERO;
+        let mut sidecars: SmallVec<[(usize, SimDuration, SimDuration); 4]> = SmallVec::new();
+        for at in 0..self.worker.containers.len() {
+            let running = self.worker.containers[at].is_running();
+            if running {
+                let name = &self.worker.container_spec(at).name;
+                self.container_event(at, EventKind::Normal, "Killing", format!("Stopping container {name}"));
+            } else if !delete {
+                continue;
+            }
+            let hook = if running { hook_time(self.worker.container_spec(at)) } else { SimDuration::ZERO };
+            let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample(self.cx.stream);
+            if running && self.worker.role(at) == Role::Sidecar {
+                sidecars.push((at, hook, takes));
+                continue;
+            }
+            let (end, killed) = stop_time(hook, takes, grace);
+            self.worker.containers[at].killed = killed;
+            regular_end = regular_end.max(end);
+        }
+        let mut end = regular_end;
+        for (at, hook, takes) in sidecars.into_iter().rev() {
+            let (sidecar_end, killed) = stop_time(hook.max(end), takes, grace);
+            self.worker.containers[at].killed = killed;
+            end = end.max(sidecar_end);
+        }
+        self.worker.stage = Stage::Ending { ends_at: after(self.cx.now, end), plan: 0, delete, report };
+        self.schedule_for(end, 0, 0, Due::End);
+    }
+
+    /// The regular containers have ended for good: the sidecars may go.
+    pub(super) fn end_sidecars(&mut self) {
+        let grace = seconds(self.spec_grace());
+        self.plan_end(grace, false, true);
+    }
+
+    /// `activeDeadlineSeconds` are over.
+    pub(super) fn deadline_is_due(&mut self) {
+        if self.worker.is_ending() {
+            return;
+        }
+        self.worker.expired = true;
+        let grace = seconds(self.spec_grace());
+        self.plan_end(grace, false, true);
+    }
+
+    pub(super) fn end_is_due(&mut self, plan: u32) {
+        match self.worker.stage {
+            Stage::Ending { plan: current, .. } if current == plan => self.finish(),
+            Stage::Ending { .. } | Stage::Active => {}
+        }
+    }
+
+    /// A process ended by itself while its pod ends; if it was the last, nothing is left to wait for.
+    pub(super) fn ended_while_ending(&mut self) {
+        if self.worker.containers.iter().all(|container| !container.is_running()) {
+            self.finish();
+        }
+    }
+
+    /// Nothing of the pod runs: it ends now.
+    pub(super) fn end_now(&mut self, delete: bool) {
+        let report = !delete || self.worker.spec.restart_policy != RestartPolicy::Always;
+        self.worker.stage = Stage::Ending { ends_at: self.cx.now, plan: 0, delete, report };
+        self.finish();
+    }
+
+    /// All containers have stopped: the terminal phase is reported, then the object of a deleted pod removed. A deleted pod
+    /// that would restart its containers for ever is removed as it is.
+    fn finish(&mut self) {
+        let Stage::Ending { delete, report, .. } = self.worker.stage else { return };
+        let now = self.cx.now;
+        for container in &mut self.worker.containers {
+            if container.is_running() {
+                let exit_code = if container.killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
+                container.end(exit_code, Cause::Exit, now);
+            } else if container.ended.is_none() && (delete || self.worker.expired) {
+                container.end(EXIT_CODE_KILLED, Cause::Lost, now);
+            }
+        }
+        if report {
+            self.report(true);
+        }
+        if delete {
+            let request = removal(self.worker.key.clone(), self.uid.clone());
+            self.cx.effects.requests.push(request);
+        }
+        self.done = true;
+    }
+
+    /// The object is gone without the kubelet's word: whatever runs is killed.
+    pub(super) fn abandon(&mut self) {
+        for at in 0..self.worker.containers.len() {
+            if self.worker.containers[at].is_running() && !self.worker.is_ending() {
+                let name = &self.worker.container_spec(at).name;
+                self.container_event(at, EventKind::Normal, "Killing", format!("Stopping container {name}"));
+            }
+        }
+        self.done = true;
+    }
+
+    /// Tells one container to stop, so that it can be started again. A probe may bring its own grace.
+    pub(super) fn stop_for_restart(&mut self, at: usize, probe_grace: Option<i64>, why: String) {
+        self.container_event(at, EventKind::Normal, "Killing", why);
+        let grace = seconds(probe_grace.unwrap_or_else(|| self.spec_grace()));
+        let hook = hook_time(self.worker.container_spec(at));
+        let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample(self.cx.stream);
+        let (end, killed) = stop_time(hook, takes, grace);
+        let container = &mut self.worker.containers[at];
+        container.killed = killed;
+        container.set_state(State::Stopping);
+        self.schedule(end, at, Due::Stopped);
+    }
+
+    pub(super) fn container_stopped(&mut self, at: usize) {
+        let exit_code = if self.worker.containers[at].killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
+        self.container_ended(at, exit_code);
+    }
+}
+
+/// A grace period; never less than a second.
+fn seconds(grace: i64) -> SimDuration {
+    SimDuration::from_secs(u64::try_from(grace).unwrap_or(0).max(1))
+}
+
+/// How long a container's preStop hook takes: what a `sleep` says, as a hook of its own or as the command that is run. Other
+/// hooks take no time.
+fn hook_time(container: &Container) -> SimDuration {
+    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+        return SimDuration::ZERO;
+    };
+    if let Some(seconds) = hook.get("sleep").and_then(|sleep| sleep.get("seconds")).and_then(Value::as_u64) {
+        return SimDuration::from_secs(seconds);
+    }
+    let command = hook.get("exec").and_then(|exec| exec.get("command")).and_then(Value::as_array);
+    let words = command.into_iter().flatten().filter_map(Value::as_str).flat_map(str::split_whitespace);
+    let mut words = words.skip_while(|word| *word != "sleep" && !word.ends_with("/sleep")).skip(1);
+    words.next().map_or(SimDuration::ZERO, sleep_time)
+}
+
+/// The argument of `sleep`: a number of seconds, perhaps with a unit.
+fn sleep_time(argument: &str) -> SimDuration {
+    let argument = argument.trim_end_matches(';');
+    let unit = if argument.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
+    format!("{argument}{unit}").parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::Lifecycle;
+
+    #[test]
+    fn pre_stop_sleeps_are_understood() {
+        for (hook, secs) in [
+            (json!({"sleep": {"seconds": 5}}), 5),
+            (json!({"exec": {"command": ["sleep", "10"]}}), 10),
+            (json!({"exec": {"command": ["/bin/sh", "-c", "nginx -s quit; /bin/sleep 1m; true"]}}), 60),
+            (json!({"exec": {"command": ["/bin/sh", "-c", "sleep"]}}), 0),
+            (json!({"exec": {"command": ["sleep", "for ever"]}}), 0),
+            (json!({"httpGet": {"port": 80}}), 0),
+        ] {
+            let container = Container {
+                lifecycle: Some(Lifecycle { pre_stop: Some(hook.clone()), ..Lifecycle::default() }),
+                ..Container::default()
+            };
+            assert_eq!(hook_time(&container), SimDuration::from_secs(secs), "{hook}");
+        }
+    }
+
+    #[test]
+    fn a_container_stops_within_its_grace() {
+        let stop = |turn, takes, grace| {
+            let (end, killed) =
+                stop_time(SimDuration::from_secs(turn), SimDuration::from_secs(takes), SimDuration::from_secs(grace));
+            (end.as_secs(), killed)
+        };
+        assert_eq!(stop(0, 1, 30), (1, false));
+        assert_eq!(stop(0, 40, 30), (30, true));
+        assert_eq!(stop(10, 5, 30), (15, false));
+        assert_eq!(stop(40, 1, 30), (31, false));
+        assert_eq!(stop(40, 9, 30), (32, true));
+        assert_eq!(stop(0, 2, 1), (1, true));
+    }
+}

@@ -328,7 +328,7 @@ impl<'t> Builder<'t> {
         }
         for (node, error) in mem::take(&mut self.pending) {
             let path = if node < self.nodes.len() { path_of(&self.nodes, &self.keys, 0, node) } else { String::new() };
-            self.sink.push(if error.path.is_empty() { error.with_path(path) } else { error });
+            self.sink.push(if error.path.is_empty() { *error.with_path(path) } else { *error });
         }
         !matches!(self.nodes.first().map(|root| &root.content), None | Some(Content::Null))
     }
@@ -341,7 +341,7 @@ impl<'t> Builder<'t> {
             let message = format!("the field \"{}\" is set twice", self.keys.text(id));
             let mut error = self.sink.error(self.nodes[again].span, ReadErrorKind::DuplicateField, message);
             error.also = Some((self.nodes[first].span, "first set here".to_owned()));
-            self.sink.push(error.with_upstream(format!("duplicate field \"{path}\"")).with_path(path));
+            self.sink.push(*error.with_upstream(format!("duplicate field \"{path}\"")).with_path(path));
         }
     }
 
@@ -358,7 +358,7 @@ impl<'t> Builder<'t> {
         for at in bad {
             let message = "`<<` takes a mapping or a list of mappings";
             let error = self.sink.error(raw[at].span, ReadErrorKind::WrongType, message);
-            self.sink.push(error.with_path(path_of(&raw, &self.keys, 0, at)));
+            self.sink.push(*error.with_path(path_of(&raw, &self.keys, 0, at)));
         }
         self.nodes = merged;
     }

@@ -103,7 +103,7 @@ impl<'c, 't> Checker<'c, 't> {
 
     fn report(&mut self, at: usize, error: Box<ReadError>) {
         let path = path_of(self.nodes, self.keys, 0, at);
-        self.sink.push(error.with_path(path));
+        self.sink.push(*error.with_path(path));
     }
 
     fn int32(&mut self, slot: Slot<'_>, value: i64) {
@@ -218,7 +218,7 @@ impl<'c, 't> Checker<'c, 't> {
             .or_else(|| self.belongs_elsewhere(name, scope))
             .or_else(|| suggest::known_fields(scope.ty));
         let error = self.sink.error(self.nodes[key].span, ReadErrorKind::UnknownField, message).with_help(help);
-        self.sink.push(error.with_upstream(format!("unknown field \"{upstream}\"")).with_path(path));
+        self.sink.push(*error.with_upstream(format!("unknown field \"{upstream}\"")).with_path(path));
     }
 
     /// An object close by that has the field: the usual cause is wrong indentation.

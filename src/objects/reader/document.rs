@@ -170,7 +170,7 @@ impl<'c> Extractor<'c, '_> {
 
     fn error(&mut self, at: usize, span: Span, kind: ReadErrorKind, message: String, help: Option<String>) {
         let path = path_of(self.nodes, self.keys, 0, at);
-        self.sink.push(self.sink.error(span, kind, message).with_path(path).with_help(help));
+        self.sink.push(*self.sink.error(span, kind, message).with_path(path).with_help(help));
     }
 
     /// An error about a field that `map` lacks.
@@ -179,7 +179,7 @@ impl<'c> Extractor<'c, '_> {
         let outer = path_of(self.nodes, self.keys, 0, map);
         let path = if outer.is_empty() { field.to_owned() } else { format!("{outer}.{field}") };
         let error = self.sink.error(Span::at(start), ReadErrorKind::MissingField, "the field is missing");
-        self.sink.push(error.with_path(path).with_help(help.to_owned()));
+        self.sink.push(*error.with_path(path).with_help(help.to_owned()));
     }
 
     /// A field that must be a string and not empty: `Err` when it is there and is not.
@@ -265,7 +265,7 @@ impl<'c> Extractor<'c, '_> {
     fn keep(&mut self, at: usize, meta: &TypeMeta<'c>, ty: Option<TypeRef>, names: [Option<&str>; 3]) {
         if self.drafts.len() >= self.sink.limits.max_documents {
             let error = self.sink.over(Limit::Documents, Span::at(self.nodes[at].span.start));
-            return self.sink.push(error);
+            return self.sink.push(*error);
         }
         let mut value = to_json(self.nodes, self.keys, at);
         for (name, text) in [("apiVersion", meta.api_version), ("kind", meta.kind)] {

@@ -129,9 +129,9 @@ impl<'t> Sink<'t> {
         self.error(span, ReadErrorKind::Limit(limit), limit.message(&self.limits))
     }
 
-    pub(super) fn push(&mut self, error: Box<ReadError>) {
+    pub(super) fn push(&mut self, error: ReadError) {
         if !self.is_full() {
-            self.errors.push(*error);
+            self.errors.push(error);
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) fn read<'t>(builder: &mut Builder<'t>, on_document: &mut dyn FnMut(&m
     let mut reader = JsonReader::new(builder.sink.text);
     while reader.skip_space() {
         if let Err(error) = reader.document(builder) {
-            builder.sink.push(error);
+            builder.sink.push(*error);
             return;
         }
         if builder.finish() {

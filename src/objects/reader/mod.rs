@@ -95,7 +95,7 @@ fn read_file<'t>(
 ) -> Result<Builder<'t>, Vec<ReadError>> {
     let mut sink = Sink::new(source_name, text, limits);
     if text.len() > limits.max_input_bytes {
-        sink.push(sink.over(Limit::InputBytes, Span::at(Place::START)));
+        sink.push(*sink.over(Limit::InputBytes, Span::at(Place::START)));
         return Err(sink.into_sorted());
     }
     let mut attempt = |read: Syntax<'t>, sink| {

@@ -14,7 +14,7 @@ use super::span::{Place, Span};
 pub(super) fn read<'t>(builder: &mut Builder<'t>, on_document: &mut dyn FnMut(&mut Builder<'t>)) {
     let text = builder.sink.text;
     if let Some(error) = unprintable(text, &builder.sink) {
-        builder.sink.push(error);
+        builder.sink.push(*error);
         return;
     }
     let depth = builder.sink.limits.depth() + 1;
@@ -43,7 +43,7 @@ pub(super) fn read<'t>(builder: &mut Builder<'t>, on_document: &mut dyn FnMut(&m
         };
         let Err(error) = result else { continue };
         let ends_input = matches!(error.kind, ReadErrorKind::Limit(limit) if limit != Limit::Depth);
-        builder.sink.push(error);
+        builder.sink.push(*error);
         builder.abandon();
         if ends_input || builder.sink.is_full() || !matches!(parser.proceed_next_document(), Ok(true)) {
             return;

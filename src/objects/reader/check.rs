@@ -5,6 +5,7 @@ use super::scalar::decode_base64;
 use super::span::Span;
 use super::suggest;
 use super::tree::{Content, KeyTable, Nodes, children, entries, path_of, pointed_span};
+use crate::objects::Quantity;
 use crate::objects::schema::{Field, FieldType, TypeRef};
 
 /// Where a value stands: what is needed to describe it when it is wrong.
@@ -135,11 +136,9 @@ impl<'c, 't> Checker<'c, 't> {
     }
 
     fn quantity(&mut self, slot: Slot<'_>, text: &str) {
-        if !is_quantity(text) {
+        if let Err(error) = Quantity::parse(text) {
             let message = format!("expected a quantity such as 250m or 128Mi, got {}", quoted(text));
-            let pattern = "quantities must match the regular expression \
-                           '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-            self.invalid(slot, message, Some(pattern.to_owned()));
+            self.invalid(slot, message, Some(error.to_string()));
         }
     }
 
@@ -352,23 +351,4 @@ fn days_in(year: u32, month: u32) -> u32 {
         2 => 28,
         _ => 31,
     }
-}
-
-/// The syntax of `resource.ParseQuantity`: a signed decimal number and one of its suffixes.
-fn is_quantity(text: &str) -> bool {
-    let text = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let number = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
-    let (number, suffix) = text.split_at(number);
-    if !number.bytes().any(|byte| byte.is_ascii_digit()) || number.matches('.').count() > 1 {
-        return false;
-    }
-    if matches!(
-        suffix,
-        "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei"
-    ) {
-        return true;
-    }
-    let Some(exponent) = suffix.strip_prefix(['e', 'E']) else { return false };
-    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-    !digits.is_empty() && digits.len() <= 18 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

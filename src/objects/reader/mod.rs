@@ -1,9 +1,10 @@
 //! Reads manifests as `kubectl apply -f` with strict field validation takes them, and says where they are wrong.
 //!
 //! YAML follows go-yaml v2 (YAML 1.1 scalars, merge keys, aliases), the converter `sigs.k8s.io/yaml` and kubectl's
-//! document splitter; JSON documents and streams are read too. [`read_manifests`] checks every object against the
-//! [field table](super::schema): duplicate keys, unknown fields, wrong types. What it does not know it keeps.
-//! [`parse_spanned`] and [`from_spanned`] give the same places to other file formats.
+//! document splitter; only the line breaks U+0085, U+2028 and U+2029 are plain text here. JSON documents and streams
+//! are read too. [`read_manifests`] checks every object against the [field table](super::schema): duplicate keys,
+//! unknown fields, wrong types. What it does not know it keeps. [`parse_spanned`] and [`from_spanned`] give the same
+//! places to other file formats.
 
 mod build;
 mod check;

@@ -182,14 +182,13 @@ impl EventSpec {
     /// An event about an object.
     #[must_use]
     pub fn about(object: &Object, kind: EventKind, reason: impl Into<Text>, message: impl Into<Text>) -> Self {
-        let meta = object.meta();
-        let about = ObjectReference {
-            kind: Arc::<str>::from(object.kind_name()).into(),
-            api_version: Arc::<str>::from(object.api_version()).into(),
-            namespace: meta.namespace.clone().into(),
-            name: meta.name.clone().into(),
-            uid: meta.uid.clone(),
-            ..ObjectReference::default()
+        let about = match object {
+            Object::Opaque(opaque) => ObjectReference {
+                kind: opaque.kind.clone().into(),
+                api_version: opaque.api_version.clone().into(),
+                ..ObjectReference::to(object.kind(), object.meta())
+            },
+            typed => ObjectReference::to(typed.kind(), typed.meta()),
         };
         Self { about, kind, reason: reason.into(), message: message.into() }
     }

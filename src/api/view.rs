@@ -93,6 +93,7 @@ pub struct View {
     orphan_pods: FxHashMap<Arc<str>, IdSet>,
     replica_sets_by_controller: FxHashMap<Uid, IdSet>,
     replica_sets_by_namespace: FxHashMap<Arc<str>, IdSet>,
+    orphan_replica_sets: FxHashMap<Arc<str>, IdSet>,
     slices_by_service: FxHashMap<Key, IdSet>,
 }
 
@@ -175,6 +176,11 @@ impl View {
     /// ReplicaSets of a namespace, in the order of creation.
     pub fn replica_sets_of_namespace(&self, namespace: &str) -> impl Iterator<Item = &Arc<ReplicaSet>> {
         self.replica_sets_in(self.replica_sets_by_namespace.get(namespace))
+    }
+
+    /// ReplicaSets of a namespace that no controller owns, in the order of creation.
+    pub fn orphan_replica_sets(&self, namespace: &str) -> impl Iterator<Item = &Arc<ReplicaSet>> {
+        self.replica_sets_in(self.orphan_replica_sets.get(namespace))
     }
 
     /// EndpointSlices of a service, in the order of creation.
@@ -281,14 +287,18 @@ impl View {
             }
             self.unindex_replica_set(id, &old);
         }
-        if let Some(owner) = set.meta.controller() {
-            self.replica_sets_by_controller.entry(owner.uid.clone()).or_default().insert(id);
+        match set.meta.controller() {
+            Some(owner) => self.replica_sets_by_controller.entry(owner.uid.clone()).or_default().insert(id),
+            None => self.orphan_replica_sets.entry(set.meta.namespace.clone()).or_default().insert(id),
         }
         self.replica_sets_by_namespace.entry(set.meta.namespace.clone()).or_default().insert(id);
     }
 
     fn unindex_replica_set(&mut self, id: u32, set: &ReplicaSet) {
-        drop_from(&mut self.replica_sets_by_controller, set.meta.controller().map(|owner| owner.uid.clone()), id);
+        match set.meta.controller() {
+            Some(owner) => drop_from(&mut self.replica_sets_by_controller, Some(owner.uid.clone()), id),
+            None => drop_from(&mut self.orphan_replica_sets, Some(set.meta.namespace.clone()), id),
+        }
         drop_from(&mut self.replica_sets_by_namespace, Some(set.meta.namespace.clone()), id);
     }
 

@@ -1,1 +1,16 @@
-//! (room)
+//! The controllers of kube-controller-manager as pure reconcilers: data in, requests out.
+//!
+//! A folder per controller with upstream's names, a file per strategy. What several share lies beside them.
+
+pub mod controller_ref;
+pub mod deployment;
+pub mod pod_control;
+pub mod pod_ranking;
+pub mod replica_set;
+pub mod template_hash;
+
+#[cfg(test)]
+mod testing;
+
+pub use deployment::DeploymentController;
+pub use replica_set::ReplicaSetController;

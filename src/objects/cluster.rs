@@ -272,6 +272,21 @@ pub struct ObjectReference {
     pub field_path: Text,
 }
 
+impl ObjectReference {
+    /// A reference to an object of a simulated kind.
+    #[must_use]
+    pub fn to(kind: Kind, meta: &ObjectMeta) -> Self {
+        Self {
+            kind: kind.as_str().into(),
+            api_version: kind.api_version().into(),
+            namespace: meta.namespace.clone().into(),
+            name: meta.name.clone().into(),
+            uid: meta.uid.clone(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Resource for Event {
     const KIND: Kind = Kind::Event;
 

@@ -328,10 +328,14 @@ impl PodTemplate {
     /// `deployment/util.EqualIgnoreHash`). Both must be defaulted, so that equal values have equal texts.
     #[must_use]
     pub fn equal_ignoring_hash(&self, other: &Self) -> bool {
-        let same_spec = Arc::ptr_eq(&self.spec, &other.spec) || self.spec.wire == other.spec.wire;
-        same_spec
-            && self.labels.without(POD_TEMPLATE_HASH) == other.labels.without(POD_TEMPLATE_HASH)
+        fn without_hash(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+            labels.iter().filter(|(key, _)| *key != POD_TEMPLATE_HASH)
+        }
+        let same_labels =
+            self.labels.ptr_eq(&other.labels) || without_hash(&self.labels).eq(without_hash(&other.labels));
+        same_labels
             && self.rest_of_metadata().eq(other.rest_of_metadata())
+            && (Arc::ptr_eq(&self.spec, &other.spec) || self.spec.wire == other.spec.wire)
     }
 
     fn rest_of_metadata(&self) -> impl Iterator<Item = (&String, &Value)> {

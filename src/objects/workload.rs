@@ -31,6 +31,22 @@ impl ObjectSelector {
         Ok(Self { wire, compiled })
     }
 
+    /// The same selector that also demands a label (upstream `CloneSelectorAndAddLabel`).
+    ///
+    /// # Errors
+    /// If the label is none.
+    pub fn with_label(&self, key: &str, value: &str) -> Result<Self, WireError> {
+        let mut wire = self.wire.clone();
+        wire.match_labels = wire.match_labels.with(key, value);
+        Self::new(wire)
+    }
+
+    /// Whether it was written as `{}`, which selects everything.
+    #[must_use]
+    pub fn selects_everything(&self) -> bool {
+        self.compiled.is_empty()
+    }
+
     fn from_wire(spec: &mut Map<String, Value>) -> Result<Self, WireError> {
         match spec.remove("selector") {
             None | Some(Value::Null) => Ok(Self { wire: LabelSelector::default(), compiled: Selector::nothing() }),
@@ -203,8 +219,12 @@ impl Default for DeploymentStrategy {
 
 impl DeploymentStrategy {
     fn from_wire(strategy: Option<&Value>) -> Result<Self, WireError> {
-        if strategy.and_then(|s| s.get("type")).and_then(Value::as_str) == Some("Recreate") {
-            return Ok(Self::Recreate);
+        match strategy.and_then(|s| s.get("type")).and_then(Value::as_str) {
+            Some("Recreate") => return Ok(Self::Recreate),
+            None | Some("RollingUpdate") => {}
+            Some(other) => {
+                return Err(WireError::new("strategy.type", format_args!("deployment type {other} isn't supported")));
+            }
         }
         let rolling = strategy.and_then(|s| s.get("rollingUpdate"));
         let bound = |key: &str| match rolling.and_then(|r| r.get(key)) {

@@ -4,14 +4,19 @@ use serde_json::Value;
 
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
-use crate::{patches, quantities, selectors};
+use crate::{patches, quantities, replicaset_victims, rollout_math, selectors};
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
 type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
-const DATASETS: &[(&str, CheckCase)] =
-    &[("patches", patches::check), ("quantities", quantities::check), ("selectors", selectors::check)];
+const DATASETS: &[(&str, CheckCase)] = &[
+    ("patches", patches::check),
+    ("quantities", quantities::check),
+    ("replicaset-victims", replicaset_victims::check),
+    ("rollout-math", rollout_math::check),
+    ("selectors", selectors::check),
+];
 
 /// Recordings by the beginning of their names; the first that fits judges.
 const RECORDINGS: &[(&str, CheckRecording)] = &[];

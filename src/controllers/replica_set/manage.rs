@@ -1,0 +1,179 @@
+//! Creating and deleting pods (upstream `manageReplicas`).
+
+use std::sync::Arc;
+
+use crate::api::{ApiError, Context, Part, Request, Response, Step, View};
+use crate::controllers::controller_ref::controller_reference;
+use crate::controllers::pod_control::{
+    BURST_REPLICAS, PodEvents, PodFactory, SLOW_START_INITIAL_BATCH_SIZE, delete_pod,
+};
+use crate::controllers::pod_ranking::pods_to_delete;
+use crate::objects::{Kind, Pod, ReplicaSet, Resource, WallTime};
+
+use super::{Census, Selection, Stage, SyncState, end, next_status};
+
+/// A slow start: how large this batch is and how much is left after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Batch {
+    size: usize,
+    left: usize,
+}
+
+impl Batch {
+    /// The first batch, if anything is to be done.
+    fn first(count: usize) -> Option<Self> {
+        Self::of(SLOW_START_INITIAL_BATCH_SIZE, count.min(BURST_REPLICAS))
+    }
+
+    /// The batch after one that went well.
+    fn next(self) -> Option<Self> {
+        Self::of(self.size.saturating_mul(2), self.left)
+    }
+
+    fn of(size: usize, remaining: usize) -> Option<Self> {
+        let size = size.min(remaining);
+        (size > 0).then_some(Self { size, left: remaining - size })
+    }
+}
+
+/// Brings the number of pods to what is asked for. `adopted` are pods that this sync took over, which the view may
+/// not show yet.
+pub(super) fn manage(cx: Context<'_>, set: &Arc<ReplicaSet>, adopted: &[Arc<Pod>]) -> Step<SyncState> {
+    let census = census(cx.view, set, adopted, cx.now);
+    let surplus = i64::from(census.active) - i64::from(set.spec.replicas);
+    if surplus == 0 || set.meta.is_deleting() {
+        return finish(cx, set, &census, Vec::new(), None);
+    }
+    let count = usize::try_from(surplus.unsigned_abs()).unwrap_or(usize::MAX).min(BURST_REPLICAS);
+    if surplus > 0 { delete(cx, set, census, adopted, count) } else { create(cx, set, census, count) }
+}
+
+/// The pods that a ReplicaSet has, active or terminating.
+fn pods<'a>(view: &'a View, set: &'a ReplicaSet, adopted: &'a [Arc<Pod>]) -> impl Iterator<Item = &'a Arc<Pod>> {
+    let selection = Selection::of(set);
+    let shown = move |pod: &Pod| {
+        let known = view.pods.get(&pod.key());
+        known.is_some_and(|known| known.meta.controller().is_some_and(|owner| owner.uid == set.meta.uid))
+    };
+    let owned = view.pods_of(&set.meta.uid).filter(move |pod| selection.includes(pod));
+    owned.chain(adopted.iter().filter(move |pod| !shown(pod)))
+}
+
+fn census(view: &View, set: &ReplicaSet, adopted: &[Arc<Pod>], now: WallTime) -> Census {
+    let mut census = Census::default();
+    for pod in pods(view, set, adopted) {
+        if pod.is_active() {
+            census.add_active(pod, &set.spec, now);
+        } else if pod.is_terminating() {
+            census.terminating += 1;
+        }
+    }
+    census
+}
+
+fn create(cx: Context<'_>, set: &Arc<ReplicaSet>, census: Census, count: usize) -> Step<SyncState> {
+    if set.spec.template.labels.is_empty() {
+        return finish(cx, set, &census, Vec::new(), Some("unable to create pods, no labels".to_owned()));
+    }
+    match Batch::first(count) {
+        Some(batch) => create_batch(Arc::clone(set), census, batch, Vec::new()),
+        None => finish(cx, set, &census, Vec::new(), None),
+    }
+}
+
+/// Sends a batch of creations, and the Events about the one before.
+fn create_batch(set: Arc<ReplicaSet>, census: Census, batch: Batch, events: Vec<Request>) -> Step<SyncState> {
+    let reference = controller_reference(Kind::ReplicaSet, &set.meta);
+    let factory = PodFactory::new(&set.spec.template, &set.meta, reference);
+    let mut requests = Vec::with_capacity(batch.size + events.len());
+    requests.extend(std::iter::repeat_with(|| factory.create()).take(batch.size));
+    requests.extend(events);
+    Step::call(requests, SyncState { set, stage: Stage::Create(census, batch) })
+}
+
+/// Goes on after a batch of creations: with the next one, unless one failed.
+pub(super) fn created(
+    cx: Context<'_>,
+    set: Arc<ReplicaSet>,
+    census: Census,
+    batch: Batch,
+    responses: Vec<Response>,
+) -> Step<SyncState> {
+    let about = PodEvents::about(Kind::ReplicaSet, &set.meta);
+    let (mut events, mut failure) = (Vec::with_capacity(batch.size), None);
+    for response in responses.into_iter().take(batch.size) {
+        match response {
+            Ok(pod) => events.push(about.created(&pod.meta().name)),
+            // Nothing can be created any more, and nothing needs to be.
+            Err(error) if error.is_namespace_terminating() => {}
+            Err(error) => {
+                events.push(about.create_failed(&error));
+                failure.get_or_insert(error.message);
+            }
+        }
+    }
+    match batch.next().filter(|_| failure.is_none()) {
+        Some(next) => create_batch(set, census, next, events),
+        None => finish(cx, &set, &census, events, failure),
+    }
+}
+
+fn delete(
+    cx: Context<'_>,
+    set: &Arc<ReplicaSet>,
+    census: Census,
+    adopted: &[Arc<Pod>],
+    count: usize,
+) -> Step<SyncState> {
+    let active: Vec<&Arc<Pod>> = pods(cx.view, set, adopted).filter(|pod| pod.is_active()).collect();
+    let victims = pods_to_delete(cx.view, set, &active, count, cx.now);
+    let names = victims.iter().map(|pod| Arc::clone(&pod.meta.name)).collect();
+    let requests = victims.iter().map(|pod| delete_pod(pod)).collect();
+    Step::call(requests, SyncState { set: Arc::clone(set), stage: Stage::Delete(census, names) })
+}
+
+/// Goes on after deletions.
+pub(super) fn deleted(
+    cx: Context<'_>,
+    set: &Arc<ReplicaSet>,
+    census: &Census,
+    pods: &[Arc<str>],
+    responses: Vec<Response>,
+) -> Step<SyncState> {
+    let about = PodEvents::about(Kind::ReplicaSet, &set.meta);
+    let (mut events, mut failure) = (Vec::with_capacity(pods.len()), None);
+    for (pod, response) in pods.iter().zip(responses) {
+        match response {
+            Ok(_) => events.push(about.deleted(pod)),
+            Err(error) if error.is_not_found() => {}
+            Err(error) => {
+                events.push(about.delete_failed(&error));
+                failure.get_or_insert_with(|| unable_to_delete(&error));
+            }
+        }
+    }
+    finish(cx, set, census, events, failure)
+}
+
+fn unable_to_delete(error: &ApiError) -> String {
+    format!("unable to delete pods: {error}")
+}
+
+/// Reports, whatever came of managing the pods. The status goes onto the newest state that the view shows, as
+/// upstream's second attempt after a conflict does.
+fn finish(
+    cx: Context<'_>,
+    set: &Arc<ReplicaSet>,
+    census: &Census,
+    events: Vec<Request>,
+    failure: Option<String>,
+) -> Step<SyncState> {
+    let mut requests = events;
+    if let Some(status) = next_status(set, census, failure.as_deref(), cx.now) {
+        let newest = cx.view.replica_sets.get(&set.key()).filter(|newest| newest.meta.uid == set.meta.uid);
+        let newest = newest.unwrap_or(set);
+        let update = ReplicaSet { meta: newest.meta.clone(), spec: newest.spec.clone(), status };
+        requests.insert(0, Request::Update(update.into(), Part::Status));
+    }
+    end(requests, failure, census.next_check(set.spec.min_ready_seconds))
+}

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn ages_are_told_apart_by_powers_of_two_of_nanoseconds() {
         let now = WallTime::from_unix_nanos(100 * 86_400 * 1_000_000_000);
-        let magnitude = |secs| Moment::new(Some(now.timestamp().plus_secs(-secs)), now).magnitude;
+        let magnitude = |secs: i64| Moment::new(Some(now.timestamp().plus_secs(-secs)), now).magnitude;
         assert_eq!([1, 2, 60, 7200, 18_000, 28_800, 86_400].map(magnitude), [29, 30, 35, 42, 44, 44, 46]);
         assert_eq!([0, -5].map(magnitude), [-1, -1]);
     }

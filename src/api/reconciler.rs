@@ -34,6 +34,11 @@ pub trait Reconciler: Clone + Send + Sync + 'static {
         RateLimit::DEFAULT
     }
 
+    /// Whether its timers alone do not keep a cluster busy: a monitor that looks again and again.
+    fn is_background(&self) -> bool {
+        false
+    }
+
     /// A change came through the informer (the view already shows it): which keys need a sync?
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue);
 

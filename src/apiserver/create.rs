@@ -17,8 +17,9 @@ impl ApiServer {
         self.admit_into_namespace(T::KIND, object.meta())?;
         self.choose_name(&mut object)?;
         object.admit(self)?;
+        let uid = self.identity.uid(T::KIND, object.meta());
         let meta = object.meta_mut();
-        meta.uid = self.identity.uid();
+        meta.uid = uid;
         meta.creation_timestamp = Some(now.timestamp());
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
@@ -39,14 +40,14 @@ impl ApiServer {
         if !object.meta().name.is_empty() {
             return self.name_is_free(object);
         }
-        let base = object.meta().generate_name.clone();
+        let (base, namespace) = (object.meta().generate_name.clone(), object.meta().namespace.clone());
         if base.is_empty() {
             let detail = "Required value: name or generateName is required";
             return Err(errors::invalid(T::KIND, &object.store_key(), "metadata.name", "FieldValueRequired", detail));
         }
         let mut outcome = Ok(());
         for _ in 0..NAME_ATTEMPTS {
-            object.meta_mut().name = self.identity.name(&base);
+            object.meta_mut().name = self.identity.name(T::KIND, &namespace, &base);
             outcome = self.name_is_free(object);
             if outcome.is_ok() {
                 break;

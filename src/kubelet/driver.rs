@@ -47,7 +47,7 @@ pub struct KubeletContext<'a> {
 }
 
 /// What a kubelet wants: requests at once, in this order, and timers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Effects {
     /// Requests to the API server.
     pub requests: Vec<Request>,

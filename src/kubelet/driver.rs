@@ -117,7 +117,8 @@ impl Kubelet {
         }
         if self.workers.contains_key(&pod.meta.uid) {
             self.sync(cx, &pod.meta.uid, |sync| sync.update(pod));
-        } else if pod.meta.is_deleting() {
+        } else if pod.meta.is_deleting() && !pod.is_terminal() {
+            // It was deleted before its end was seen. Of one shown as ended the removal was asked for in the same breath.
             confirm_deletion(cx, pod);
         }
     }

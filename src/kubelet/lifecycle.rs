@@ -82,8 +82,8 @@ impl<'c> PodSync<'_, 'c> {
         self.take_spec(pod);
         if pod.meta.is_deleting() {
             self.delete(pod);
-        } else if self.overruled(pod) || !self.worker.spec.readiness_gates.is_empty() {
-            self.worker.dirty = true;
+        } else {
+            self.worker.dirty |= self.overruled(pod) || self.gates_moved(pod);
         }
     }
 
@@ -118,11 +118,11 @@ impl<'c> PodSync<'_, 'c> {
                 continue;
             }
             let (behaviour, name) = (self.cx.behaviours.index(&spec.image), spec.name.clone());
-            let container = &mut self.worker.containers[at];
-            (container.behaviour, container.back_off, container.failed_pulls) = (behaviour, 0, 0);
-            if container.state == State::Running {
+            if self.worker.containers[at].state == State::Running {
                 self.stop_for_restart(at, None, format!("Container {name} definition changed, will be restarted"));
             }
+            let container = &mut self.worker.containers[at];
+            (container.behaviour, container.back_off, container.failed_pulls) = (behaviour, 0, 0);
         }
     }
 
@@ -273,6 +273,7 @@ impl<'c> PodSync<'_, 'c> {
         } else if self.all_over() {
             self.end_now(false);
         } else if self.nothing_left_but_sidecars() {
+            self.report(false);
             self.end_sidecars();
         } else if self.worker.role(at) == Role::Init {
             self.advance(None);

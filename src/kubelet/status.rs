@@ -41,6 +41,10 @@ impl PodSync<'_, '_> {
             return;
         }
         let status = self.status(current, terminal);
+        // What the view shows is the latest word if it is the kubelet's own.
+        if current.status.conditions.ptr_eq(&self.worker.conditions) && current.status == status {
+            return;
+        }
         self.worker.conditions = status.conditions.clone();
         let pod = Pod {
             meta: ObjectMeta { resource_version: 0, ..current.meta.clone() },
@@ -86,8 +90,10 @@ impl PodSync<'_, '_> {
             let (role, failed) = (worker.role(at), container.ended.is_some_and(|ended| ended.exit_code != 0));
             let never_ran = !container.is_running() && container.ended.is_none();
             match role {
-                Role::Init if container.is_running() || never_ran => return PodPhase::Pending,
-                Role::Init if failed && worker.is_over(at) => return PodPhase::Failed,
+                // One that failed for good fails the pod, which is said once nothing runs any more.
+                Role::Init if container.is_running() || never_ran || (failed && worker.is_over(at)) => {
+                    return PodPhase::Pending;
+                }
                 Role::Init => {}
                 Role::Sidecar if container.is_running() => {
                     waiting |= !container.started && !worker.initialized;
@@ -174,6 +180,16 @@ impl PodSync<'_, '_> {
             debug_assert!(written.is_ok(), "writing to a String does not fail");
         }
         if closed.is_empty() { HOLDS } else { unmet("ReadinessGatesNotReady", closed) }
+    }
+
+    /// Whether readiness gates make the `Ready` that was reported out of date.
+    pub(super) fn gates_moved(&self, current: &Pod) -> bool {
+        if self.worker.spec.readiness_gates.is_empty() || !self.worker.conditions.is_true("ContainersReady") {
+            return false;
+        }
+        let (holds, _, message) = self.gates_open(current);
+        let reported = self.worker.conditions.find("Ready");
+        reported.is_none_or(|ready| ready.status != ConditionStatus::of(holds) || ready.message != message)
     }
 
     fn initialized(&self, phase: PodPhase) -> Finding {

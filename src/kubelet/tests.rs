@@ -1,5 +1,9 @@
 //! The kubelet in a small world: a store that takes its writes, and a queue of its timers.
 
 mod bench;
-
+mod deletion;
+mod ending;
+mod machine;
+mod probing;
+mod random;
 mod starting;

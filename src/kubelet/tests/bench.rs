@@ -1,5 +1,6 @@
 //! The small world.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -26,6 +27,10 @@ pub(super) struct Bench {
     pub(super) story: Vec<String>,
     pub(super) status_writes: usize,
     steps: u32,
+    /// New sandboxes take pods with init containers back to pending.
+    rebooted: bool,
+    /// Statuses as last written, also of pods that are gone.
+    statuses: BTreeMap<String, Value>,
 }
 
 pub(super) fn behaviours(entries: &str) -> Behaviours {
@@ -48,6 +53,8 @@ impl Bench {
             story: Vec::new(),
             status_writes: 0,
             steps: 0,
+            rebooted: false,
+            statuses: BTreeMap::new(),
         }
     }
 
@@ -62,6 +69,15 @@ impl Bench {
 
     pub(super) fn status(&self, name: &str) -> Value {
         self.pod(name).and_then(|pod| pod.status_wire()).expect("a pod")
+    }
+
+    pub(super) fn last_status(&self, name: &str) -> &Value {
+        &self.statuses[name]
+    }
+
+    /// Timers that were due so far.
+    pub(super) const fn steps(&self) -> u32 {
+        self.steps
     }
 
     fn act(&mut self, act: impl FnOnce(&mut Kubelet, &mut KubeletContext<'_>)) {
@@ -104,11 +120,12 @@ impl Bench {
         let pod = self.view.pods.get(&update.key()).expect("a status of an existing pod").clone();
         assert_eq!((update.meta.resource_version, &update.meta.uid), (0, &pod.meta.uid));
         assert!(update.status != pod.status, "a write that changes nothing at {}", self.now);
-        check_transition(&pod, update);
+        check_transition(&pod, update, self.rebooted);
         self.status_writes += 1;
         let mut new = (*pod).clone();
         new.status = update.status.clone();
         let ready = if new.is_ready() { " ready" } else { "" };
+        self.statuses.insert(new.meta.name.to_string(), new.status_wire().expect("a status"));
         self.tell(&new.meta.name.clone(), &format!("{}{ready}", new.status.phase.as_str()));
         self.store(new, ChangeType::Modified);
         let pod = self.view.pods.get(&update.key()).expect("just stored").clone();
@@ -184,6 +201,11 @@ impl Bench {
         self.act(|kubelet, cx| kubelet.on_app_health(cx, &uid, container, answers));
     }
 
+    pub(super) fn stop_node(&mut self) {
+        self.kubelet.stop();
+        self.rebooted = true;
+    }
+
     pub(super) fn start_node(&mut self) {
         self.act(Kubelet::start);
     }
@@ -209,10 +231,10 @@ impl Bench {
 
 /// A pod that has ended stays so, one that ran is not pending again unless its machine restarted, restarts only grow, and
 /// conditions say when they changed.
-fn check_transition(old: &Pod, new: &Pod) {
+fn check_transition(old: &Pod, new: &Pod, rebooted: bool) {
     let (from, to) = (old.status.phase, new.status.phase);
     assert!(!old.is_terminal(), "{} after {}", to.as_str(), from.as_str());
-    let again = new.spec.init_containers.is_empty() && from == PodPhase::Running && to == PodPhase::Pending;
+    let again = !rebooted && from == PodPhase::Running && to == PodPhase::Pending;
     assert!(!again, "pending after running");
     for (before, after) in old.status.container_statuses.iter().zip(&new.status.container_statuses) {
         assert!(before.restart_count <= after.restart_count);

@@ -7,6 +7,7 @@
 
 mod cluster;
 mod condition;
+pub mod defaults;
 mod int_or_percent;
 mod labels;
 mod meta;
@@ -23,6 +24,8 @@ pub mod schema;
 mod selector;
 mod text;
 mod time;
+pub mod validation;
+pub mod wire;
 mod workload;
 
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};

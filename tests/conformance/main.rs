@@ -9,6 +9,9 @@
 mod args;
 mod case;
 mod known;
+mod manifest;
+mod manifest_defaulting;
+mod manifest_validation;
 mod patches;
 mod quantities;
 mod registry;

@@ -4,13 +4,17 @@ use serde_json::Value;
 
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
-use crate::{patches, quantities, replicaset_victims, rollout_math, selectors};
+use crate::{
+    manifest_defaulting, manifest_validation, patches, quantities, replicaset_victims, rollout_math, selectors,
+};
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
 type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
 const DATASETS: &[(&str, CheckCase)] = &[
+    ("manifest-defaulting", manifest_defaulting::check),
+    ("manifest-validation", manifest_validation::check),
     ("patches", patches::check),
     ("quantities", quantities::check),
     ("replicaset-victims", replicaset_victims::check),

@@ -1,0 +1,167 @@
+//! Validation of objects in wire form, as the API server does it, in its words and order.
+//!
+//! Objects are expected as [`super::defaults`] leaves them: decoded, defaulted and prepared by the strategy of their
+//! kind. A value of a wrong type counts as absent; finding those is the decoder's business.
+
+mod checks;
+mod claims;
+mod cluster;
+mod endpoints;
+mod error;
+mod labels;
+mod meta;
+mod path;
+mod pod;
+mod resources;
+mod service;
+mod sources;
+mod volumes;
+mod workloads;
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+pub use error::{Detail, ErrorKind, FieldError, invalid_message};
+pub use path::Path;
+
+use super::defaults::Subresource;
+use super::names;
+use super::wire::Wire;
+use meta::NameRules;
+
+/// The faults of an object, in upstream's order.
+pub type Errors = Vec<FieldError>;
+
+/// Kinds outside of any namespace.
+const CLUSTER_SCOPED: [&str; 7] =
+    ["Namespace", "Node", "PersistentVolume", "StorageClass", "PriorityClass", "IngressClass", "RuntimeClass"];
+
+/// Whether objects of the kind live in a namespace.
+pub fn is_namespaced(kind: &str) -> bool {
+    !CLUSTER_SCOPED.contains(&kind)
+}
+
+/// Whether the rules of a kind are known. Objects of other kinds only have their metadata checked.
+pub fn is_known(kind: &str) -> bool {
+    create_rules(kind).is_some()
+}
+
+type CreateRules = fn(&Value, &mut Errors);
+
+fn create_rules(kind: &str) -> Option<CreateRules> {
+    Some(match kind {
+        "Pod" => pod::validate_pod_create,
+        "PodTemplate" => |object, errors| {
+            meta::validate_meta(object, NameRules::namespaced(names::name_is_dns_subdomain), errors);
+            pod::validate_template(object.at("template"), &pod::PodOptions::default(), &Path::root("template"), errors);
+        },
+        "Deployment" => |object, errors| workloads::validate_deployment(object, None, errors),
+        "ReplicaSet" => |object, errors| workloads::validate_replica_set(object, None, errors),
+        "ReplicationController" => |object, errors| workloads::validate_replication_controller(object, None, errors),
+        "StatefulSet" => workloads::validate_stateful_set,
+        "DaemonSet" => |object, errors| workloads::validate_daemon_set(object, None, errors),
+        "Service" => service::validate_service_create,
+        "EndpointSlice" => |object, errors| endpoints::validate_endpoint_slice(object, None, errors),
+        "Endpoints" => |object, errors| endpoints::validate_endpoints(object, None, errors),
+        "Namespace" => cluster::validate_namespace,
+        "Node" => cluster::validate_node,
+        "PersistentVolume" => |object, errors| {
+            volumes::validate_volume(object, None, errors);
+            volumes::validate_mount_options(object, errors);
+        },
+        "PersistentVolumeClaim" => {
+            |object, errors| claims::validate_claim(object, claims::ClaimOptions::default(), errors)
+        }
+        _ => return None,
+    })
+}
+
+/// What is wrong with an object that is to be created. Nothing if it is valid.
+///
+/// ```
+/// use seatrial::objects::{defaults, validation};
+/// use serde_json::json;
+///
+/// let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "default"}, "spec": {}});
+/// defaults::apply("Pod", "v1", &mut pod);
+/// let errors = validation::validate_create("Pod", &pod);
+/// assert_eq!(validation::invalid_message("Pod", "web", &errors),
+///            r#"Pod "web" is invalid: spec.containers: Required value"#);
+/// ```
+pub fn validate_create(kind: &str, object: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    if let Some(rules) = create_rules(kind) {
+        rules(object, &mut errors);
+    }
+    if errors.is_empty() {
+        meta::validate_common_meta(object.at("metadata"), common_rules(kind), &Path::root("metadata"), &mut errors);
+    }
+    errors
+}
+
+fn common_rules(kind: &str) -> NameRules {
+    NameRules { namespaced: is_namespaced(kind), check: names::path_segment_name, skip_generate_name: false }
+}
+
+/// What is wrong with an update of `old` to `new`. Nothing if it is valid.
+pub fn validate_update(kind: &str, new: &Value, old: &Value, subresource: Subresource) -> Vec<FieldError> {
+    let mut errors = Errors::new();
+    let path = Path::root("metadata");
+    meta::validate_common_meta(new.at("metadata"), common_rules(kind), &path, &mut errors);
+    meta::validate_common_meta_update(new.at("metadata"), old.at("metadata"), &path, &mut errors);
+    match subresource {
+        Subresource::None => validate_main_update(kind, new, old, &mut errors),
+        Subresource::Status => validate_status_update(kind, new, old, &mut errors),
+        // Their own rules count errors, so they start from none.
+        Subresource::EphemeralContainers => {
+            extend_with(&mut errors, new, old, pod::validate_ephemeral_containers_update)
+        }
+        Subresource::Resize => extend_with(&mut errors, new, old, pod::validate_resize),
+    }
+    errors
+}
+
+fn extend_with(errors: &mut Errors, new: &Value, old: &Value, rules: fn(&Value, &Value, &mut Errors)) {
+    let mut own = Errors::new();
+    rules(new, old, &mut own);
+    errors.append(&mut own);
+}
+
+fn validate_main_update(kind: &str, new: &Value, old: &Value, errors: &mut Errors) {
+    match kind {
+        "Pod" => pod::validate_pod_update(new, old, errors),
+        "PodTemplate" => {
+            meta::validate_meta_update(new, old, errors);
+            let options = pod::PodOptions::from_old_template(old.at("template"));
+            pod::validate_template(new.at("template"), &options, &Path::root("template"), errors);
+        }
+        "Deployment" => workloads::validate_deployment(new, Some(old), errors),
+        "ReplicaSet" => workloads::validate_replica_set(new, Some(old), errors),
+        "ReplicationController" => workloads::validate_replication_controller(new, Some(old), errors),
+        "StatefulSet" => workloads::validate_stateful_set_update(new, old, errors),
+        "DaemonSet" => workloads::validate_daemon_set(new, Some(old), errors),
+        "Service" => service::validate_service_update(new, old, errors),
+        "EndpointSlice" => endpoints::validate_endpoint_slice(new, Some(old), errors),
+        "Endpoints" => endpoints::validate_endpoints(new, Some(old), errors),
+        "Namespace" => {
+            cluster::validate_namespace(new, errors);
+            meta::validate_meta_update(new, old, errors);
+        }
+        "Node" => cluster::validate_node_update(new, old, errors),
+        "PersistentVolume" => volumes::validate_volume_update(new, old, errors),
+        "PersistentVolumeClaim" => claims::validate_claim_update(new, old, errors),
+        _ => {}
+    }
+}
+
+fn validate_status_update(kind: &str, new: &Value, old: &Value, errors: &mut Errors) {
+    match kind {
+        "Pod" => pod::validate_status_update(new, old, errors),
+        "Service" => service::validate_service_status_update(new, old, errors),
+        "Namespace" => cluster::validate_namespace_status_update(new, old, errors),
+        "Node" => cluster::validate_node_update(new, old, errors),
+        _ => meta::validate_meta_update(new, old, errors),
+    }
+}

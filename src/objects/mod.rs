@@ -5,6 +5,7 @@
 //! the wire form kept beside it, so that what went in comes out whole. Snapshots are immutable behind `Arc`; a pod
 //! shares its spec and labels with the template it was made from.
 
+mod affinity;
 mod cluster;
 mod condition;
 pub mod defaults;
@@ -28,6 +29,9 @@ pub mod validation;
 pub mod wire;
 mod workload;
 
+pub use affinity::{
+    Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm,
+};
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::SharedList;
+use super::affinity::Affinity;
 use super::labels::Labels;
 use super::object::WireError;
 use super::resources::Resources;
@@ -40,12 +41,16 @@ pub struct PodSpec {
     pub active_deadline_seconds: Option<i64>,
     /// Labels that the node must have.
     pub node_selector: Labels,
+    /// Nodes that the pod must or would like to run on.
+    pub affinity: Affinity,
     /// Taints that the pod bears.
     pub tolerations: Vec<Toleration>,
     /// Resolved priority.
     pub priority: Option<i32>,
     /// Name of the priority class.
     pub priority_class_name: Arc<str>,
+    /// `Never`: the pod does not displace others.
+    pub preemption_policy: Arc<str>,
     /// Which scheduler binds the pod.
     pub scheduler_name: Arc<str>,
     /// Whether the pod shares its node's network.

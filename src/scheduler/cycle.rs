@@ -1,0 +1,316 @@
+//! One scheduling cycle (upstream `schedule_one.go`): filter the nodes, score those that are left, choose.
+
+use std::sync::Arc;
+
+use crate::api::View;
+use crate::objects::{Pod, Resources};
+
+use super::cache::{Cache, CpuMemory, NodeId};
+use super::framework::{Code, PluginSet, PreFilter, PreScore, Refusal, Registry};
+use super::message::{self, Histogram};
+use super::preemption;
+
+/// What plugins may know in one cycle.
+#[derive(Clone, Copy, Debug)]
+pub struct Cycle<'a> {
+    /// The pod that looks for a node.
+    pub pod: &'a Pod,
+    /// The scheduler's informer cache.
+    pub view: &'a View,
+    /// Nodes and what they carry.
+    pub cache: &'a Cache,
+    /// What the pod requests, with a default for containers that do not say.
+    pub non_zero_requests: CpuMemory,
+}
+
+impl<'a> Cycle<'a> {
+    pub(super) fn new(pod: &'a Pod, view: &'a View, cache: &'a Cache) -> Self {
+        Self { pod, view, cache, non_zero_requests: CpuMemory::non_zero_of(&pod.spec) }
+    }
+
+    /// What the pod requests.
+    #[must_use]
+    pub fn requests(&self) -> &'a Resources {
+        &self.pod.spec.requests
+    }
+}
+
+/// Why no node was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) message: String,
+    /// Plugins whose events wake the pod; none if it was no plugin's doing.
+    pub(super) rejected_by: PluginSet,
+    /// Whether an earlier nomination of the pod is void.
+    pub(super) clears_nomination: bool,
+}
+
+/// Runs cycles; remembers where the next one starts, and keeps buffers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Runner {
+    next_start: usize,
+    filtering: Vec<u8>,
+    window: Vec<NodeId>,
+    feasible: Vec<NodeId>,
+    refused: Vec<Refusal>,
+    scores: Vec<i64>,
+    totals: Vec<i64>,
+    heap: Vec<(i64, NodeId)>,
+}
+
+/// What the plugins made of the pod before any node.
+enum Prepared {
+    All,
+    Only(Vec<NodeId>, PluginSet, String),
+    Rejected(Code, String, PluginSet),
+}
+
+impl Runner {
+    /// Finds a node for the pod.
+    pub(super) fn run(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Result<NodeId, Failure> {
+        let all = cycle.cache.order().len();
+        if all == 0 {
+            let message = "no nodes available to schedule pods".to_owned();
+            return Err(Failure { message, rejected_by: PluginSet::default(), clears_nomination: true });
+        }
+        self.refused.clear();
+        match self.pre_filter(registry, cycle) {
+            Prepared::All => self.find(registry, cycle, cycle.cache.order(), None),
+            Prepared::Only(nodes, by, reason) => self.find(registry, cycle, &nodes, Some((by, reason))),
+            Prepared::Rejected(code, reason, by) => Err(self.turn_away(registry, cycle, code, &reason, by)),
+        }
+    }
+
+    fn find(
+        &mut self,
+        registry: &mut Registry,
+        cycle: &Cycle<'_>,
+        nodes: &[NodeId],
+        excluded: Option<(PluginSet, String)>,
+    ) -> Result<NodeId, Failure> {
+        let all = cycle.cache.order().len();
+        if !self.filter_nominated(registry, cycle) {
+            let scoring = registry.plugins().any(|(_, weight)| weight > 0);
+            let wanted = if scoring { feasible_nodes_to_find(nodes.len()) } else { 1 };
+            self.filter(registry, cycle, nodes, wanted);
+            self.next_start = (self.next_start + self.feasible.len() + self.refused.len()) % all;
+        }
+        match *self.feasible.as_slice() {
+            [] => Err(self.explain(registry, cycle, excluded)),
+            [only] => Ok(only),
+            _ => Ok(self.choose(registry, cycle)),
+        }
+    }
+
+    fn pre_filter(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Prepared {
+        self.filtering.clear();
+        let mut only: Option<Vec<Arc<str>>> = None;
+        let (mut limited_by, mut names, mut rejected) = (PluginSet::default(), Vec::new(), None);
+        for (at, slot) in registry.slots_mut() {
+            match slot.pre_filter(cycle) {
+                PreFilter::Skip => {}
+                PreFilter::Filter => self.filtering.push(at),
+                PreFilter::Reject(code, reason) => {
+                    let mut by = PluginSet::default();
+                    by.insert(at);
+                    let unresolvable = code == Code::UnschedulableAndUnresolvable;
+                    rejected = Some(Prepared::Rejected(code, reason.to_string(), by));
+                    if unresolvable {
+                        break;
+                    }
+                }
+                PreFilter::Only(nodes) => {
+                    self.filtering.push(at);
+                    limited_by.insert(at);
+                    names.push(slot.name());
+                    match &mut only {
+                        None => only = Some(nodes),
+                        Some(common) => common.retain(|name| nodes.contains(name)),
+                    }
+                    if only.as_ref().is_some_and(Vec::is_empty) {
+                        let code = Code::UnschedulableAndUnresolvable;
+                        return Prepared::Rejected(code, unsatisfied(&mut names), limited_by);
+                    }
+                }
+            }
+        }
+        if let Some(rejected) = rejected {
+            return rejected;
+        }
+        let Some(only) = only else { return Prepared::All };
+        names.sort_unstable();
+        let reason = format!("node(s) didn't satisfy plugin(s) [{}]", names.join(" "));
+        let chosen = cycle.cache.order().iter().filter(|id| only.contains(cycle.cache.node(**id).name()));
+        Prepared::Only(chosen.copied().collect(), limited_by, reason)
+    }
+
+    /// The node that preemption made room on is tried first, and alone.
+    fn filter_nominated(&mut self, registry: &Registry, cycle: &Cycle<'_>) -> bool {
+        self.feasible.clear();
+        let nominated = &cycle.pod.status.nominated_node_name;
+        if nominated.is_empty() {
+            return false;
+        }
+        let Some(id) = cycle.cache.id(nominated) else { return false };
+        self.filter(registry, cycle, &[id], 1);
+        if self.feasible.is_empty() {
+            self.refused.clear();
+        }
+        !self.feasible.is_empty()
+    }
+
+    /// Fills `feasible` with up to `wanted` nodes in order, beginning at `next_start`, and `refused` with the others
+    /// that were looked at.
+    fn filter(&mut self, registry: &Registry, cycle: &Cycle<'_>, nodes: &[NodeId], wanted: usize) {
+        self.feasible.clear();
+        let mut seen = 0;
+        while seen < nodes.len() && self.feasible.len() < wanted {
+            // No more nodes than may still be needed: so the scan ends where one node at a time would have ended.
+            let until = nodes.len().min(seen + wanted - self.feasible.len());
+            self.window.clear();
+            self.window.extend((seen..until).map(|at| nodes[(self.next_start + at) % nodes.len()]));
+            for &plugin in &self.filtering {
+                if self.window.is_empty() {
+                    break;
+                }
+                registry.slot(plugin).filter_all(cycle, &mut self.window, &mut self.refused, plugin);
+            }
+            self.feasible.extend_from_slice(&self.window);
+            seen = until;
+        }
+    }
+
+    fn choose(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> NodeId {
+        self.score(registry, cycle);
+        self.heap.clear();
+        self.heap.extend(self.totals.iter().copied().zip(self.feasible.iter().copied()));
+        heap_root(&mut self.heap)
+    }
+
+    fn score(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) {
+        self.totals.clear();
+        self.totals.resize(self.feasible.len(), 0);
+        let mut scored = false;
+        for (_, slot) in registry.slots_mut() {
+            let weight = i64::from(slot.weight());
+            if weight == 0 {
+                continue;
+            }
+            scored = true;
+            if slot.pre_score(cycle, &self.feasible) == PreScore::Skip {
+                continue;
+            }
+            slot.score_all(cycle, &self.feasible, &mut self.scores);
+            for (total, score) in self.totals.iter_mut().zip(&self.scores) {
+                *total = total.saturating_add(score.saturating_mul(weight));
+            }
+        }
+        if !scored {
+            self.totals.fill(1);
+        }
+    }
+
+    fn turn_away(
+        &mut self,
+        registry: &Registry,
+        cycle: &Cycle<'_>,
+        code: Code,
+        reason: &str,
+        rejected_by: PluginSet,
+    ) -> Failure {
+        let all = cycle.cache.order().len();
+        let nodes = if code == Code::Unschedulable { cycle.cache.order() } else { &[] };
+        self.refused.extend(nodes.iter().map(|&node| Refusal { node, plugin: 0, code }));
+        let tail = preemption::explain(registry, cycle, &self.filtering, &self.refused);
+        with_tail(message::rejected(all, reason), tail, rejected_by)
+    }
+
+    fn explain(&self, registry: &Registry, cycle: &Cycle<'_>, excluded: Option<(PluginSet, String)>) -> Failure {
+        let all = cycle.cache.order().len();
+        let (mut rejected_by, absent) = excluded.unwrap_or_default();
+        let mut histogram = Histogram::default();
+        for refusal in &self.refused {
+            rejected_by.insert(refusal.plugin);
+            let node = cycle.cache.node(refusal.node);
+            registry.slot(refusal.plugin).reasons(cycle, node, &mut |reason| histogram.add(reason, 1));
+        }
+        if !absent.is_empty() {
+            histogram.add(absent.into(), all - self.refused.len());
+        }
+        let tail = preemption::explain(registry, cycle, &self.filtering, &self.refused);
+        with_tail(histogram.message(all), tail, rejected_by)
+    }
+}
+
+fn with_tail(mut message: String, tail: preemption::Outcome, rejected_by: PluginSet) -> Failure {
+    if !tail.message.is_empty() {
+        message.push(' ');
+        message.push_str(&tail.message);
+    }
+    Failure { message, rejected_by, clears_nomination: tail.clears_nomination }
+}
+
+fn unsatisfied(plugins: &mut [&str]) -> String {
+    plugins.sort_unstable();
+    match plugins {
+        [only] => format!("node(s) didn't satisfy plugin {only}"),
+        several => format!("node(s) didn't satisfy plugin(s) [{}] simultaneously", several.join(" ")),
+    }
+}
+
+/// How many nodes that pass the filters are enough (`numFeasibleNodesToFind`, adaptive).
+fn feasible_nodes_to_find(nodes: usize) -> usize {
+    const ENOUGH: usize = 100;
+    if nodes < ENOUGH {
+        return nodes;
+    }
+    let percentage = 50usize.saturating_sub(nodes / 125).max(5);
+    (nodes * percentage / 100).max(ENOUGH)
+}
+
+/// The entry that Go's `heap.Init` leaves on top of a max-heap. Of several best ones it is not always the first.
+fn heap_root(entries: &mut [(i64, NodeId)]) -> NodeId {
+    let len = entries.len();
+    for start in (0..len / 2).rev() {
+        let mut at = start;
+        loop {
+            let left = 2 * at + 1;
+            if left >= len {
+                break;
+            }
+            let right = left + 1;
+            let child = if right < len && entries[right].0 > entries[left].0 { right } else { left };
+            if entries[child].0 <= entries[at].0 {
+                break;
+            }
+            entries.swap(at, child);
+            at = child;
+        }
+    }
+    entries[0].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_feasible_nodes_sought_adapts_to_the_cluster() {
+        for (nodes, wanted) in [(10, 10), (99, 99), (100, 100), (1000, 420), (5000, 500), (6000, 300)] {
+            assert_eq!(feasible_nodes_to_find(nodes), wanted, "{nodes} nodes");
+        }
+    }
+
+    #[test]
+    fn of_equal_nodes_the_heap_decides() {
+        let root = |scores: &[i64]| {
+            let mut entries: Vec<_> = scores.iter().zip(0..).map(|(score, id)| (*score, NodeId(id))).collect();
+            heap_root(&mut entries).0
+        };
+        assert_eq!(root(&[7, 7, 7, 7]), 0);
+        assert_eq!(root(&[1, 7, 7]), 1);
+        assert_eq!(root(&[1, 2, 7, 7]), 3, "the last one is sifted up to the left of the third");
+        assert_eq!(root(&[1, 2, 3, 7, 7]), 3);
+        assert_eq!(root(&[1, 1, 8, 7, 7]), 2);
+    }
+}

@@ -1,0 +1,40 @@
+//! Upstream's in-tree plugins, a file each, and the one list that puts them in order.
+
+mod node_affinity;
+mod node_name;
+mod node_ports;
+mod node_resources_balanced_allocation;
+mod node_resources_fit;
+mod node_unschedulable;
+mod pod_topology_spread;
+mod scheduling_gates;
+mod taint_toleration;
+
+use super::framework::Registry;
+
+/// The order and weights of upstream's default profile (`apis/config/v1/default_plugins.go`).
+///
+/// Not there yet: VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone, InterPodAffinity, DynamicResources,
+/// DefaultPreemption, NodeDeclaredFeatures. ImageLocality has nothing to go by: nodes do not list their images.
+/// PrioritySort is how the queue sorts, DefaultBinder how an attempt ends.
+pub(super) fn default_registry() -> Registry {
+    Registry::empty()
+        .push_upstream(scheduling_gates::SchedulingGates, 0)
+        .push_upstream(node_unschedulable::NodeUnschedulable, 0)
+        .push_upstream(node_name::NodeName, 0)
+        .push_upstream(taint_toleration::TaintToleration, 3)
+        .push_upstream(node_affinity::NodeAffinity, 2)
+        .push_upstream(node_ports::NodePorts, 0)
+        .push_upstream(node_resources_fit::NodeResourcesFit, 1)
+        .push_upstream(pod_topology_spread::PodTopologySpread, 2)
+        .push_upstream(node_resources_balanced_allocation::NodeResourcesBalancedAllocation, 1)
+}
+
+/// Brings points into 0 to 100 in proportion to the largest (upstream `helper.DefaultNormalizeScore`).
+fn normalize(scores: &mut [i64], reverse: bool) {
+    let max = scores.iter().copied().max().unwrap_or(0);
+    for score in scores {
+        let share = if max == 0 { 0 } else { score.saturating_mul(100) / max };
+        *score = if reverse { 100 - share } else { share };
+    }
+}

@@ -1,0 +1,136 @@
+//! Clusters for tests, a line each.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::{Change, ChangeType, View};
+use crate::objects::{Node, Object, Pod, Resource, WallTime};
+
+use super::cache::Cache;
+use super::cycle::{Cycle, Runner};
+use super::framework::{PreScore, Registry};
+
+fn merge(target: &mut Value, patch: Value) {
+    match (target, patch) {
+        (Value::Object(target), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(target.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (target, patch) => *target = patch,
+    }
+}
+
+/// A roomy node, with changes.
+pub(super) fn node(name: &str, changes: Value) -> Arc<Node> {
+    let mut wire = json!({
+        "metadata": {"name": name, "uid": format!("node-{name}"), "labels": {"kubernetes.io/hostname": name}},
+        "spec": {},
+        "status": {"allocatable": {"cpu": "8", "memory": "16Gi", "pods": "110"}},
+    });
+    merge(&mut wire, changes);
+    Arc::new(Node::from_wire(wire).expect("a node"))
+}
+
+pub(super) fn labelled(name: &str, labels: &[(&str, &str)]) -> Arc<Node> {
+    let labels: serde_json::Map<String, Value> = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    node(name, json!({"metadata": {"labels": labels}}))
+}
+
+pub(super) fn sized(name: &str, cpu_milli: i64, memory: i64, pods: i64) -> Arc<Node> {
+    let amounts = json!({"cpu": format!("{cpu_milli}m"), "memory": memory.to_string(), "pods": pods.to_string()});
+    node(name, json!({"status": {"allocatable": amounts}}))
+}
+
+/// A pod with one container, with another spec.
+pub(super) fn pod(name: &str, spec: Value) -> Arc<Pod> {
+    let mut wire = json!({
+        "metadata": {"name": name, "namespace": "default", "uid": format!("pod-{name}")},
+        "spec": {"containers": [{"name": "c"}], "schedulerName": "default-scheduler"},
+    });
+    merge(&mut wire["spec"], spec);
+    Arc::new(Pod::from_wire(wire).expect("a pod"))
+}
+
+pub(super) fn requesting(name: &str, cpu_milli: i64, memory: i64) -> Arc<Pod> {
+    let requests = json!({"cpu": format!("{cpu_milli}m"), "memory": memory.to_string()});
+    pod(name, json!({"containers": [{"name": "c", "resources": {"requests": requests}}]}))
+}
+
+pub(super) fn with_meta(pod: &Arc<Pod>, change: impl FnOnce(&mut Pod)) -> Arc<Pod> {
+    let mut pod = (**pod).clone();
+    change(&mut pod);
+    Arc::new(pod)
+}
+
+pub(super) fn bound(pod: &Arc<Pod>, node: &str) -> Arc<Pod> {
+    with_meta(pod, |pod| pod.node_name = node.into())
+}
+
+pub(super) fn second(seconds: f64) -> WallTime {
+    WallTime::from_unix_nanos((seconds * 1e9) as i64)
+}
+
+/// A change of the object under its key in the view.
+pub(super) fn change(view: &View, change_type: ChangeType, object: impl Into<Object>) -> Change {
+    let object = object.into();
+    let old = view.object(object.kind(), &object.key());
+    Change { change_type, object, old, resource_version: view.resource_version + 1 }
+}
+
+/// A cluster on which single cycles are run.
+#[derive(Debug, Default)]
+pub(super) struct Bench {
+    pub(super) view: View,
+    pub(super) cache: Cache,
+}
+
+impl Bench {
+    pub(super) fn add(&mut self, node: Arc<Node>) {
+        self.cache.set_node(&node);
+        self.cache.refresh_order();
+        self.apply(node);
+    }
+
+    pub(super) fn add_bound(&mut self, node: &str, pod: &Arc<Pod>) {
+        let pod = bound(pod, node);
+        self.cache.set_pod(&pod);
+        self.apply(pod);
+    }
+
+    pub(super) fn apply(&mut self, object: impl Into<Object>) {
+        let change = change(&self.view, ChangeType::Added, object);
+        self.view.apply(&change);
+    }
+
+    fn run(&self, pod: &Pod) -> Result<String, String> {
+        let cycle = Cycle::new(pod, &self.view, &self.cache);
+        let found = Runner::default().run(&mut Registry::default(), &cycle);
+        found.map(|node| self.cache.node(node).name().to_string()).map_err(|failure| failure.message)
+    }
+
+    /// The node that the pod gets.
+    pub(super) fn placed(&self, pod: &Pod) -> String {
+        self.run(pod).expect("a node")
+    }
+
+    /// What is said of the pod that gets no node.
+    pub(super) fn failure(&self, pod: &Pod) -> String {
+        self.run(pod).expect_err("no node")
+    }
+
+    /// Points that one plugin gives the nodes, in their order.
+    pub(super) fn scores(&self, plugin: &str, pod: &Pod) -> Vec<i64> {
+        let mut registry = Registry::default();
+        let cycle = Cycle::new(pod, &self.view, &self.cache);
+        let nodes = self.cache.order();
+        let mut scores = vec![0; nodes.len()];
+        let (_, slot) = registry.slots_mut().find(|(_, slot)| slot.name() == plugin).expect("a plugin of that name");
+        slot.pre_filter(&cycle);
+        if slot.pre_score(&cycle, nodes) == PreScore::Score {
+            slot.score_all(&cycle, nodes, &mut scores);
+        }
+        scores
+    }
+}

@@ -62,7 +62,7 @@ impl PodSync<'_, '_> {
     pub(super) fn set_app_health(&mut self, name: &str, answers: bool) {
         let place = (0..self.worker.containers.len()).find(|at| *self.worker.container_spec(*at).name == *name);
         let Some(at) = place else { return };
-        if self.worker.containers[at].state != State::Running || self.worker.containers[at].hung == !answers {
+        if self.worker.containers[at].state != State::Running || self.worker.containers[at].hung != answers {
             return;
         }
         self.worker.containers[at].hung = !answers;

@@ -4,13 +4,17 @@
 
 pub mod controller_ref;
 pub mod deployment;
+pub mod endpoint_slice;
 pub mod pod_control;
 pub mod pod_ranking;
 pub mod replica_set;
 pub mod template_hash;
 
 #[cfg(test)]
+mod test_cluster;
+#[cfg(test)]
 mod testing;
 
 pub use deployment::DeploymentController;
+pub use endpoint_slice::EndpointSliceController;
 pub use replica_set::ReplicaSetController;

@@ -219,7 +219,7 @@ impl View {
             Kind::Node => drop(self.nodes.remove(&key)),
             Kind::Pod => {
                 if let Some((id, pod)) = self.pods.remove(&key) {
-                    self.unindex_pod(id, &pod);
+                    self.unindex_pod(id, &pod, PodIndexes::ALL);
                 }
             }
             Kind::ReplicaSet => {
@@ -242,34 +242,43 @@ impl View {
 
     fn insert_pod(&mut self, pod: &Arc<Pod>) {
         let (id, old) = self.pods.insert(pod.clone());
+        let changed = PodIndexes::changed(old.as_deref(), pod);
         if let Some(old) = old {
-            if same_pod_index(&old, pod) {
-                return;
-            }
-            self.unindex_pod(id, &old);
+            self.unindex_pod(id, &old, changed);
         }
-        let meta = &pod.meta;
-        match meta.controller() {
-            Some(owner) => self.pods_by_controller.entry(owner.uid.clone()).or_default().insert(id),
-            None => self.orphan_pods.entry(meta.namespace.clone()).or_default().insert(id),
-        }
-        if pod.is_bound() {
-            self.pods_by_node.entry(pod.node_name.clone()).or_default().insert(id);
-        }
-        let groups = self.pods_by_labels.entry(meta.namespace.clone()).or_default();
-        groups.entry(meta.labels.clone()).or_default().insert(id);
+        self.index_pod(id, pod, changed);
     }
 
-    fn unindex_pod(&mut self, id: u32, pod: &Pod) {
+    fn index_pod(&mut self, id: u32, pod: &Pod, which: PodIndexes) {
         let meta = &pod.meta;
-        match meta.controller() {
-            Some(owner) => drop_from(&mut self.pods_by_controller, Some(owner.uid.clone()), id),
-            None => drop_from(&mut self.orphan_pods, Some(meta.namespace.clone()), id),
+        if which.owner {
+            match meta.controller() {
+                Some(owner) => self.pods_by_controller.entry(owner.uid.clone()).or_default().insert(id),
+                None => self.orphan_pods.entry(meta.namespace.clone()).or_default().insert(id),
+            }
         }
-        if pod.is_bound() {
+        if which.node && pod.is_bound() {
+            self.pods_by_node.entry(pod.node_name.clone()).or_default().insert(id);
+        }
+        if which.labels {
+            let groups = self.pods_by_labels.entry(meta.namespace.clone()).or_default();
+            groups.entry(meta.labels.clone()).or_default().insert(id);
+        }
+    }
+
+    fn unindex_pod(&mut self, id: u32, pod: &Pod, which: PodIndexes) {
+        let meta = &pod.meta;
+        if which.owner {
+            match meta.controller() {
+                Some(owner) => drop_from(&mut self.pods_by_controller, Some(owner.uid.clone()), id),
+                None => drop_from(&mut self.orphan_pods, Some(meta.namespace.clone()), id),
+            }
+        }
+        if which.node && pod.is_bound() {
             drop_from(&mut self.pods_by_node, Some(pod.node_name.clone()), id);
         }
-        if let Some(groups) = self.pods_by_labels.get_mut(&meta.namespace)
+        if which.labels
+            && let Some(groups) = self.pods_by_labels.get_mut(&meta.namespace)
             && let Some(ids) = groups.get_mut(&meta.labels)
         {
             ids.remove(id);
@@ -313,10 +322,25 @@ impl View {
     }
 }
 
-fn same_pod_index(old: &Pod, new: &Pod) -> bool {
-    old.meta.labels == new.meta.labels
-        && old.node_name == new.node_name
-        && old.meta.owner_references == new.meta.owner_references
+/// Indexes of pods, by what they follow.
+#[derive(Clone, Copy, Debug)]
+struct PodIndexes {
+    owner: bool,
+    node: bool,
+    labels: bool,
+}
+
+impl PodIndexes {
+    const ALL: Self = Self { owner: true, node: true, labels: true };
+
+    fn changed(old: Option<&Pod>, new: &Pod) -> Self {
+        let Some(old) = old else { return Self::ALL };
+        Self {
+            owner: old.meta.owner_references != new.meta.owner_references,
+            node: old.node_name != new.node_name,
+            labels: old.meta.labels != new.meta.labels,
+        }
+    }
 }
 
 fn service_of(slice: &EndpointSlice) -> Option<Key> {

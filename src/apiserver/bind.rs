@@ -18,7 +18,7 @@ impl ApiServer {
         let Some(old) = self.view().pods.get(key).cloned() else {
             return Err(errors::not_found(Kind::Pod, key));
         };
-        self.admit_into_namespace(Kind::Pod, &old.meta)?;
+        self.admit_into_namespace(Kind::Pod, &old.meta, || key.clone())?;
         if !uid.is_none() && *uid != old.meta.uid {
             return Err(errors::uid_conflict(Kind::Pod, key, uid, &old.meta.uid));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, Response};
-use crate::objects::{Object, WallTime};
+use crate::objects::{Key, Kind, Object, ObjectMeta, WallTime};
 
 use super::strategy::Stored;
 use super::{ApiServer, errors};
@@ -13,11 +13,14 @@ const NAME_ATTEMPTS: usize = 8;
 
 impl ApiServer {
     pub(super) fn create<T: Stored>(&mut self, now: WallTime, request: &Arc<T>) -> Response {
-        let mut object = T::clone(request);
-        self.admit_into_namespace(T::KIND, object.meta())?;
+        self.create_owned(now, T::clone(request))
+    }
+
+    pub(super) fn create_owned<T: Stored>(&mut self, now: WallTime, mut object: T) -> Response {
+        self.admit_into_namespace(T::KIND, object.meta(), || key_for_people(&object))?;
         self.choose_name(&mut object)?;
         object.admit(self)?;
-        let uid = self.identity.uid(T::KIND, object.meta());
+        let uid = self.identity.uid(T::KIND, &object.meta().namespace, &object.meta().name);
         let meta = object.meta_mut();
         meta.uid = uid;
         meta.creation_timestamp = Some(now.timestamp());
@@ -36,34 +39,49 @@ impl ApiServer {
     }
 
     /// Makes a name from `generateName` if there is none, and checks that it is free.
-    pub(super) fn choose_name<T: Stored>(&mut self, object: &mut T) -> Result<(), ApiError> {
-        if !object.meta().name.is_empty() {
-            return self.name_is_free(object);
-        }
-        let (base, namespace) = (object.meta().generate_name.clone(), object.meta().namespace.clone());
-        if base.is_empty() {
+    fn choose_name<T: Stored>(&mut self, object: &mut T) -> Result<(), ApiError> {
+        let ObjectMeta { name, generate_name: base, namespace, .. } = object.meta();
+        let (name, base, namespace) = (name.clone(), base.clone(), namespace.clone());
+        if name.is_empty() && base.is_empty() {
             let detail = "Required value: name or generateName is required";
             return Err(errors::invalid(T::KIND, &object.store_key(), "metadata.name", "FieldValueRequired", detail));
         }
-        let mut outcome = Ok(());
-        for _ in 0..NAME_ATTEMPTS {
-            object.meta_mut().name = self.identity.name(T::KIND, &namespace, &base);
-            outcome = self.name_is_free(object);
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome
+        let chosen = self.free_name(T::KIND, &namespace, &name, &base, |server, candidate| {
+            object.meta_mut().name = candidate.clone();
+            let key = object.store_key();
+            let taken = T::find(server.view(), &key).map(|taken| taken.meta().clone());
+            (key, taken)
+        });
+        chosen.map(drop).map_err(|(key, taken)| errors::name_is_taken(T::KIND, &key, &taken, &base))
     }
 
-    fn name_is_free<T: Stored>(&self, object: &T) -> Result<(), ApiError> {
-        let key = object.store_key();
-        match T::find(self.view(), &key) {
-            None => Ok(()),
-            Some(taken) if object.meta().generate_name.is_empty() => {
-                Err(errors::already_exists(T::KIND, &key, taken.meta()))
+    /// The given name, or one made from `base`, if it is free; else its key and what is there.
+    pub(super) fn free_name(
+        &mut self,
+        kind: Kind,
+        namespace: &str,
+        given: &Arc<str>,
+        base: &str,
+        mut look_up: impl FnMut(&Self, &Arc<str>) -> (Key, Option<ObjectMeta>),
+    ) -> Result<Arc<str>, (Key, ObjectMeta)> {
+        let mut attempts = if given.is_empty() { NAME_ATTEMPTS } else { 1 };
+        loop {
+            let name = if given.is_empty() { self.identity.name(kind, namespace, base) } else { given.clone() };
+            attempts -= 1;
+            match look_up(self, &name) {
+                (_, None) => return Ok(name),
+                (key, Some(taken)) if attempts == 0 => return Err((key, taken)),
+                _ => {}
             }
-            Some(taken) => Err(errors::name_generation_failed(T::KIND, &key, taken.meta())),
         }
     }
+}
+
+/// The key that messages have: without a name yet, the prefix of the one to come.
+fn key_for_people<T: Stored>(object: &T) -> Key {
+    let mut object = object.clone();
+    if object.meta().name.is_empty() {
+        object.meta_mut().name = object.meta().generate_name.clone();
+    }
+    object.store_key()
 }

@@ -8,6 +8,9 @@ use crate::objects::{Key, Kind, ObjectMeta, Uid};
 pub(super) const MODIFIED: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 
+pub(super) const OTHER_NAMESPACE: &str =
+    "the namespace of the provided object does not match the namespace sent on the request";
+
 /// Name of the resource of an object; of an opaque one, its kind stands in the key.
 pub(super) fn resource(kind: Kind, key: &Key) -> (String, &str) {
     match (kind, key.name.split_once('/')) {
@@ -44,17 +47,13 @@ pub(super) fn not_found(kind: Kind, key: &Key) -> ApiError {
     ApiError::new(Reason::NotFound, format!("{resource} {name:?} not found"))
 }
 
-pub(super) fn already_exists(kind: Kind, key: &Key, existing: &ObjectMeta) -> ApiError {
+/// The name is taken. It was made from `base`, unless that is empty.
+pub(super) fn name_is_taken(kind: Kind, key: &Key, existing: &ObjectMeta, base: &str) -> ApiError {
     let (resource, name) = resource(kind, key);
     let prefix = if existing.is_deleting() { "object is being deleted: " } else { "" };
-    ApiError::new(Reason::AlreadyExists, format!("{prefix}{resource} {name:?} already exists"))
-}
-
-/// The last of the attempts to find a free name was taken too.
-pub(super) fn name_generation_failed(kind: Kind, key: &Key, existing: &ObjectMeta) -> ApiError {
-    let mut error = already_exists(kind, key, existing);
-    error.message += ", the server was not able to generate a unique name for the object";
-    error
+    let suffix =
+        if base.is_empty() { "" } else { ", the server was not able to generate a unique name for the object" };
+    ApiError::new(Reason::AlreadyExists, format!("{prefix}{resource} {name:?} already exists{suffix}"))
 }
 
 pub(super) fn conflict(kind: Kind, key: &Key, why: impl Display) -> ApiError {
@@ -129,10 +128,6 @@ pub(super) fn invalid_scale(key: &Key, replicas: i32) -> ApiError {
 
 pub(super) fn no_such_resource() -> ApiError {
     ApiError::new(Reason::NotFound, "the server could not find the requested resource")
-}
-
-pub(super) fn method_not_allowed(what: &str) -> ApiError {
-    ApiError::new(Reason::MethodNotAllowed, format!("{what} is not supported on resources of this kind"))
 }
 
 pub(super) fn bad_request(message: impl Into<String>) -> ApiError {

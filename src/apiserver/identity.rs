@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::kernel::{Purpose, Stream, Streams};
-use crate::objects::{Kind, ObjectMeta, Uid};
+use crate::objects::{Kind, Uid};
 
 use super::{NAME_SUFFIXES, UIDS};
 
@@ -32,8 +32,8 @@ impl Identity {
     }
 
     /// A random UUID, version 4.
-    pub(super) fn uid(&mut self, kind: Kind, meta: &ObjectMeta) -> Uid {
-        let mut stream = self.stream(UIDS, kind, &meta.namespace, &meta.name);
+    pub(super) fn uid(&mut self, kind: Kind, namespace: &str, name: &str) -> Uid {
+        let mut stream = self.stream(UIDS, kind, namespace, name);
         let bits = u128::from(stream.next_u64()) << 64 | u128::from(stream.next_u64());
         let version = 0x4_u128 << 76;
         let variant = 0b10_u128 << 62;
@@ -59,6 +59,10 @@ impl Identity {
         // FNV-1a: the same on every platform and in every release.
         let entity = bytes
             .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        if kind == Kind::Event {
+            // Their names have the time in them and do not come again, and there are too many to remember.
+            return self.streams.stream(purpose, entity);
+        }
         let slot = if purpose == UIDS { entity } else { !entity };
         let drawn = self.drawn.entry(slot).or_insert(0);
         *drawn += 1;

@@ -24,6 +24,7 @@
 mod bind;
 mod create;
 mod delete;
+mod documents;
 mod errors;
 mod events;
 mod identity;
@@ -53,6 +54,7 @@ use services::ServiceAllocations;
 use store::Store;
 use strategy::{by_kind, by_object};
 
+pub use documents::{Applied, LAST_APPLIED};
 pub use events::EventRecorder;
 
 /// Draws of uids.
@@ -138,7 +140,10 @@ impl ApiServer {
             }
             Request::Delete { kind, key, options } => self.delete(now, *kind, key, options),
             Request::Bind { pod, uid, node } => self.bind(now, pod, uid, node),
-            Request::Patch { .. } | Request::Event(_) => Err(errors::method_not_allowed("request")),
+            Request::Patch { kind, key, patch_type, document, part } => {
+                self.patch(now, *kind, key, *patch_type, document, *part)
+            }
+            Request::Event(_) => Err(errors::bad_request("Events are recorded, not requested")),
         }
     }
 }

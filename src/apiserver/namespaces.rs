@@ -18,16 +18,19 @@ pub(super) fn cluster_key(name: &Arc<str>) -> Key {
 
 impl ApiServer {
     /// Refuses new content of a namespace that does not exist or is being terminated.
-    pub(super) fn admit_into_namespace(&self, kind: Kind, meta: &ObjectMeta) -> Result<(), ApiError> {
+    pub(super) fn admit_into_namespace(
+        &self,
+        kind: Kind,
+        meta: &ObjectMeta,
+        key: impl Fn() -> Key,
+    ) -> Result<(), ApiError> {
         if meta.namespace.is_empty() {
             let missing = kind.is_namespaced() && kind != Kind::Opaque;
             let refusal = || errors::bad_request("an empty namespace may not be set during creation");
             return if missing { Err(refusal()) } else { Ok(()) };
         }
         if !kind.is_namespaced() {
-            return Err(errors::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
+            return Err(errors::bad_request(errors::OTHER_NAMESPACE));
         }
         let namespace_key = cluster_key(&meta.namespace);
         let Some(namespace) = self.view().namespaces.get(&namespace_key) else {
@@ -36,9 +39,7 @@ impl ApiServer {
         if namespace.phase != *"Terminating" {
             return Ok(());
         }
-        let name = if meta.name.is_empty() { &meta.generate_name } else { &meta.name };
-        let key = Key { namespace: meta.namespace.clone(), name: name.clone() };
-        Err(being_terminated(kind, &key))
+        Err(being_terminated(kind, &key()))
     }
 
     /// The first deletion of a namespace starts its termination; a later one removes it once its content is finalized

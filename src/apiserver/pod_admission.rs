@@ -74,14 +74,23 @@ impl ApiServer {
 
 fn admitted(view: &View, spec: &Arc<PodSpec>) -> Result<Arc<PodSpec>, Refusal> {
     let mut wire = spec.wire().clone();
-    add_service_account(&mut wire);
-    priority::admit(view, &mut wire).map_err(Refusal::Forbidden)?;
-    add_tolerations(&mut wire);
+    admit_wire(view, &mut wire).map_err(Refusal::Forbidden)?;
     if wire == *spec.wire() {
         return Ok(spec.clone());
     }
     let admitted = PodSpec::from_wire(wire).map_err(|error| Refusal::Malformed(error.to_string()))?;
     Ok(Arc::new(admitted))
+}
+
+/// Admits a spec in wire form. Twice is as once.
+///
+/// # Errors
+/// Why the pod is forbidden.
+pub(super) fn admit_wire(view: &View, spec: &mut Map<String, Value>) -> Result<(), String> {
+    add_service_account(spec);
+    priority::admit(view, spec)?;
+    add_tolerations(spec);
+    Ok(())
 }
 
 /// The field and its old name say the same.

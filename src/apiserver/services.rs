@@ -76,6 +76,7 @@ impl ServiceAllocations {
         }
         let mut spec = service.spec.wire().clone();
         keep_address(&mut spec, old);
+        keep_ports(&mut spec, old);
         set_families(&mut spec);
         self.set_address(service, &mut spec, old)?;
         self.set_ports(service, &mut spec, old)?;
@@ -243,6 +244,27 @@ fn keep_address(spec: &mut Map<String, Value>, old: Option<&Service>) {
     let Some(old) = old.filter(|old| old.spec.kind != *"ExternalName") else { return };
     if spec.get("clusterIP").and_then(Value::as_str).unwrap_or("").is_empty() && !old.spec.cluster_ip.is_empty() {
         spec.insert("clusterIP".into(), old.spec.cluster_ip.to_string().into());
+    }
+}
+
+/// Likewise the node ports, by protocol and port.
+fn keep_ports(spec: &mut Map<String, Value>, old: Option<&Service>) {
+    let Some(old) = old.filter(|_| !matches!(spec.get("type").and_then(Value::as_str), None | Some("ClusterIP")))
+    else {
+        return;
+    };
+    let Some(Value::Array(ports)) = spec.get_mut("ports") else { return };
+    let mut used: Vec<i64> = ports.iter().filter_map(asked_for).map(|(_, node_port)| node_port).collect();
+    for port in ports.iter_mut().filter(|port| asked_for(port).is_none()) {
+        let Some(port) = port.as_object_mut() else { continue };
+        let number = port.get("port").and_then(Value::as_i64).unwrap_or(0);
+        let protocol = port.get("protocol").and_then(Value::as_str).unwrap_or("TCP");
+        let same = old.spec.ports.iter().find(|old| i64::from(old.port) == number && old.protocol == *protocol);
+        let Some(node_port) = same.map(|old| i64::from(old.node_port)).filter(|old| *old != 0) else { continue };
+        if !used.contains(&node_port) {
+            used.push(node_port);
+            port.insert("nodePort".into(), node_port.into());
+        }
     }
 }
 

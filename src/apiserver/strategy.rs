@@ -8,7 +8,7 @@ use super::{ApiServer, priority};
 use crate::api::{ApiError, View};
 use crate::objects::{
     Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
-    PodPhase, PodStatus, ReplicaSet, ReplicaSetStatus, Service, Typed, WallTime,
+    PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -34,6 +34,8 @@ pub(super) trait Stored: Clone + PartialEq {
     }
     /// Sets what a client cannot set on creation (`PrepareForCreate`).
     fn prepare_for_create(&mut self, now: WallTime);
+    /// Shares with `old` what is equal to it.
+    fn share_with(&mut self, _old: &Self) {}
     /// Keeps what an update of the main resource cannot change and counts the generation (`PrepareForUpdate`). The
     /// generation is that of `old` at this point.
     fn prepare_for_update(&mut self, old: &Self);
@@ -165,6 +167,20 @@ fn count_generation(meta: &mut ObjectMeta, changed: bool) {
     }
 }
 
+fn share<T: PartialEq>(new: &mut Arc<T>, old: &Arc<T>) {
+    if !Arc::ptr_eq(new, old) && *new == *old {
+        *new = old.clone();
+    }
+}
+
+/// A template with other labels still shares its spec, and so its pods do.
+fn share_template(new: &mut Arc<PodTemplate>, old: &Arc<PodTemplate>) {
+    share(new, old);
+    if !Arc::ptr_eq(new, old) && !Arc::ptr_eq(&new.spec, &old.spec) && new.spec == old.spec {
+        Arc::make_mut(new).spec = old.spec.clone();
+    }
+}
+
 stored!(Namespace, namespaces, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.phase = "Active".into();
@@ -222,6 +238,9 @@ stored!(Pod, pods, {
         pod.status.observed_generation = pod.status.observed_generation.or(self.status.observed_generation);
         Some(pod)
     }
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.spec, &old.spec);
+    }
     fn grace(&self, requested: Option<i64>) -> Option<i64> {
         let immediate = !self.is_bound() || self.is_terminal();
         let seconds = requested.or(self.spec.termination_grace_period_seconds).unwrap_or(0);
@@ -243,6 +262,10 @@ stored!(ReplicaSet, replica_sets, {
     }
     fn with_status(&self, request: &Self) -> Option<Self> {
         Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
     }
     fn scaled(&self, replicas: i32) -> Option<Self> {
         let mut scaled = self.clone();
@@ -267,6 +290,10 @@ stored!(Deployment, deployments, {
         let mut deployment = Self { status: request.status.clone(), ..self.clone() };
         deployment.meta.annotations = request.meta.annotations.clone();
         Some(deployment)
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
     }
     fn scaled(&self, replicas: i32) -> Option<Self> {
         let mut scaled = self.clone();

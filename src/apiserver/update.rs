@@ -19,6 +19,7 @@ impl ApiServer {
             Part::Main => {
                 let mut new = T::clone(request);
                 keep_system_metadata(new.meta_mut(), old.meta());
+                new.share_with(&old);
                 new.prepare_for_update(&old);
                 new
             }

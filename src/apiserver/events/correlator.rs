@@ -1,14 +1,16 @@
 //! What a recorder remembers (`EventCorrelator`): it combines similar Events, counts equal ones and damps floods.
 
-use std::fmt::Write as _;
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
 
 use crate::api::EventSpec;
-use crate::objects::{Text, Timestamp, Uid, WallTime};
+use crate::objects::{Text, Timestamp, WallTime};
 
 use super::lru::Lru;
 
 /// Entries of each memory (`maxLruCacheEntries`).
-const ENTRIES_MAX: usize = 4096;
+const ENTRIES_MAX: u32 = 4096;
 /// So many different messages within the interval are combined (`defaultAggregateMaxEvents`).
 const SIMILAR_MAX: usize = 10;
 /// Nanoseconds after which similar Events are new again (`defaultAggregateIntervalInSeconds`).
@@ -29,7 +31,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 pub(super) struct Observed {
     /// Under what it is remembered.
-    pub(super) key: String,
+    pub(super) key: u64,
     pub(super) message: Text,
     /// First time.
     pub(super) first: Timestamp,
@@ -55,12 +57,13 @@ struct Said {
 }
 
 /// A token bucket in nanoseconds of refill.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    credit: i64,
+    spent: i64,
     last: WallTime,
 }
 
+/// The memories go by 64-bit hashes of what upstream joins to texts: of a few thousand entries, no two have one.
 #[derive(Clone, Debug)]
 pub(super) struct Correlator {
     similar: Lru<Similar>,
@@ -77,28 +80,26 @@ impl Default for Correlator {
 impl Correlator {
     /// What to write, if anything.
     pub(super) fn correlate(&mut self, now: WallTime, source: &Source, spec: &EventSpec) -> Option<Observed> {
-        let mut key = String::with_capacity(192);
-        push_object(&mut key, source, spec);
-        let object_end = key.len();
-        push(&mut key, &[&spec.reason]);
-        let observed = if self.is_combined(now, &key, &spec.message) {
+        let object = key(0, (&source.component, &source.host, about(spec), spec.kind));
+        let reason = key(object, &spec.reason);
+        let observed = if self.is_combined(now, reason, &spec.message) {
             let message = format!("(combined from similar events): {}", spec.message).into();
-            self.observe(now, key, message)
+            self.observe(now, reason, message)
         } else {
-            push(&mut key, &[&spec.about.field_path, &spec.message]);
-            self.observe(now, key, spec.message.clone())
+            let message = key(reason, (&spec.about.field_path, &spec.message));
+            self.observe(now, message, spec.message.clone())
         };
-        self.may_speak(now, &observed.key[..object_end]).then_some(observed)
+        self.may_speak(now, object).then_some(observed)
     }
 
     /// Remembers the name that an Event got.
-    pub(super) fn learn(&mut self, key: &str, name_nanos: i64) {
-        self.said.use_or_insert(key, Said::default).name_nanos = name_nanos;
+    pub(super) fn learn(&mut self, key: u64, name_nanos: i64) {
+        self.said.value(key).name_nanos = name_nanos;
     }
 
     /// Whether there were many different messages of late. Of those, the oldest is forgotten (upstream: any).
-    fn is_combined(&mut self, now: WallTime, key: &str, message: &Text) -> bool {
-        let similar = self.similar.use_or_insert(key, Similar::default);
+    fn is_combined(&mut self, now: WallTime, key: u64, message: &Text) -> bool {
+        let similar = self.similar.value(key);
         if similar.last.is_some_and(|last| now.nanos_since(last) > SIMILAR_NANOS) {
             similar.messages.clear();
         }
@@ -113,8 +114,8 @@ impl Correlator {
         true
     }
 
-    fn observe(&mut self, now: WallTime, key: String, message: Text) -> Observed {
-        let said = self.said.use_or_insert(&key, Said::default);
+    fn observe(&mut self, now: WallTime, key: u64, message: Text) -> Observed {
+        let said = self.said.value(key);
         if said.count == 0 {
             *said = Said { count: 0, first: now.timestamp(), name_nanos: now.as_unix_nanos() };
         }
@@ -123,34 +124,28 @@ impl Correlator {
         Observed { key, message, first, count, name_nanos }
     }
 
-    fn may_speak(&mut self, now: WallTime, object: &str) -> bool {
-        let full = BURST * REFILL_NANOS;
-        let bucket = self.buckets.use_or_insert(object, || Bucket { credit: full, last: now });
+    fn may_speak(&mut self, now: WallTime, object: u64) -> bool {
+        let bucket = self.buckets.value(object);
         let earned = now.nanos_since(bucket.last).max(0);
-        bucket.credit = bucket.credit.saturating_add(earned).min(full);
+        bucket.spent = bucket.spent.saturating_sub(earned).max(0);
         bucket.last = now.max(bucket.last);
-        let enough = bucket.credit >= REFILL_NANOS;
+        let enough = bucket.spent <= (BURST - 1) * REFILL_NANOS;
         if enough {
-            bucket.credit -= REFILL_NANOS;
+            bucket.spent += REFILL_NANOS;
         }
         enough
     }
 }
 
-/// Source, object and type.
-fn push_object(key: &mut String, source: &Source, spec: &EventSpec) {
+/// The object, apart from the part of it.
+fn about(spec: &EventSpec) -> impl Hash {
     let about = &spec.about;
-    push(key, &[&source.component, &source.host, &about.kind, &about.namespace, &about.name, &about.api_version]);
-    match &about.uid {
-        Uid::Uuid(uid) => drop(write!(key, "{uid:x}")),
-        other => drop(write!(key, "{other}")),
-    }
-    push(key, &[spec.kind.as_str()]);
+    (&about.uid, &about.name, &about.namespace, &about.kind, &about.api_version)
 }
 
-fn push(key: &mut String, parts: &[&str]) {
-    for part in parts {
-        key.push('\0');
-        key.push_str(part);
-    }
+fn key(prefix: u64, parts: impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    prefix.hash(&mut hasher);
+    parts.hash(&mut hasher);
+    hasher.finish()
 }

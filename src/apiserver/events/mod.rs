@@ -3,6 +3,8 @@
 mod correlator;
 mod lru;
 
+use std::sync::Arc;
+
 use crate::api::{EventKind, EventSpec};
 use crate::objects::{Event, Key, Text, Timestamp, WallTime};
 
@@ -74,7 +76,7 @@ impl EventRecorder {
             let event = new_event(source, spec, observed.message, observed.first, now.timestamp(), observed.count);
             let nanos = observed.name_nanos;
             if let Some(written) = server.write_event(now, event, nanos) {
-                correlator.learn(&observed.key, written);
+                correlator.learn(observed.key, written);
             }
         }
         self.correlator = Some(correlator);
@@ -110,31 +112,37 @@ fn new_event(source: Source, spec: &EventSpec, message: Text, first: Timestamp, 
     }
 }
 
+fn name_of(event: &Event, nanos: i64) -> Arc<str> {
+    format!("{}.{nanos:x}", event.involved_object.name).into()
+}
+
 impl ApiServer {
     /// Updates the Event that was first said at `nanos`, or creates it. Gives the nanoseconds that its name has.
     fn write_event(&mut self, now: WallTime, mut event: Event, nanos: i64) -> Option<i64> {
-        let about = &event.involved_object;
-        let key = |nanos: i64| {
-            let namespace = if about.namespace.is_empty() { "default" } else { &about.namespace };
-            Key::new(namespace, format!("{}.{nanos:x}", about.name))
+        let namespace = match &event.involved_object.namespace {
+            Text::Shared(namespace) if !namespace.is_empty() => namespace.clone(),
+            Text::Static(namespace) if !namespace.is_empty() => (*namespace).into(),
+            _ => "default".into(),
         };
-        let first = key(nanos);
+        let mut key = Key { name: name_of(&event, nanos), namespace };
         if event.count > 1
-            && let Some(old) = self.view().events.get(&first).cloned()
+            && let Some(old) = self.view().events.get(&key).cloned()
         {
             let mut new = Event::clone(&old);
             (new.count, new.message, new.last_timestamp) = (event.count, event.message, event.last_timestamp);
-            let stored = self.settle(&first, old, new).ok()?;
-            self.keep_event(now, first, stored.meta().resource_version);
+            let stored = self.settle(&key, old, new).ok()?;
+            self.keep_event(now, key, stored.meta().resource_version);
             return Some(nanos);
         }
-        let free = |nanos: &i64| self.view().events.get(&key(*nanos)).is_none();
-        let nanos = (0..NAME_ATTEMPTS).map(|more| nanos.saturating_add(more)).find(free)?;
-        let key = key(nanos);
+        let mut free = nanos;
+        while self.view().events.get(&key).is_some() {
+            free = free.checked_add(1).filter(|free| free - nanos < NAME_ATTEMPTS)?;
+            key.name = name_of(&event, free);
+        }
         (event.meta.namespace, event.meta.name) = (key.namespace.clone(), key.name.clone());
-        let stored = self.create(now, &event.into()).ok()?;
+        let stored = self.create_owned(now, event).ok()?;
         self.keep_event(now, key, stored.meta().resource_version);
-        Some(nanos)
+        Some(free)
     }
 
     fn keep_event(&mut self, now: WallTime, key: Key, resource_version: u64) {

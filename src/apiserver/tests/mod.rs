@@ -2,9 +2,11 @@
 
 mod create;
 mod delete;
+mod documents;
 mod events;
 mod lists;
 mod pods;
+mod property;
 mod services;
 mod updates;
 

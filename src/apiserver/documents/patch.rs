@@ -1,0 +1,62 @@
+//! Patch documents.
+
+use serde_json::Value;
+
+use crate::api::{ApiError, Part, PatchType, Reason, Response};
+use crate::objects::patch::{self, PatchError};
+use crate::objects::{Key, Kind, WallTime, schema};
+
+use super::Header;
+use crate::apiserver::{ApiServer, errors};
+
+/// A strategic merge patch for a kind without a schema.
+const UNKNOWN_FORMAT: &str = "the body of the request was in an unknown format - accepted media types include: \
+                              application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
+impl ApiServer {
+    /// Applies a patch document to an object, or to its status.
+    ///
+    /// # Errors
+    /// If there is no such object, the patch does not apply, or what it makes of the object is malformed or invalid.
+    pub fn patch(
+        &mut self,
+        _now: WallTime,
+        kind: Kind,
+        key: &Key,
+        patch_type: PatchType,
+        document: &Value,
+        part: Part,
+    ) -> Response {
+        let old = self.get(kind, key)?.to_wire();
+        let header = Header::read(&old)?;
+        let new = patched(&header, old.clone(), patch_type, document)?;
+        for (field, before) in [("apiVersion", &header.api_version), ("kind", &header.kind_name)] {
+            if new.get(field).and_then(Value::as_str) != Some(before) {
+                return Err(errors::bad_request(format!("a patch cannot change {field} of an object")));
+            }
+        }
+        self.update_wire(&header, key, &old, new, part)
+    }
+}
+
+fn patched(header: &Header, old: Value, patch_type: PatchType, document: &Value) -> Result<Value, ApiError> {
+    let result = match patch_type {
+        PatchType::Strategic => {
+            let schema = schema::lookup(&header.api_version, &header.kind_name);
+            let schema = schema.ok_or_else(|| errors::bad_request(UNKNOWN_FORMAT))?;
+            patch::strategic_merge(old, document.clone(), schema)
+        }
+        PatchType::Merge => patch::json_merge(old, document.clone()),
+        PatchType::Json => patch::json_patch(old, document),
+    };
+    result.map_err(|error| refusal(&error))
+}
+
+/// An operation that does not apply is a fault of the request's content, anything else one of its form.
+pub(super) fn refusal(error: &PatchError) -> ApiError {
+    let reason = match error {
+        PatchError::Operation { .. } | PatchError::CopyTooLarge { .. } => Reason::Invalid,
+        _ => Reason::BadRequest,
+    };
+    ApiError::new(reason, error.to_string())
+}

@@ -1,0 +1,71 @@
+//! The rules of the kinds, which `objects` has: defaults, strategies, validation.
+
+use serde_json::Value;
+
+use crate::api::{ApiError, Cause, Part, Reason};
+use crate::objects::defaults::{self, Creation, Subresource};
+use crate::objects::validation::{self, FieldError};
+use crate::objects::{Uid, WallTime};
+
+use super::{Header, text_of};
+
+/// Cluster-scoped kinds without rules of their own.
+const CLUSTER_SCOPED: [&str; 8] = [
+    "APIService",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CSIDriver",
+    "CustomResourceDefinition",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+    "VolumeAttachment",
+];
+
+pub(super) fn is_namespaced(header: &Header) -> bool {
+    validation::is_namespaced(&header.kind_name) && !CLUSTER_SCOPED.contains(&&*header.kind_name)
+}
+
+/// Defaults.
+pub(super) fn complete(header: &Header, document: &mut Value) {
+    defaults::apply(&header.kind_name, &header.api_version, document);
+}
+
+pub(super) fn prepare_for_create(header: &Header, document: &mut Value, now: WallTime, uid: &Uid) {
+    let (now, uid) = (now.timestamp().to_string(), uid.to_string());
+    defaults::prepare_for_create(&header.kind_name, document, &Creation { now: &now, uid: &uid });
+}
+
+pub(super) fn prepare_for_update(header: &Header, new: &mut Value, old: &Value, part: Part) {
+    defaults::prepare_for_update(&header.kind_name, new, old, subresource(part));
+}
+
+pub(super) fn validate_create(header: &Header, document: &Value) -> Result<(), ApiError> {
+    refuse(header, document, validation::validate_create(&header.kind_name, document))
+}
+
+pub(super) fn validate_update(header: &Header, new: &Value, old: &Value, part: Part) -> Result<(), ApiError> {
+    refuse(header, new, validation::validate_update(&header.kind_name, new, old, subresource(part)))
+}
+
+const fn subresource(part: Part) -> Subresource {
+    match part {
+        Part::Main | Part::Finalize => Subresource::None,
+        Part::Status => Subresource::Status,
+    }
+}
+
+fn refuse(header: &Header, document: &Value, errors: Vec<FieldError>) -> Result<(), ApiError> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let name = text_of(document, "name");
+    let message = validation::invalid_message(&header.qualified_kind(), name, &errors);
+    let cause = |error: FieldError| Cause {
+        kind: error.kind.cause_type().to_owned(),
+        text: error.to_string(),
+        field: error.field,
+    };
+    let mut refusal = ApiError::new(Reason::Invalid, message);
+    refusal.causes = errors.into_iter().map(cause).collect();
+    Err(refusal)
+}

@@ -4,6 +4,9 @@
 //! a real control plane. `SEATRIAL_CONFORMANCE_DIR` names another directory with the same two folders to run instead
 //! of this one. Arguments filter as those of libtest do: a case runs if its name (`quantities#12`, `dep-create`)
 //! contains one of them; `--exact`, `--skip` and `--list` work.
+//!
+//! `--judge RECORDING.json RUN` judges one run, a watch-event log (`*.jsonl`) or another recording, and prints every
+//! check; `--scenario RECORDING.json` prints the scenario file that a recording is mapped to.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test harness speaks on standard output")]
 
 mod args;
@@ -14,6 +17,7 @@ mod manifest_defaulting;
 mod manifest_validation;
 mod patches;
 mod quantities;
+mod recordings;
 mod registry;
 mod replicaset_victims;
 mod report;
@@ -26,7 +30,22 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse(std::env::args().skip(1));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--judge", recording, run] => told(recordings::command::judge_files(recording, run)),
+        ["--scenario", recording] => told(recordings::command::show_scenario(recording)),
+        _ => run_cases(&args::Args::parse(arguments.into_iter())),
+    }
+}
+
+fn told(outcome: Result<ExitCode, String>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run_cases(args: &args::Args) -> ExitCode {
     let chosen = std::env::var_os("SEATRIAL_CONFORMANCE_DIR").map(PathBuf::from);
     let checked_in = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance"));
     let files = match source::find(&chosen.unwrap_or(checked_in)) {
@@ -37,9 +56,9 @@ fn main() -> ExitCode {
         }
     };
     if args.list {
-        report::list(&files, &args);
+        report::list(&files, args);
         return ExitCode::SUCCESS;
     }
     run::silence_panics();
-    report::print(&run::all(&files, &args))
+    report::print(&run::all(&files, args))
 }

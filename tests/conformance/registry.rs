@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    manifest_defaulting, manifest_validation, patches, quantities, replicaset_victims, rollout_math, selectors,
+    manifest_defaulting, manifest_validation, patches, quantities, recordings, replicaset_victims, rollout_math,
+    selectors,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -23,7 +24,7 @@ const DATASETS: &[(&str, CheckCase)] = &[
 ];
 
 /// Recordings by the beginning of their names; the first that fits judges.
-const RECORDINGS: &[(&str, CheckRecording)] = &[];
+const RECORDINGS: &[(&str, CheckRecording)] = &[("", recordings::check)];
 
 /// How a file is judged.
 #[derive(Clone, Copy)]

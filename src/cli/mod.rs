@@ -1,1 +1,56 @@
-//! (room)
+//! The command: reads arguments, calls the library, prints.
+
+mod args;
+mod check;
+mod diagnostics;
+mod get;
+mod run;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command};
+
+/// What a command says at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Everything expected came true.
+    Held,
+    /// An expectation failed.
+    Broken,
+    /// The input is wrong.
+    WrongInput,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Held => 0,
+            Exit::Broken => 1,
+            Exit::WrongInput => 2,
+        })
+    }
+}
+
+/// Runs the command with the arguments of the process. Exit codes: 0 held, 1 an expectation failed, 2 the input is
+/// wrong, 3 an internal error.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Run(options) => run::run(&options),
+        Command::Check(options) => check::check(&options),
+        Command::Get(options) => get::get(&options),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        // Somebody closed the pipe, as `head` does: that is not an error of ours.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(3)
+        }
+    }
+}

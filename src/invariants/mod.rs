@@ -1,1 +1,140 @@
-//! (room)
+//! What a cluster promises, as checkers: a file per invariant.
+//!
+//! Some invariants hold at every instant ([`Always`]: surge and availability of a rollout); others hold once nothing
+//! is left to happen ([`settled`]: replicas are there, nothing is orphaned or stuck).
+//!
+//! ```
+//! use seatrial::invariants::{self, Always};
+//! use seatrial::kernel::SimTime;
+//! use seatrial::sim::{Delays, Simulation};
+//!
+//! let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(2).build()?;
+//! let mut promises = Always::for_every_deployment();
+//! promises.run(&mut sim, SimTime::from_secs(60))?;
+//! invariants::settled(&sim)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod deployment_state;
+mod max_surge;
+mod max_unavailable;
+mod no_orphan;
+mod no_stuck_finalizer;
+mod observed_generation;
+mod quiescence;
+mod replica_conservation;
+mod violation;
+mod window;
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::kernel::{SimDuration, SimTime};
+use crate::objects::Key;
+use crate::sim::Simulation;
+
+pub use max_surge::MaxSurge;
+pub use max_unavailable::MaxUnavailable;
+pub use no_orphan::no_orphan;
+pub use no_stuck_finalizer::no_stuck_finalizer;
+pub use observed_generation::observed_generation;
+pub use quiescence::quiescence;
+pub use replica_conservation::replica_conservation;
+pub use violation::{Violation, Violations};
+
+/// An invariant that holds at every instant. It may remember what it saw before.
+pub trait Invariant: std::fmt::Debug + Send {
+    /// Looks at the cluster after a change.
+    ///
+    /// # Errors
+    /// What was promised, and what happened instead.
+    fn check(&mut self, sim: &Simulation) -> Result<(), Violation>;
+}
+
+/// Watches invariants while a simulation runs.
+#[derive(Debug, Default)]
+pub struct Always {
+    checks: Vec<Box<dyn Invariant>>,
+    every_deployment: Option<SimDuration>,
+    known: BTreeMap<Key, ()>,
+}
+
+impl Always {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// [`MaxSurge`] and [`MaxUnavailable`] of every Deployment that there is or will be. Control planes with delays
+    /// get two seconds in which they may still act on what was true before.
+    #[must_use]
+    pub fn for_every_deployment() -> Self {
+        Self { every_deployment: Some(SimDuration::from_secs(2)), ..Self::default() }
+    }
+
+    /// Adds an invariant.
+    #[must_use]
+    pub fn and(mut self, invariant: impl Invariant + 'static) -> Self {
+        self.checks.push(Box::new(invariant));
+        self
+    }
+
+    /// Lets virtual time pass until `end`, or until the first violation.
+    ///
+    /// # Errors
+    /// The first violation; time stands at that instant.
+    pub fn run(&mut self, sim: &mut Simulation, end: SimTime) -> Result<(), Violation> {
+        self.check(sim)?;
+        let broken = sim.run_until_with(end, |sim| match self.check(sim) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(violation) => ControlFlow::Break(violation),
+        });
+        match broken {
+            ControlFlow::Break(violation) => Err(violation),
+            ControlFlow::Continue(()) => {
+                sim.run_until(end);
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks at the cluster now.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
+        self.meet_new_deployments(sim);
+        self.checks.iter_mut().try_for_each(|invariant| invariant.check(sim))
+    }
+
+    fn meet_new_deployments(&mut self, sim: &Simulation) {
+        let Some(window) = self.every_deployment else { return };
+        for deployment in sim.view().deployments.iter() {
+            let key = Key::new(deployment.meta.namespace.clone(), deployment.meta.name.clone());
+            if self.known.insert(key.clone(), ()).is_none() {
+                self.checks.push(Box::new(MaxSurge::within(key.clone(), window)));
+                self.checks.push(Box::new(MaxUnavailable::within(key, window)));
+            }
+        }
+    }
+}
+
+/// All invariants of a cluster in which nothing is left to happen.
+///
+/// # Errors
+/// Every violation, in a fixed order.
+pub fn settled(sim: &Simulation) -> Result<(), Violations> {
+    let checks = [quiescence, replica_conservation, no_orphan, no_stuck_finalizer, observed_generation];
+    let violations: Vec<Violation> = checks.iter().flat_map(|check| check(sim)).collect();
+    if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
+}
+
+/// Runs until nothing is left to happen and checks [`settled`].
+///
+/// # Errors
+/// Every violation, in a fixed order.
+pub fn settle(sim: &mut Simulation, limit: SimTime) -> Result<(), Violations> {
+    sim.run_until_quiescent(limit);
+    settled(sim)
+}

@@ -181,6 +181,14 @@ impl<E: Clone> EventQueue<E> {
         Some((entry.time, event))
     }
 
+    /// Moves [`EventQueue::now`] on to `time` where nothing is due until then; never back.
+    ///
+    /// Events that are due at `time` or before stay pending, and time stops at the first of them.
+    pub fn advance_to(&mut self, time: SimTime) {
+        let time = self.peek_time().map_or(time, |next| next.min(time));
+        self.now = self.now.max(time);
+    }
+
     /// When the next event is due.
     #[inline]
     pub fn peek_time(&self) -> Option<SimTime> {

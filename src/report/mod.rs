@@ -1,1 +1,11 @@
-//! (room)
+//! Pure folds from a run to what people read: tables, timelines, the story of a run.
+
+mod get;
+mod story;
+mod table;
+mod timeline;
+
+pub use get::{GetOptions, OutputFormat, get};
+pub use story::story;
+pub use table::{Table, age};
+pub use timeline::{Sample, Timeline, timelines};

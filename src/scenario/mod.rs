@@ -1,1 +1,45 @@
-//! (room)
+//! Scenarios: a cluster, manifests, what a user does to it and when, and what is expected, as one YAML file.
+//!
+//! ```
+//! use seatrial::scenario::{RunOptions, Scenario};
+//!
+//! let text = r#"
+//! apiVersion: seatrial.dev/v1
+//! kind: Scenario
+//! metadata: {name: hello}
+//! spec:
+//!   duration: 1m
+//!   nodes: [{name: worker, count: 2}]
+//!   objects: |
+//!     apiVersion: apps/v1
+//!     kind: Deployment
+//!     metadata: {name: web}
+//!     spec:
+//!       replicas: 3
+//!       selector: {matchLabels: {app: web}}
+//!       template:
+//!         metadata: {labels: {app: web}}
+//!         spec: {containers: [{name: c, image: "web:v1"}]}
+//!   expect:
+//!   - {eventually: "rolloutComplete(deployment/web)", within: 30s}
+//!   - {final: "available(deployment/web) == 3"}
+//! "#;
+//! let run = Scenario::read("hello.yaml", text)?.run(&RunOptions::default())?;
+//! assert!(run.held());
+//! # Ok::<(), seatrial::scenario::ScenarioError>(())
+//! ```
+
+mod error;
+mod expectation;
+mod expression;
+mod facts;
+mod run;
+mod schema;
+mod steps;
+
+pub use error::{Problem, ScenarioError};
+pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict};
+pub use expression::{Expression, ExpressionError};
+pub use run::{Run, RunOptions, StepOutcome};
+pub use schema::{Manifest, Profile, Scenario, Step, Trigger};
+pub use steps::Verb;

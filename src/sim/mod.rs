@@ -1,1 +1,28 @@
-//! (room)
+//! The simulation: wires the API server, the controllers, the scheduler and the kubelets together and decides when
+//! anything happens.
+//!
+//! - [`Simulation`] holds a cluster and its event queue; [`Simulation::builder`] makes one.
+//! - Control-plane processes see the store through informers that lag by [`Delays::watch`]; without delay they see
+//!   the store itself.
+//! - A controller's sync is a chain of steps. The requests of a step reach the API server after one delay, drawn from
+//!   [`Delays::write`] in the stream of that process.
+//! - At one instant, things happen in this order: what the user does, watch deliveries, controllers, the scheduler,
+//!   kubelets, heartbeats; within each, in the order in which they were scheduled.
+
+mod builder;
+mod controller;
+mod delays;
+mod error;
+mod event;
+mod operations;
+mod recorder;
+mod simulation;
+mod watch;
+mod work_queue;
+
+pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
+pub use delays::Delays;
+pub use error::SimError;
+pub use operations::{Changes, Target};
+pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};
+pub use simulation::Simulation;

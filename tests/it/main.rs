@@ -1,4 +1,7 @@
 //! The one integration binary: a module per area.
 
+mod determinism;
 mod recordings;
+mod rollouts;
+mod scenarios;
 mod tidy;

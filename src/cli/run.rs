@@ -1,0 +1,86 @@
+//! `seatrial run`.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use serde_json::{Value, json};
+
+use crate::report::story;
+use crate::scenario::{Outcome, Run, RunOptions, Scenario};
+use crate::sim::RecordMode;
+
+use super::Exit;
+use super::args::{RunArguments, RunOutput};
+use super::diagnostics;
+
+pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
+    let options = RunOptions { seed: arguments.seed, record: RecordMode::Full, ..RunOptions::default() };
+    let ran = Scenario::load(&arguments.scenario).and_then(|mut scenario| {
+        scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+        let run = scenario.run(&options)?;
+        Ok((scenario, run))
+    });
+    let (scenario, run) = match ran {
+        Ok(ran) => ran,
+        Err(error) => {
+            diagnostics::scenario(&error)?;
+            return Ok(Exit::WrongInput);
+        }
+    };
+    let mut out = anstream::stdout().lock();
+    if let Some(path) = &arguments.events {
+        if path.as_os_str() == "-" {
+            run.simulation.recording().write_jsonl(BufWriter::new(&mut out))?;
+            return Ok(exit(&run));
+        }
+        let file = match File::create(path) {
+            Ok(file) => file,
+            Err(error) => {
+                writeln!(anstream::stderr(), "error: {}: {error}", path.display())?;
+                return Ok(Exit::WrongInput);
+            }
+        };
+        let mut file = BufWriter::new(file);
+        run.simulation.recording().write_jsonl(&mut file)?;
+        file.flush()?;
+    }
+    match arguments.output {
+        RunOutput::Text => write!(out, "{}", story(&scenario, &run))?,
+        RunOutput::Json => writeln!(out, "{:#}", summary(&scenario, &run))?,
+    }
+    Ok(exit(&run))
+}
+
+fn exit(run: &Run) -> Exit {
+    if run.held() { Exit::Held } else { Exit::Broken }
+}
+
+fn summary(scenario: &Scenario, run: &Run) -> Value {
+    let sim = &run.simulation;
+    let expectations = run.verdicts.iter().map(|verdict| match &verdict.outcome {
+        Outcome::Held { at } => json!({
+            "expectation": verdict.expectation, "held": true, "at": at.map(|at| at.as_secs_f64()),
+        }),
+        Outcome::Failed { at, why } => json!({
+            "expectation": verdict.expectation, "held": false, "at": at.as_secs_f64(), "why": why,
+        }),
+    });
+    let steps = run.steps.iter().map(|step| {
+        json!({
+            "step": step.text,
+            "at": step.at.map(|at| at.as_secs_f64()),
+            "error": step.error.as_ref().map(ToString::to_string),
+        })
+    });
+    json!({
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "end": sim.now().as_secs_f64(),
+        "held": run.held(),
+        "expectations": expectations.collect::<Vec<_>>(),
+        "steps": steps.collect::<Vec<_>>(),
+        "changes": sim.changes(),
+        "digest": sim.recording().digest().to_string(),
+        "notices": run.notices,
+    })
+}

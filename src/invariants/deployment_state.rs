@@ -1,0 +1,93 @@
+//! What the invariants of a rollout look at: the pods of a Deployment, counted once a check.
+
+use crate::objects::{Deployment, DeploymentStrategy, Key, Rounding, Uid};
+use crate::sim::Simulation;
+
+/// Bounds that a Deployment promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Pods that it may have at most.
+    pub(super) most: i64,
+    /// Available pods that it keeps while it replaces others.
+    pub(super) least_available: i64,
+}
+
+impl Bounds {
+    /// The bounds as the controller resolves them (upstream `deployment/util.ResolveFenceposts`).
+    pub(super) fn of(deployment: &Deployment) -> Self {
+        let replicas = deployment.spec.replicas;
+        let (surge, unavailable) = match &deployment.spec.strategy {
+            DeploymentStrategy::Recreate => (0, replicas),
+            DeploymentStrategy::RollingUpdate { max_surge, max_unavailable } => {
+                let resolve = |bound: &Option<crate::objects::IntOrPercent>, rounding| {
+                    bound.as_ref().and_then(|bound| bound.scaled_value(replicas, rounding).ok()).unwrap_or(0)
+                };
+                let surge = resolve(max_surge, Rounding::Up);
+                let unavailable = resolve(max_unavailable, Rounding::Down);
+                (surge, if surge == 0 && unavailable == 0 { 1 } else { unavailable.min(replicas) })
+            }
+        };
+        let replicas = i64::from(replicas);
+        Self { most: replicas + i64::from(surge), least_available: (replicas - i64::from(unavailable)).max(0) }
+    }
+}
+
+/// Pods of one ReplicaSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SetState {
+    pub(super) uid: Uid,
+    pub(super) wanted: i64,
+    pub(super) active: i64,
+    /// Uids of the active pods that are available, ascending.
+    pub(super) available: Vec<Uid>,
+}
+
+/// Pods of a Deployment, by ReplicaSet in the order of creation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    pub(super) sets: Vec<SetState>,
+}
+
+impl State {
+    pub(super) fn of(sim: &Simulation, deployment: &Deployment) -> Self {
+        let (view, now) = (sim.view(), sim.wall());
+        let sets = view.replica_sets_of(&deployment.meta.uid).map(|set| {
+            let mut state = SetState {
+                uid: set.meta.uid.clone(),
+                wanted: i64::from(set.spec.replicas),
+                active: 0,
+                available: Vec::new(),
+            };
+            for pod in view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()) {
+                state.active += 1;
+                if pod.is_available(deployment.spec.min_ready_seconds, now) {
+                    state.available.push(pod.meta.uid.clone());
+                }
+            }
+            state.available.sort_unstable();
+            state
+        });
+        Self { sets: sets.collect() }
+    }
+
+    pub(super) fn active(&self) -> i64 {
+        self.sets.iter().map(|set| set.active).sum()
+    }
+
+    pub(super) fn wanted(&self) -> i64 {
+        self.sets.iter().map(|set| set.wanted).sum()
+    }
+
+    pub(super) fn available(&self) -> i64 {
+        self.sets.iter().map(|set| set.available.len() as i64).sum()
+    }
+
+    pub(super) fn set(&self, uid: &Uid) -> Option<&SetState> {
+        self.sets.iter().find(|set| set.uid == *uid)
+    }
+}
+
+pub(super) fn name(invariant: &str, key: &Key) -> String {
+    let namespace = if &*key.namespace == "default" { String::new() } else { format!("{}/", key.namespace) };
+    format!("{invariant}({namespace}deployment/{})", key.name)
+}

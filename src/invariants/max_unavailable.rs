@@ -1,0 +1,92 @@
+//! A rollout never takes available pods away below `replicas - maxUnavailable`.
+
+use std::collections::VecDeque;
+
+use crate::kernel::{SimDuration, SimTime};
+use crate::objects::Key;
+use crate::sim::Simulation;
+
+use super::deployment_state::{Bounds, State, name};
+use super::window::Window;
+use super::{Invariant, Violation};
+
+/// When a Deployment scales a ReplicaSet in, at least `replicas - maxUnavailable` (rounded down) pods stay available.
+///
+/// Pods that fail, or that somebody else deletes, are not the rollout's doing: they count as available for as long as
+/// the control plane may not know yet.
+#[derive(Debug)]
+pub struct MaxUnavailable {
+    deployment: Key,
+    window: SimDuration,
+    bounds: Window<i64>,
+    /// Available pods that were lost to something else, by instant.
+    lost: VecDeque<(SimTime, i64)>,
+    before: Option<State>,
+}
+
+impl MaxUnavailable {
+    /// The bound of the Deployment's current spec, or of one that was current at the same instant.
+    #[must_use]
+    pub const fn of(deployment: Key) -> Self {
+        Self::within(deployment, SimDuration::ZERO)
+    }
+
+    /// The bound of any spec that was current in the last `window`: for control planes with delays.
+    #[must_use]
+    pub const fn within(deployment: Key, window: SimDuration) -> Self {
+        Self { deployment, window, bounds: Window::new(window), lost: VecDeque::new(), before: None }
+    }
+
+    /// Splits the pods that ceased to be available since the last check: taken by a scale-in, or lost.
+    fn taken_and_lost(before: &State, now: &State) -> (i64, i64) {
+        let (mut taken, mut lost) = (0, 0);
+        for old in &before.sets {
+            let set = now.set(&old.uid);
+            let still = |uid| set.is_some_and(|set| set.available.binary_search(uid).is_ok());
+            let gone = old.available.iter().filter(|uid| !still(uid)).count() as i64;
+            let (wanted, active) = set.map_or((0, 0), |set| (set.wanted, set.active));
+            // A scale-in removes active pods down to what is wanted; anything else that is gone was lost.
+            let scaled_in = if old.active > wanted { (old.active - active.max(wanted)).max(0) } else { 0 };
+            taken += gone.min(scaled_in);
+            lost += gone - gone.min(scaled_in);
+        }
+        (taken, lost)
+    }
+
+    fn lost_lately(&mut self, now: SimTime) -> i64 {
+        let start = now.checked_sub(self.window).unwrap_or(SimTime::ZERO);
+        while self.lost.front().is_some_and(|(at, _)| *at < start) {
+            self.lost.pop_front();
+        }
+        self.lost.iter().map(|(_, count)| count).sum()
+    }
+}
+
+impl Invariant for MaxUnavailable {
+    fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
+        let Some(deployment) = sim.view().deployments.get(&self.deployment) else {
+            self.before = None;
+            return Ok(());
+        };
+        let now = sim.now();
+        let state = State::of(sim, deployment);
+        self.bounds.push(now, Bounds::of(deployment).least_available);
+        let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
+        let (taken, lost) = Self::taken_and_lost(&before, &state);
+        if lost > 0 {
+            self.lost.push_back((now, lost));
+        }
+        let least = self.bounds.iter().copied().min().unwrap_or(0);
+        let available = state.available();
+        if taken > 0 && available + self.lost_lately(now) < least {
+            let story = format!(
+                "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
+                 were scaled in and {available} are left, after {}",
+                deployment.spec.replicas,
+                before.available(),
+            );
+            return Err(Violation { invariant: name("maxUnavailable", &self.deployment), at: now, story });
+        }
+        Ok(())
+    }
+}

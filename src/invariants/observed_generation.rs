@@ -1,0 +1,26 @@
+//! Controllers have seen the newest spec.
+
+use crate::objects::{Key, Resource};
+use crate::sim::Simulation;
+
+use super::Violation;
+
+/// In a settled cluster `status.observedGeneration` of every Deployment and ReplicaSet is its generation.
+#[must_use]
+pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
+    let view = sim.view();
+    let deployments =
+        view.deployments.iter().map(|d| ("Deployment", d.key(), d.meta.generation, d.status.observed_generation));
+    let sets =
+        view.replica_sets.iter().map(|s| ("ReplicaSet", s.key(), s.meta.generation, s.status.observed_generation));
+    let behind = |(_, _, generation, observed): &(&str, Key, i64, i64)| generation != observed;
+    deployments
+        .chain(sets)
+        .filter(behind)
+        .map(|(kind, key, generation, observed)| Violation {
+            invariant: "observedGeneration".into(),
+            at: sim.now(),
+            story: format!("{kind} {key} is at generation {generation}, its controller has only seen {observed}"),
+        })
+        .collect()
+}

@@ -1,0 +1,34 @@
+//! Every ReplicaSet has the pods it wants, and says so.
+
+use crate::objects::Resource;
+use crate::sim::Simulation;
+
+use super::Violation;
+
+/// In a settled cluster every ReplicaSet has exactly `spec.replicas` active pods, its status says so, and the
+/// ReplicaSets of a Deployment that is not paused add up to its replicas.
+#[must_use]
+pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
+    let view = sim.view();
+    let broken = |story: String| Violation { invariant: "replicaConservation".into(), at: sim.now(), story };
+    let mut violations = Vec::new();
+    for set in view.replica_sets.iter().filter(|set| !set.meta.is_deleting()) {
+        let active = view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()).count() as i64;
+        let (wanted, reported) = (i64::from(set.spec.replicas), i64::from(set.status.replicas));
+        if active != wanted || reported != active {
+            let key = set.key();
+            violations
+                .push(broken(format!("ReplicaSet {key} wants {wanted} pods, has {active} and reports {reported}")));
+        }
+    }
+    for deployment in view.deployments.iter().filter(|d| !d.meta.is_deleting() && !d.spec.paused) {
+        let total: i64 = view.replica_sets_of(&deployment.meta.uid).map(|set| i64::from(set.spec.replicas)).sum();
+        let wanted = i64::from(deployment.spec.replicas);
+        let complete = deployment.status.updated_replicas == deployment.spec.replicas;
+        if complete && total != wanted {
+            let key = deployment.key();
+            violations.push(broken(format!("Deployment {key} wants {wanted} pods, its ReplicaSets ask for {total}")));
+        }
+    }
+    violations
+}

@@ -1,0 +1,30 @@
+//! A broken promise, told so that one can act on it.
+
+use std::fmt;
+
+use crate::kernel::SimTime;
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{invariant} broken at {at}: {story}")]
+pub struct Violation {
+    /// Which promise, such as `maxSurge(deployment/web)`.
+    pub invariant: String,
+    /// When.
+    pub at: SimTime,
+    /// What was promised, and what happened instead.
+    pub story: String,
+}
+
+/// One or more broken promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violations(pub Vec<Violation>);
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Violations {}

@@ -1,0 +1,287 @@
+//! `get`: objects as kubectl lists them.
+
+use serde_json::{Value, json};
+
+use crate::objects::{
+    Conditions, ContainerState, Deployment, EndpointSlice, Event, Kind, Namespace, Node, Object, Pod, ReplicaSet,
+    Selector, Service, WallTime,
+};
+use crate::sim::Simulation;
+
+use super::table::{Table, age};
+
+/// How objects are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputFormat {
+    /// A table.
+    #[default]
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// `kind/name` lines.
+    Name,
+    /// YAML documents.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// Which objects are printed, and how.
+#[derive(Clone, Debug)]
+pub struct GetOptions {
+    /// Kind.
+    pub kind: Kind,
+    /// Only the object of that name.
+    pub name: Option<String>,
+    /// Namespace; `None` = all.
+    pub namespace: Option<String>,
+    /// Only objects with such labels.
+    pub selector: Option<Selector>,
+    /// Format.
+    pub format: OutputFormat,
+}
+
+/// Prints objects as `kubectl get` does; `None` if there are none.
+#[must_use]
+pub fn get(sim: &Simulation, options: &GetOptions) -> Option<String> {
+    let mut objects = sim.view().list(options.kind);
+    objects.retain(|object| {
+        let meta = object.meta();
+        let here = !options.kind.is_namespaced()
+            || options.namespace.as_ref().is_none_or(|namespace| *meta.namespace == **namespace);
+        here && options.name.as_ref().is_none_or(|name| *meta.name == **name)
+            && options.selector.as_ref().is_none_or(|selector| selector.matches(&meta.labels))
+    });
+    if objects.is_empty() {
+        return None;
+    }
+    Some(match options.format {
+        OutputFormat::Table => table(&objects, options, false, sim.wall()),
+        OutputFormat::Wide => table(&objects, options, true, sim.wall()),
+        OutputFormat::Name => objects.iter().map(|object| format!("{}\n", qualified_name(object))).collect(),
+        OutputFormat::Yaml => yaml(&objects, options),
+        OutputFormat::Json => format!("{:#}\n", document(&objects, options)),
+    })
+}
+
+fn qualified_name(object: &Object) -> String {
+    let kind = object.kind();
+    let group = kind.group();
+    let dot = if group.is_empty() { "" } else { "." };
+    format!("{}{dot}{group}/{}", object.kind_name().to_lowercase(), object.meta().name)
+}
+
+fn document(objects: &[Object], options: &GetOptions) -> Value {
+    match (objects, &options.name) {
+        ([object], Some(_)) => object.to_wire(),
+        _ => {
+            let items: Vec<Value> = objects.iter().map(Object::to_wire).collect();
+            json!({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
+        }
+    }
+}
+
+fn yaml(objects: &[Object], options: &GetOptions) -> String {
+    serde_yaml::to_string(&document(objects, options)).unwrap_or_default()
+}
+
+/// Cells of one object, without namespace.
+type Cells = Vec<String>;
+
+fn table(objects: &[Object], options: &GetOptions, wide: bool, now: WallTime) -> String {
+    let (columns, more) = columns(options.kind);
+    let with_namespace = options.namespace.is_none() && options.kind.is_namespaced();
+    let mut header: Vec<&str> = if with_namespace { vec!["namespace"] } else { Vec::new() };
+    header.extend(columns.iter().chain(if wide { more } else { &[] }));
+    let mut table = Table::new(&header);
+    for object in objects {
+        let mut row = if with_namespace { vec![object.meta().namespace.to_string()] } else { Vec::new() };
+        let cells = cells(object, now);
+        row.extend(cells.into_iter().take(header.len() - usize::from(with_namespace)));
+        table.row(row);
+    }
+    table.to_string()
+}
+
+/// Columns of a kind, and those that `-o wide` adds.
+const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str]) {
+    match kind {
+        Kind::Pod => {
+            (&["name", "ready", "status", "restarts", "age"], &["ip", "node", "nominated node", "readiness gates"])
+        }
+        Kind::Deployment => {
+            (&["name", "ready", "up-to-date", "available", "age"], &["containers", "images", "selector"])
+        }
+        Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
+        Kind::Service => (&["name", "type", "cluster-ip", "external-ip", "port(s)", "age"], &["selector"]),
+        Kind::Node => (&["name", "status", "roles", "age", "version"], &["internal-ip"]),
+        Kind::Namespace => (&["name", "status", "age"], &[]),
+        Kind::EndpointSlice => (&["name", "addresstype", "ports", "endpoints", "age"], &[]),
+        Kind::Event => (&["last seen", "type", "reason", "object", "message"], &[]),
+        Kind::Lease => (&["name", "holder", "age"], &[]),
+        Kind::Opaque => (&["name", "age"], &[]),
+    }
+}
+
+fn cells(object: &Object, now: WallTime) -> Cells {
+    let meta = object.meta();
+    let age = age(meta.creation_timestamp, now);
+    let name = meta.name.to_string();
+    match object {
+        Object::Pod(pod) => pod_cells(pod, age, now),
+        Object::Deployment(deployment) => deployment_cells(deployment, age),
+        Object::ReplicaSet(set) => replica_set_cells(set, age),
+        Object::Service(service) => service_cells(service, age),
+        Object::Node(node) => node_cells(node, age),
+        Object::Namespace(namespace) => namespace_cells(namespace, age),
+        Object::EndpointSlice(slice) => slice_cells(slice, age),
+        Object::Event(event) => event_cells(event, now),
+        Object::Lease(lease) => vec![name, lease.holder_identity.to_string(), age],
+        Object::Opaque(_) => vec![name, age],
+    }
+}
+
+fn pod_cells(pod: &Pod, age: String, now: WallTime) -> Cells {
+    let ready = pod.status.container_statuses.iter().filter(|status| status.ready).count();
+    let restarts: i32 = pod.status.container_statuses.iter().map(|status| status.restart_count).sum();
+    let last = pod.status.container_statuses.iter().filter_map(|status| match &status.last_state {
+        ContainerState::Terminated(end) => end.finished_at,
+        _ => None,
+    });
+    let restarts = match last.max() {
+        Some(at) if restarts > 0 => format!("{restarts} ({} ago)", super::table::age(Some(at), now)),
+        _ => restarts.to_string(),
+    };
+    let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
+    let ip = pod.status.pod_ip.map(|ip| ip.to_string()).unwrap_or_default();
+    vec![
+        pod.meta.name.to_string(),
+        format!("{ready}/{}", pod.spec.containers.len()),
+        pod_status(pod),
+        restarts,
+        age,
+        or_none(&ip),
+        or_none(&pod.node_name),
+        or_none(&pod.status.nominated_node_name),
+        "<none>".to_owned(),
+    ]
+}
+
+/// The status column of pods (upstream `printers/internalversion.printPod`).
+fn pod_status(pod: &Pod) -> String {
+    if pod.meta.is_deleting() {
+        return "Terminating".to_owned();
+    }
+    let mut status =
+        if pod.status.reason.is_empty() { pod.status.phase.as_str() } else { &pod.status.reason }.to_owned();
+    let mut running = false;
+    for container in pod.status.container_statuses.iter().rev() {
+        match &container.state {
+            ContainerState::Waiting { reason, .. } if !reason.is_empty() => status = reason.to_string(),
+            ContainerState::Terminated(end) if !end.reason.is_empty() => status = end.reason.to_string(),
+            ContainerState::Terminated(end) => status = format!("ExitCode:{}", end.exit_code),
+            ContainerState::Running { .. } => running |= container.ready,
+            ContainerState::Waiting { .. } | ContainerState::None => {}
+        }
+    }
+    if status == "Completed" && running {
+        status = if pod.is_ready() { "Running" } else { "NotReady" }.to_owned();
+    }
+    status
+}
+
+fn deployment_cells(deployment: &Deployment, age: String) -> Cells {
+    let status = &deployment.status;
+    let mut cells = vec![
+        deployment.meta.name.to_string(),
+        format!("{}/{}", status.ready_replicas, deployment.spec.replicas),
+        status.updated_replicas.to_string(),
+        status.available_replicas.to_string(),
+        age,
+    ];
+    cells.extend(template_cells(&deployment.spec.template, &deployment.spec.selector.compiled));
+    cells
+}
+
+fn replica_set_cells(set: &ReplicaSet, age: String) -> Cells {
+    let counts = [set.spec.replicas, set.status.replicas, set.status.ready_replicas];
+    let mut cells = vec![set.meta.name.to_string()];
+    cells.extend(counts.map(|count| count.to_string()));
+    cells.push(age);
+    cells.extend(template_cells(&set.spec.template, &set.spec.selector.compiled));
+    cells
+}
+
+fn template_cells(template: &crate::objects::PodTemplate, selector: &Selector) -> [String; 3] {
+    let join = |items: Vec<&str>| items.join(",");
+    let containers = &template.spec.containers;
+    [
+        join(containers.iter().map(|container| &*container.name).collect()),
+        join(containers.iter().map(|container| &*container.image).collect()),
+        selector.to_string(),
+    ]
+}
+
+fn service_cells(service: &Service, age: String) -> Cells {
+    let spec = &service.spec;
+    let ports: Vec<String> = spec
+        .ports
+        .iter()
+        .map(|port| match port.node_port {
+            0 => format!("{}/{}", port.port, port.protocol),
+            node_port => format!("{}:{node_port}/{}", port.port, port.protocol),
+        })
+        .collect();
+    let external = if spec.kind == *"LoadBalancer" { "<pending>" } else { "<none>" };
+    let or_none = |text: String| if text.is_empty() { "<none>".to_owned() } else { text };
+    let selector = spec.selector.iter().flat_map(|labels| labels.iter()).map(|(k, v)| format!("{k}={v}"));
+    vec![
+        service.meta.name.to_string(),
+        spec.kind.to_string(),
+        or_none(spec.cluster_ip.to_string()),
+        external.to_owned(),
+        or_none(ports.join(",")),
+        age,
+        or_none(selector.collect::<Vec<_>>().join(",")),
+    ]
+}
+
+fn node_cells(node: &Node, age: String) -> Cells {
+    let ready = if node.status.conditions.is_true("Ready") { "Ready" } else { "NotReady" };
+    let cordoned = if node.spec.unschedulable { ",SchedulingDisabled" } else { "" };
+    let prefix = "node-role.kubernetes.io/";
+    let roles: Vec<&str> = node.meta.labels.iter().filter_map(|(key, _)| key.strip_prefix(prefix)).collect();
+    let roles = if roles.is_empty() { "<none>".to_owned() } else { roles.join(",") };
+    let addresses = node.status.rest.get("addresses").and_then(Value::as_array);
+    let internal = addresses.into_iter().flatten().find(|a| a.get("type") == Some(&json!("InternalIP")));
+    let ip = internal.and_then(|a| a.get("address")?.as_str()).unwrap_or("<none>");
+    let version = node.status.rest.get("nodeInfo").and_then(|info| info.get("kubeletVersion")?.as_str());
+    let version = version.unwrap_or("v1.36.0");
+    vec![node.meta.name.to_string(), format!("{ready}{cordoned}"), roles, age, version.to_owned(), ip.to_owned()]
+}
+
+fn namespace_cells(namespace: &Namespace, age: String) -> Cells {
+    vec![namespace.meta.name.to_string(), namespace.phase.to_string(), age]
+}
+
+fn slice_cells(slice: &EndpointSlice, age: String) -> Cells {
+    let list = |items: Vec<String>| match items.len() {
+        0 => "<unset>".to_owned(),
+        1..=3 => items.join(","),
+        more => format!("{} + {} more...", items[..3].join(","), more - 3),
+    };
+    let ports = slice.ports.iter().filter_map(|port| port.port).map(|port| port.to_string()).collect();
+    let addresses = slice.endpoints.iter().filter_map(|e| e.addresses.first()).map(ToString::to_string).collect();
+    vec![slice.meta.name.to_string(), slice.address_type.to_string(), list(ports), list(addresses), age]
+}
+
+fn event_cells(event: &Event, now: WallTime) -> Cells {
+    let object = format!("{}/{}", event.involved_object.kind.to_lowercase(), event.involved_object.name);
+    vec![
+        age(event.last_timestamp, now),
+        event.kind.to_string(),
+        event.reason.to_string(),
+        object,
+        event.message.to_string(),
+    ]
+}

@@ -1,0 +1,150 @@
+//! What a scenario expects, and whether it came true.
+
+use crate::invariants::{Invariant, MaxSurge, MaxUnavailable};
+use crate::kernel::{SimDuration, SimTime};
+use crate::sim::Simulation;
+
+use super::expression::Expression;
+
+/// An expectation of a scenario.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// Over which time.
+    pub kind: ExpectationKind,
+    /// What.
+    pub expression: Expression,
+}
+
+/// Over which time something is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpectationKind {
+    /// At every instant, from the first step on.
+    Always,
+    /// At no instant.
+    Never,
+    /// At some instant.
+    Eventually {
+        /// Counted from the start; absent = before the end.
+        within: Option<SimDuration>,
+    },
+    /// At the end.
+    Final,
+}
+
+impl ExpectationKind {
+    /// As the file has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Never => "never",
+            Self::Eventually { .. } => "eventually",
+            Self::Final => "final",
+        }
+    }
+}
+
+/// What became of an expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// As the file has it, such as `always: maxSurge(deployment/web)`.
+    pub expectation: String,
+    /// Whether it held.
+    pub outcome: Outcome,
+}
+
+/// Whether an expectation held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It held.
+    Held {
+        /// The instant, for `eventually`.
+        at: Option<SimTime>,
+    },
+    /// It did not.
+    Failed {
+        /// When that was certain.
+        at: SimTime,
+        /// The values, or what happened instead.
+        why: String,
+    },
+}
+
+impl Verdict {
+    /// Whether it held.
+    #[must_use]
+    pub const fn held(&self) -> bool {
+        matches!(self.outcome, Outcome::Held { .. })
+    }
+}
+
+/// Watches one expectation through a run.
+#[derive(Debug)]
+pub(super) struct Watch {
+    expectation: Expectation,
+    /// For promises over time.
+    invariant: Option<Box<dyn Invariant>>,
+    outcome: Option<Outcome>,
+}
+
+impl Watch {
+    /// `slack`: how long a control plane with delays may still act on what was true before.
+    pub(super) fn new(expectation: Expectation, slack: SimDuration) -> Self {
+        let promise = expectation.expression.as_promise();
+        let invariant: Option<Box<dyn Invariant>> = promise.and_then(|promise| {
+            let key = promise.target.as_ref()?.key.clone();
+            let invariant: Box<dyn Invariant> = match promise.name {
+                "maxSurge" => Box::new(MaxSurge::within(key, slack)),
+                "maxUnavailable" => Box::new(MaxUnavailable::within(key, slack)),
+                _ => return None,
+            };
+            Some(invariant)
+        });
+        Self { expectation, invariant, outcome: None }
+    }
+
+    /// Looks at the cluster after a change.
+    pub(super) fn observe(&mut self, sim: &Simulation) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let at = sim.now();
+        if let Some(invariant) = &mut self.invariant {
+            if let Err(violation) = invariant.check(sim) {
+                self.outcome = Some(Outcome::Failed { at, why: violation.story });
+            }
+            return;
+        }
+        let expression = &self.expectation.expression;
+        let failed = || Some(Outcome::Failed { at, why: expression.explain(sim) });
+        self.outcome = match self.expectation.kind {
+            ExpectationKind::Always if !expression.holds(sim) => failed(),
+            ExpectationKind::Never if expression.holds(sim) => failed(),
+            ExpectationKind::Eventually { within } if within.is_some_and(|limit| at > SimTime::ZERO + limit) => {
+                failed()
+            }
+            ExpectationKind::Eventually { .. } if expression.holds(sim) => Some(Outcome::Held { at: Some(at) }),
+            _ => None,
+        };
+    }
+
+    /// The verdict at the end of a run.
+    pub(super) fn finish(mut self, sim: &Simulation) -> Verdict {
+        if !matches!(self.expectation.kind, ExpectationKind::Always | ExpectationKind::Never) {
+            self.observe(sim);
+        }
+        let Expectation { kind, expression } = &self.expectation;
+        let outcome = self.outcome.unwrap_or_else(|| match kind {
+            ExpectationKind::Always | ExpectationKind::Never => Outcome::Held { at: None },
+            ExpectationKind::Final if expression.holds(sim) => Outcome::Held { at: None },
+            ExpectationKind::Final | ExpectationKind::Eventually { .. } => {
+                Outcome::Failed { at: sim.now(), why: expression.explain(sim) }
+            }
+        });
+        let within = match kind {
+            ExpectationKind::Eventually { within: Some(within) } => format!(" within {within}"),
+            _ => String::new(),
+        };
+        Verdict { expectation: format!("{}: {expression}{within}", kind.name()), outcome }
+    }
+}

@@ -1,0 +1,112 @@
+//! What expressions can ask of a cluster.
+
+use crate::objects::{Conditions, Kind, Selector};
+use crate::sim::{Simulation, Target};
+
+use super::expression::Argument;
+
+/// A number that can be asked for by name.
+pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) -> Option<i64> {
+    match (name, argument?) {
+        ("pods", Argument::Selector(selector)) => Some(pods(sim, selector)),
+        ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
+        ("podsOn", Argument::Target(target)) => {
+            Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
+        }
+        ("endpoints", Argument::Target(target)) => Some(ready_endpoints(sim, target)),
+        (name, Argument::Target(target)) => replicas(sim, name, target),
+        _ => None,
+    }
+}
+
+/// Names of [`number`], each with the kind of argument it takes.
+pub(super) const NUMBERS: &[(&str, &str)] = &[
+    ("replicas", "target"),
+    ("ready", "target"),
+    ("available", "target"),
+    ("updated", "target"),
+    ("unavailable", "target"),
+    ("endpoints", "target"),
+    ("podsOn", "target"),
+    ("pods", "selector"),
+    ("restarts", "selector"),
+];
+
+/// Names of [`truth`], each with the kind of argument it takes.
+pub(super) const TRUTHS: &[(&str, &str)] = &[
+    ("rolloutComplete", "target"),
+    ("exists", "target"),
+    ("nodeReady", "target"),
+    ("deadlineExceeded", "target"),
+    ("quiescent", ""),
+];
+
+fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
+    let view = sim.view();
+    let status = match target.kind {
+        Kind::Deployment => {
+            let status = &view.deployments.get(&target.key)?.status;
+            let counts = [status.replicas, status.ready_replicas, status.available_replicas];
+            (counts, status.updated_replicas, status.unavailable_replicas)
+        }
+        Kind::ReplicaSet => {
+            let set = view.replica_sets.get(&target.key)?;
+            let counts = [set.status.replicas, set.status.ready_replicas, set.status.available_replicas];
+            (counts, set.status.replicas, (set.spec.replicas - set.status.available_replicas).max(0))
+        }
+        _ => return None,
+    };
+    let ([all, ready, available], updated, unavailable) = status;
+    Some(i64::from(match name {
+        "replicas" => all,
+        "ready" => ready,
+        "available" => available,
+        "updated" => updated,
+        "unavailable" => unavailable,
+        _ => return None,
+    }))
+}
+
+fn pods(sim: &Simulation, selector: &Selector) -> i64 {
+    sim.view().pods.iter().filter(|pod| pod.is_active() && selector.matches(&pod.meta.labels)).count() as i64
+}
+
+fn restarts(sim: &Simulation, selector: &Selector) -> i64 {
+    let chosen = sim.view().pods.iter().filter(|pod| selector.matches(&pod.meta.labels));
+    chosen.flat_map(|pod| pod.status.container_statuses.iter()).map(|status| i64::from(status.restart_count)).sum()
+}
+
+fn ready_endpoints(sim: &Simulation, target: &Target) -> i64 {
+    let slices = sim.view().slices_of(&target.key);
+    slices.flat_map(|slice| slice.endpoints.iter()).filter(|e| e.conditions.ready != Some(false)).count() as i64
+}
+
+/// A statement that can be asked for by name.
+pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -> Option<bool> {
+    match (name, argument) {
+        ("quiescent", None) => Some(sim.is_quiescent()),
+        ("exists", Some(Argument::Target(target))) => Some(sim.view().object(target.kind, &target.key).is_some()),
+        ("rolloutComplete", Some(Argument::Target(target))) => Some(rollout_complete(sim, target)),
+        ("deadlineExceeded", Some(Argument::Target(target))) => {
+            let deployment = sim.view().deployments.get(&target.key)?;
+            let progressing = deployment.status.conditions.find("Progressing");
+            Some(progressing.is_some_and(|condition| condition.reason == *"ProgressDeadlineExceeded"))
+        }
+        ("nodeReady", Some(Argument::Target(target))) => {
+            let node = sim.view().nodes.get(&target.key);
+            Some(node.is_some_and(|node| node.status.conditions.is_true("Ready")))
+        }
+        _ => None,
+    }
+}
+
+/// As `kubectl rollout status` and upstream `deployment/util.DeploymentComplete` see it: the controller has seen the
+/// newest spec, and all replicas are new, there and available, with no old ones left.
+fn rollout_complete(sim: &Simulation, target: &Target) -> bool {
+    let Some(deployment) = sim.view().deployments.get(&target.key) else { return false };
+    let (status, wanted) = (&deployment.status, deployment.spec.replicas);
+    status.observed_generation >= deployment.meta.generation
+        && status.updated_replicas == wanted
+        && status.replicas == wanted
+        && status.available_replicas == wanted
+}

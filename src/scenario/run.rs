@@ -1,0 +1,270 @@
+//! Runs a scenario.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use serde_json::{Value, json};
+
+use crate::api::ApiError;
+use crate::kernel::{SimDuration, SimTime};
+use crate::objects::Kind;
+use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
+
+use super::error::{Problem, ScenarioError};
+use super::expectation::{Verdict, Watch};
+use super::schema::{Manifest, Scenario, Step, Trigger};
+
+/// How a scenario is run.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// Another seed than the file's.
+    pub seed: Option<u64>,
+    /// How much is recorded.
+    pub record: RecordMode,
+    /// Stop at this virtual time instead of the scenario's end.
+    pub until: Option<SimDuration>,
+    /// Whether components record Events although nothing is recorded.
+    pub events: bool,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// The cluster at the end, with the recording.
+    pub simulation: Simulation,
+    /// What became of each step, in order.
+    pub steps: Vec<StepOutcome>,
+    /// What became of each expectation.
+    pub verdicts: Vec<Verdict>,
+    /// What was taken but is not simulated.
+    pub notices: Vec<String>,
+}
+
+/// What became of a step.
+#[derive(Clone, Debug)]
+pub struct StepOutcome {
+    /// When it was taken; `None` = its condition never held.
+    pub at: Option<SimTime>,
+    /// Verb and arguments.
+    pub text: String,
+    /// What was refused, if anything.
+    pub error: Option<SimError>,
+}
+
+impl Run {
+    /// Whether every expectation held and no time stood still.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.verdicts.iter().all(Verdict::held) && self.simulation.livelock().is_none()
+    }
+}
+
+impl Scenario {
+    /// Runs the scenario to its end.
+    ///
+    /// # Errors
+    /// If the cluster cannot be set up: a node or a manifest that the API server refuses. A step that is refused does
+    /// not end the run: it is told in [`Run::steps`].
+    pub fn run(&self, options: &RunOptions) -> Result<Run, ScenarioError> {
+        let mut sim = self.start(options)?;
+        let mut notices = self.notices.clone();
+        notices.extend(self.unsimulated_kinds());
+        self.apply_manifests(&mut sim)?;
+        let end = options.until.unwrap_or(self.duration).min(self.duration);
+        let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
+        let watches = self.expectations.iter().map(|e| Watch::new(e.clone(), slack)).collect();
+        let mut runner =
+            Runner { steps: Agenda::new(&self.steps), watches, end: SimTime::ZERO + end, settle: self.settle };
+        runner.run(&mut sim);
+        let verdicts = runner.watches.into_iter().map(|watch| watch.finish(&sim)).collect();
+        Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, notices })
+    }
+
+    fn start(&self, options: &RunOptions) -> Result<Simulation, ScenarioError> {
+        let mut builder = Simulation::builder()
+            .seed(options.seed.unwrap_or(self.seed))
+            .epoch(self.epoch)
+            .delays(self.delays.clone())
+            .record(options.record)
+            .events(options.events || options.record != RecordMode::Off);
+        for behaviour in &self.containers {
+            builder = builder.behaviour(behaviour.clone());
+        }
+        for node in &self.nodes {
+            builder = builder.node(node.clone());
+        }
+        Ok(builder.build()?)
+    }
+
+    fn apply_manifests(&self, sim: &mut Simulation) -> Result<(), ScenarioError> {
+        let mut problems = Vec::new();
+        for manifest in &self.manifests {
+            if let Err(error) = sim.apply_document(&manifest.document) {
+                problems.extend(manifest.problems(&error));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(ScenarioError::Input(problems));
+        }
+        if !self.manifests.is_empty() {
+            sim.record_step(StepRecord { name: "apply".into(), args: json!({}), result: json!({}) });
+        }
+        Ok(())
+    }
+
+    fn unsimulated_kinds(&self) -> Vec<String> {
+        let documents = self.manifests.iter().map(|manifest| &manifest.document);
+        let opaque = documents.filter(|d| Kind::of(&d.api_version, &d.kind).is_none());
+        let kinds: BTreeSet<&str> = opaque.map(|document| document.kind.as_str()).collect();
+        kinds.into_iter().map(|kind| format!("{kind}: not simulated yet; kept and given back as it is")).collect()
+    }
+}
+
+impl Manifest {
+    /// A refusal by the API server, with the places in the file that it is about.
+    #[must_use]
+    pub fn problems(&self, error: &ApiError) -> Vec<Problem> {
+        let problem = |path: &str, message: String| Problem {
+            source: self.source.clone(),
+            text: self.text.clone(),
+            span: self.document.locate(path),
+            path: String::new(),
+            message,
+            help: None,
+            also: None,
+        };
+        if error.causes.is_empty() {
+            return vec![problem("metadata.name", error.message.clone())];
+        }
+        error.causes.iter().map(|cause| problem(&cause.field, cause.text.clone())).collect()
+    }
+}
+
+struct Runner<'a> {
+    steps: Agenda<'a>,
+    watches: Vec<Watch>,
+    end: SimTime,
+    settle: Option<SimDuration>,
+}
+
+impl Runner<'_> {
+    fn run(&mut self, sim: &mut Simulation) {
+        self.observe(sim);
+        loop {
+            self.steps.take_due(sim);
+            self.observe(sim);
+            let next = self.next_stop(sim);
+            let broken = sim.run_until_with(next, |sim| {
+                self.watches.iter_mut().for_each(|watch| watch.observe(sim));
+                if self.steps.condition_holds(sim) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if broken.is_continue() {
+                sim.run_until(next);
+                if sim.livelock().is_some() || next >= self.end || self.is_settled(sim) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn observe(&mut self, sim: &Simulation) {
+        self.watches.iter_mut().for_each(|watch| watch.observe(sim));
+    }
+
+    fn next_stop(&self, sim: &Simulation) -> SimTime {
+        let step = self.steps.next_time().unwrap_or(self.end);
+        let settled = match self.settle {
+            Some(quiet) if self.steps.is_done() => sim.last_change() + quiet,
+            _ => self.end,
+        };
+        // A change may push the settling time on; never stand still.
+        step.min(self.end).min(settled.max(sim.now()))
+    }
+
+    fn is_settled(&self, sim: &Simulation) -> bool {
+        let quiet = self.settle.is_some_and(|quiet| sim.now() >= sim.last_change() + quiet);
+        quiet && self.steps.is_done()
+    }
+}
+
+/// Steps that are still to be taken, and what became of the others.
+struct Agenda<'a> {
+    steps: &'a [Step],
+    /// Indexes of timed steps, by time, later in the file after earlier.
+    timed: Vec<usize>,
+    taken: usize,
+    waiting: Vec<usize>,
+    outcomes: Vec<StepOutcome>,
+}
+
+impl<'a> Agenda<'a> {
+    fn new(steps: &'a [Step]) -> Self {
+        let time = |at: &usize| match steps[*at].trigger {
+            Trigger::At(time) => Some(time),
+            Trigger::When(_) => None,
+        };
+        let mut timed: Vec<usize> = (0..steps.len()).filter(|at| time(at).is_some()).collect();
+        timed.sort_by_key(time);
+        let waiting = (0..steps.len()).filter(|at| time(at).is_none()).collect();
+        let outcome = |step: &Step| StepOutcome {
+            at: None,
+            text: format!("{} {}", step.verb.name(), step.verb.args()),
+            error: None,
+        };
+        Self { steps, timed, taken: 0, waiting, outcomes: steps.iter().map(outcome).collect() }
+    }
+
+    fn next_time(&self) -> Option<SimTime> {
+        let step = self.timed.get(self.taken)?;
+        match self.steps[*step].trigger {
+            Trigger::At(time) => Some(SimTime::ZERO + time),
+            Trigger::When(_) => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.taken == self.timed.len() && self.waiting.is_empty()
+    }
+
+    fn condition_holds(&self, sim: &Simulation) -> bool {
+        self.waiting.iter().any(|at| self.is_due(*at, sim))
+    }
+
+    fn is_due(&self, at: usize, sim: &Simulation) -> bool {
+        match &self.steps[at].trigger {
+            Trigger::At(time) => SimTime::ZERO + *time <= sim.now(),
+            Trigger::When(condition) => condition.holds(sim),
+        }
+    }
+
+    fn take_due(&mut self, sim: &mut Simulation) {
+        while self.next_time().is_some_and(|time| time <= sim.now()) {
+            let at = self.timed[self.taken];
+            self.taken += 1;
+            self.take(at, sim);
+        }
+        while let Some(place) = self.waiting.iter().position(|at| self.is_due(*at, sim)) {
+            let at = self.waiting.remove(place);
+            self.take(at, sim);
+        }
+    }
+
+    fn take(&mut self, at: usize, sim: &mut Simulation) {
+        let verb = &self.steps[at].verb;
+        let result = verb.perform(sim);
+        let outcome = &mut self.outcomes[at];
+        outcome.at = Some(sim.now());
+        let answer = match &result {
+            Ok(()) => json!({}),
+            Err(SimError::Api(error)) => json!({"code": error.code(), "message": error.message}),
+            Err(error) => json!({"message": error.to_string()}),
+        };
+        outcome.error = result.err();
+        let args: Value = verb.args();
+        sim.record_step(StepRecord { name: verb.name().to_owned(), args, result: answer });
+    }
+
+    fn finish(self) -> Vec<StepOutcome> {
+        self.outcomes
+    }
+}

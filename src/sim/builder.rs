@@ -1,0 +1,201 @@
+//! Putting a simulated cluster together.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::Reconciler;
+use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours};
+use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
+
+use super::controller::{ControllerHost, Host};
+use super::delays::Delays;
+use super::error::SimError;
+use super::recorder::{RecordMode, Recording};
+use super::simulation::{Parts, Simulation};
+
+/// 2026-01-01T00:00:00Z, the instant at which virtual time starts unless told otherwise.
+pub const DEFAULT_EPOCH: Timestamp = Timestamp::from_unix_secs(1_767_225_600);
+
+/// A machine to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeTemplate {
+    /// Name; a suffix `-0`, `-1`, … is added where more than one is made.
+    pub name: String,
+    /// What the machine has, such as `cpu: "4"`; all of it may be given to pods.
+    pub capacity: Map<String, Value>,
+    /// Labels.
+    pub labels: Labels,
+    /// Taints.
+    pub taints: Vec<Taint>,
+}
+
+impl NodeTemplate {
+    /// A machine with 4 cores, 8 GiB, 100 GiB of disk and room for 110 pods.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        let capacity = json!({"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"});
+        let Value::Object(capacity) = capacity else { unreachable!("a JSON object was just written") };
+        Self { name: name.into(), capacity, labels: Labels::new(), taints: Vec::new() }
+    }
+
+    /// With that much of a resource.
+    ///
+    /// # Errors
+    /// If the amount is not a quantity.
+    pub fn capacity(mut self, resource: &str, amount: &str) -> Result<Self, SimError> {
+        let quantity: Quantity =
+            amount.parse().map_err(|e| SimError::Cluster(format!("node {}: {resource}: {e}", self.name)))?;
+        self.capacity.insert(resource.to_owned(), Value::String(quantity.to_string()));
+        Ok(self)
+    }
+
+    /// With a label.
+    #[must_use]
+    pub fn label(mut self, key: &str, value: &str) -> Self {
+        self.labels = self.labels.with(key, value);
+        self
+    }
+}
+
+/// Builds a [`Simulation`].
+///
+/// ```
+/// use seatrial::sim::{Delays, Simulation};
+///
+/// let sim = Simulation::builder().seed(7).delays(Delays::ideal()).nodes(3).build()?;
+/// assert_eq!(sim.view().nodes.len(), 3);
+/// # Ok::<(), seatrial::sim::SimError>(())
+/// ```
+pub struct SimulationBuilder {
+    seed: u64,
+    epoch: Timestamp,
+    delays: Delays,
+    behaviours: Vec<BehaviourSpec>,
+    record: RecordMode,
+    events: Option<bool>,
+    nodes: Vec<NodeTemplate>,
+    own_controllers: Vec<Box<dyn ControllerHost>>,
+}
+
+impl std::fmt::Debug for SimulationBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulationBuilder").field("seed", &self.seed).field("nodes", &self.nodes.len()).finish()
+    }
+}
+
+impl Simulation {
+    /// Starts to describe a cluster.
+    #[must_use]
+    pub fn builder() -> SimulationBuilder {
+        SimulationBuilder {
+            seed: 0,
+            epoch: DEFAULT_EPOCH,
+            delays: Delays::realistic(),
+            behaviours: Vec::new(),
+            record: RecordMode::Off,
+            events: None,
+            nodes: Vec::new(),
+            own_controllers: Vec::new(),
+        }
+    }
+}
+
+impl SimulationBuilder {
+    /// The seed of all randomness. Default 0.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Wall-clock time at the start of virtual time. Default 2026-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn epoch(mut self, epoch: Timestamp) -> Self {
+        self.epoch = epoch;
+        self
+    }
+
+    /// Delays of the control plane. Default [`Delays::realistic`].
+    #[must_use]
+    pub fn delays(mut self, delays: Delays) -> Self {
+        self.delays = delays;
+        self
+    }
+
+    /// How the containers of an image behave. The most specific image pattern wins.
+    #[must_use]
+    pub fn behaviour(mut self, behaviour: BehaviourSpec) -> Self {
+        self.behaviours.push(behaviour);
+        self
+    }
+
+    /// How much of the run is kept. Default [`RecordMode::Off`].
+    #[must_use]
+    pub const fn record(mut self, mode: RecordMode) -> Self {
+        self.record = mode;
+        self
+    }
+
+    /// Whether components record Events. Default: if anything is recorded.
+    #[must_use]
+    pub const fn events(mut self, enabled: bool) -> Self {
+        self.events = Some(enabled);
+        self
+    }
+
+    /// That many machines of 4 cores and 8 GiB, named `node-0`, `node-1`, ….
+    #[must_use]
+    pub fn nodes(mut self, count: usize) -> Self {
+        self.nodes.extend((0..count).map(|n| NodeTemplate::new(format!("node-{n}"))));
+        self
+    }
+
+    /// One machine.
+    #[must_use]
+    pub fn node(mut self, node: NodeTemplate) -> Self {
+        self.nodes.push(node);
+        self
+    }
+
+    /// A controller of your own, run by a controller manager of its own beside the built-in one.
+    #[must_use]
+    pub fn controller(mut self, controller: impl Reconciler) -> Self {
+        self.own_controllers.push(Box::new(Host::new(controller, 1)));
+        self
+    }
+
+    /// Starts the control plane and registers the machines.
+    ///
+    /// # Errors
+    /// If a machine is described wrongly or two have the same name.
+    pub fn build(self) -> Result<Simulation, SimError> {
+        let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
+        let mut managers = vec![built_in()];
+        if !self.own_controllers.is_empty() {
+            managers.push(self.own_controllers);
+        }
+        let mut sim = Simulation::assemble(Parts {
+            seed: self.seed,
+            epoch: WallTime::from_unix_nanos(self.epoch.wall().as_unix_nanos()),
+            delays: self.delays,
+            behaviours: Behaviours::new(defaults, self.behaviours),
+            recording: Recording::new(self.record),
+            record_events: self.events.unwrap_or(self.record != RecordMode::Off),
+            managers,
+            scheduler: crate::scheduler::Scheduler::default(),
+        });
+        for node in &self.nodes {
+            sim.add_node(node)?;
+        }
+        Ok(sim)
+    }
+}
+
+/// The controllers of kube-controller-manager, with its numbers of concurrent syncs.
+fn built_in() -> Vec<Box<dyn ControllerHost>> {
+    use crate::controllers::{DeploymentController, EndpointSliceController, ReplicaSetController};
+    vec![
+        Box::new(Host::new(DeploymentController::default(), 5)),
+        Box::new(Host::new(ReplicaSetController::default(), 5)),
+        Box::new(Host::new(EndpointSliceController::default(), 5)),
+    ]
+}

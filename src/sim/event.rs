@@ -1,0 +1,58 @@
+//! What can happen.
+
+use crate::api::Request;
+use crate::kernel::SimTime;
+use crate::kubelet::PodTimer;
+use crate::objects::Key;
+
+/// A process of the control plane that watches the API server on its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ProcessId {
+    /// A controller manager: the built-in one, or one with a user's controllers.
+    Controllers(u16),
+    Scheduler,
+    /// All kubelets; each sees the pods bound to its node.
+    Kubelets,
+}
+
+/// The closed set of events of the simulation.
+#[derive(Clone, Debug)]
+pub(super) enum Event {
+    /// Watch changes reach a process.
+    Deliver(ProcessId),
+    /// A controller's workers look at their queue.
+    Work { process: u16, controller: u16 },
+    /// Requests of a sync reach the API server, and the answers the sync.
+    Execute { process: u16, controller: u16, flight: u32, epoch: u32, requests: Vec<Request> },
+    /// A delayed key is due.
+    Due { process: u16, controller: u16, epoch: u32, background: bool, key: Key },
+    /// The scheduler tries the next pod.
+    Schedule,
+    /// A back-off of the scheduler's queue may have ended.
+    WakeScheduler(SimTime),
+    /// The scheduler's binding, or its note that no node fits, reaches the API server.
+    Bind(Box<Binding>),
+    /// A timer of a kubelet.
+    Pod { node: u32, timer: PodTimer },
+    /// Requests of a kubelet reach the API server.
+    Report { requests: Vec<Request> },
+    /// A kubelet shows that it lives.
+    Heartbeat { node: u32, epoch: u32 },
+}
+
+/// Requests of one scheduling attempt.
+#[derive(Clone, Debug)]
+pub(super) struct Binding {
+    pub(super) attempt: crate::scheduler::AttemptId,
+    pub(super) requests: Vec<Request>,
+}
+
+/// Order of events at one instant: what the user does, then watches, controllers, scheduler, kubelets; within a
+/// rank, in the order in which they were scheduled.
+pub(super) mod rank {
+    pub(in super::super) const WATCH: u16 = 1;
+    pub(in super::super) const CONTROLLERS: u16 = 2;
+    pub(in super::super) const SCHEDULER: u16 = 3;
+    pub(in super::super) const KUBELET: u16 = 4;
+    pub(in super::super) const BACKGROUND: u16 = 5;
+}

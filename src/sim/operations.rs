@@ -1,0 +1,290 @@
+//! What a user does to a cluster, in kubectl's verbs.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::api::{ApiError, DeleteOptions, MetaPatch, Part, PatchType, Request};
+use crate::apiserver::Applied;
+use crate::controllers::deployment::kubectl;
+use crate::objects::reader::{Document, ReaderLimits, read_manifests};
+use crate::objects::{Deployment, Key, Kind, Object, Uid};
+
+use super::builder::NodeTemplate;
+use super::error::SimError;
+use super::simulation::Simulation;
+
+/// A target such as `deployment/web`, in namespace `default` unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// Kind.
+    pub kind: Kind,
+    /// Namespace and name.
+    pub key: Key,
+}
+
+impl std::str::FromStr for Target {
+    type Err = SimError;
+
+    /// Reads `kind/name` or `namespace/kind/name`; the kind as kubectl takes it.
+    fn from_str(text: &str) -> Result<Self, SimError> {
+        let parts: Vec<&str> = text.split('/').collect();
+        let (namespace, kind, name) = match parts[..] {
+            [kind, name] => ("default", kind, name),
+            [namespace, kind, name] => (namespace, kind, name),
+            _ => return Err(SimError::Target(text.to_owned())),
+        };
+        if name.is_empty() || namespace.is_empty() {
+            return Err(SimError::Target(text.to_owned()));
+        }
+        let kind = Kind::parse(kind).ok_or_else(|| SimError::UnknownKind(kind.to_owned()))?;
+        let namespace = if kind.is_namespaced() { namespace } else { "" };
+        Ok(Self { kind, key: Key::new(namespace, name) })
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str().to_ascii_lowercase(), self.key.name)
+    }
+}
+
+impl Simulation {
+    /// Applies manifests as `kubectl apply -f` does: all of them, or nothing if one cannot be read.
+    ///
+    /// # Errors
+    /// If a manifest cannot be read, or the API server refuses an object (those before it are applied).
+    pub fn apply(&mut self, manifests: &str) -> Result<Vec<(Object, Applied)>, SimError> {
+        let documents = read_manifests("manifest", manifests, &ReaderLimits::default()).map_err(SimError::Manifest)?;
+        documents.iter().map(|document| Ok(self.apply_document(document)?)).collect()
+    }
+
+    /// Applies one manifest that was read already.
+    ///
+    /// # Errors
+    /// If the API server refuses it.
+    pub fn apply_document(&mut self, document: &Document) -> Result<(Object, Applied), ApiError> {
+        let now = self.wall();
+        let applied = self.server.apply_document(now, document.value.clone());
+        self.publish();
+        applied
+    }
+
+    /// The object of a target as the API server has it.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn get(&self, target: &Target) -> Result<Object, ApiError> {
+        let found = self.view().object(target.kind, &target.key);
+        found.ok_or_else(|| ApiError::not_found(target.kind, &target.key))
+    }
+
+    /// Changes the image of a container (`*` = of all): `kubectl set image`.
+    ///
+    /// # Errors
+    /// If the object or the container does not exist, or the API server refuses.
+    pub fn set_image(&mut self, target: &Target, container: &str, image: &str) -> Result<Object, SimError> {
+        let wire = self.get(target)?.to_wire();
+        let path = if target.kind == Kind::Pod { "/spec/containers" } else { "/spec/template/spec/containers" };
+        let containers = wire.pointer(path).and_then(Value::as_array);
+        let Some(containers) = containers else {
+            return Err(SimError::Verb { verb: "set image", kind: target.kind });
+        };
+        let names = containers.iter().filter_map(|c| c.get("name")?.as_str());
+        let chosen: Vec<Value> = names
+            .filter(|name| container == "*" || container == *name)
+            .map(|name| json!({"name": name, "image": image}))
+            .collect();
+        if chosen.is_empty() {
+            return Err(SimError::Cluster(format!("error: unable to find container named {container:?}")));
+        }
+        let spec = json!({"containers": chosen});
+        let patch = if target.kind == Kind::Pod {
+            json!({"spec": spec})
+        } else {
+            json!({"spec": {"template": {"spec": spec}}})
+        };
+        Ok(self.patch(target, PatchType::Strategic, &patch)?)
+    }
+
+    /// Sets the number of replicas: `kubectl scale`.
+    ///
+    /// # Errors
+    /// If the object does not exist or cannot be scaled.
+    pub fn scale(&mut self, target: &Target, replicas: i32) -> Result<Object, ApiError> {
+        let now = self.wall();
+        let response = self.server.scale(now, target.kind, &target.key, replicas);
+        self.publish();
+        response
+    }
+
+    /// Patches an object: `kubectl patch`.
+    ///
+    /// # Errors
+    /// If the object does not exist, the patch is malformed, or its result is invalid.
+    pub fn patch(&mut self, target: &Target, patch_type: PatchType, patch: &Value) -> Result<Object, ApiError> {
+        let now = self.wall();
+        let response = self.server.patch(now, target.kind, &target.key, patch_type, patch, Part::Main);
+        self.publish();
+        response
+    }
+
+    /// Deletes an object: `kubectl delete`.
+    ///
+    /// # Errors
+    /// If the object does not exist or a precondition fails.
+    pub fn delete(&mut self, target: &Target, options: DeleteOptions) -> Result<Object, ApiError> {
+        self.execute(&Request::Delete { kind: target.kind, key: target.key.clone(), options })
+    }
+
+    /// Sets labels, or removes those that are `None`: `kubectl label --overwrite`.
+    ///
+    /// # Errors
+    /// If the object does not exist.
+    pub fn label(&mut self, target: &Target, labels: Changes) -> Result<Object, ApiError> {
+        self.patch_meta(target, MetaPatch { labels, ..MetaPatch::default() })
+    }
+
+    /// Sets annotations, or removes those that are `None`: `kubectl annotate --overwrite`.
+    ///
+    /// # Errors
+    /// If the object does not exist.
+    pub fn annotate(&mut self, target: &Target, annotations: Changes) -> Result<Object, ApiError> {
+        self.patch_meta(target, MetaPatch { annotations, ..MetaPatch::default() })
+    }
+
+    fn patch_meta(&mut self, target: &Target, patch: MetaPatch) -> Result<Object, ApiError> {
+        let request = Request::PatchMeta { kind: target.kind, key: target.key.clone(), uid: Uid::None, patch };
+        self.execute(&request)
+    }
+
+    /// Undoes the last rollout, or goes back to a revision: `kubectl rollout undo`. Returns kubectl's message.
+    ///
+    /// # Errors
+    /// If there is no such revision.
+    pub fn rollout_undo(&mut self, target: &Target, to_revision: Option<i64>) -> Result<String, SimError> {
+        let deployment = self.deployment(target, "rollout undo")?;
+        let rollout = kubectl::undo(self.view(), &deployment, to_revision.unwrap_or(0));
+        self.carry_out(rollout)
+    }
+
+    /// Pauses a rollout: `kubectl rollout pause`.
+    ///
+    /// # Errors
+    /// If it is paused already.
+    pub fn rollout_pause(&mut self, target: &Target) -> Result<String, SimError> {
+        let deployment = self.deployment(target, "rollout pause")?;
+        self.carry_out(kubectl::pause(&deployment))
+    }
+
+    /// Resumes a rollout: `kubectl rollout resume`.
+    ///
+    /// # Errors
+    /// If it is not paused.
+    pub fn rollout_resume(&mut self, target: &Target) -> Result<String, SimError> {
+        let deployment = self.deployment(target, "rollout resume")?;
+        self.carry_out(kubectl::resume(&deployment))
+    }
+
+    /// Replaces all pods: `kubectl rollout restart`.
+    ///
+    /// # Errors
+    /// If the rollout is paused.
+    pub fn rollout_restart(&mut self, target: &Target) -> Result<String, SimError> {
+        let deployment = self.deployment(target, "rollout restart")?;
+        let rollout = kubectl::restart(&deployment, self.wall());
+        self.carry_out(rollout)
+    }
+
+    fn deployment(&self, target: &Target, verb: &'static str) -> Result<Arc<Deployment>, SimError> {
+        if target.kind != Kind::Deployment {
+            return Err(SimError::Verb { verb, kind: target.kind });
+        }
+        let found = self.view().deployments.get(&target.key).cloned();
+        Ok(found.ok_or_else(|| ApiError::not_found(target.kind, &target.key))?)
+    }
+
+    fn carry_out(&mut self, rollout: Result<kubectl::Rollout, String>) -> Result<String, SimError> {
+        let rollout = rollout.map_err(|refusal| SimError::Cluster(format!("error: {refusal}")))?;
+        if let Some(request) = &rollout.request {
+            self.execute(request)?;
+        }
+        Ok(rollout.result)
+    }
+
+    /// Marks a node as not to be used for new pods, or takes the mark away: `kubectl cordon`, `kubectl uncordon`.
+    ///
+    /// # Errors
+    /// If there is no such node.
+    pub fn cordon(&mut self, node: &str, on: bool) -> Result<Object, ApiError> {
+        self.patch(&node_target(node), PatchType::Merge, &json!({"spec": {"unschedulable": on.then_some(true)}}))
+    }
+
+    /// Replaces the taints of a node.
+    ///
+    /// # Errors
+    /// If there is no such node or a taint is invalid.
+    pub fn taint(&mut self, node: &str, taints: &Value) -> Result<Object, ApiError> {
+        self.patch(&node_target(node), PatchType::Merge, &json!({"spec": {"taints": taints}}))
+    }
+
+    /// Adds a machine, which registers itself as a Ready node.
+    ///
+    /// # Errors
+    /// If a node of that name exists, or the machine is described wrongly.
+    pub fn add_node(&mut self, node: &NodeTemplate) -> Result<(), SimError> {
+        self.join(node)
+    }
+
+    /// Stops a machine: its processes are gone, and it says nothing any more. What the cluster knows stays as it was.
+    ///
+    /// # Errors
+    /// If there is no such machine.
+    pub fn node_down(&mut self, node: &str) -> Result<(), SimError> {
+        let number = self.machine(node)?;
+        let process = &mut self.kubelets.nodes[number as usize];
+        process.epoch += 1;
+        process.kubelet.stop();
+        Ok(())
+    }
+
+    /// Starts a machine that was stopped. Its kubelet starts the pods anew that are still bound to it.
+    ///
+    /// # Errors
+    /// If there is no such machine.
+    pub fn node_up(&mut self, node: &str) -> Result<(), SimError> {
+        let number = self.machine(node)?;
+        if !self.kubelets.nodes[number as usize].kubelet.is_running() {
+            self.call_kubelet(number, u64::from(number), |kubelet, cx| kubelet.start(cx));
+            self.start_heartbeat(number);
+        }
+        Ok(())
+    }
+
+    /// Stops a machine and deletes its Node object.
+    ///
+    /// # Errors
+    /// If there is no such machine.
+    pub fn delete_node(&mut self, node: &str) -> Result<(), SimError> {
+        self.node_down(node)?;
+        self.delete(&node_target(node), DeleteOptions::default())?;
+        Ok(())
+    }
+
+    /// Whether the machine of that name exists and runs.
+    #[must_use]
+    pub fn machine_is_up(&self, node: &str) -> bool {
+        self.machine(node).is_ok_and(|number| self.kubelets.nodes[number as usize].kubelet.is_running())
+    }
+
+    fn machine(&self, node: &str) -> Result<u32, SimError> {
+        self.kubelets.by_name.get(node).copied().ok_or_else(|| SimError::NoNode(node.to_owned()))
+    }
+}
+
+/// Keys with new values; `None` removes.
+pub type Changes = Vec<(Arc<str>, Option<Arc<str>>)>;
+
+fn node_target(name: &str) -> Target {
+    Target { kind: Kind::Node, key: Key::new("", name) }
+}

@@ -1,0 +1,181 @@
+//! Random Deployments under random changes and faults: the invariants hold, and the cluster comes to rest.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use seatrial::api::{DeleteOptions, PatchType};
+use seatrial::invariants::{self, Always, MaxSurge, MaxUnavailable};
+use seatrial::kernel::{SimDuration, SimTime};
+use seatrial::objects::{Key, Kind, Resource};
+use seatrial::sim::{Delays, Simulation, Target};
+
+#[derive(Clone, Debug)]
+enum Action {
+    Image(u8),
+    Scale(i32),
+    Pause,
+    Resume,
+    Restart,
+    Undo,
+    Bounds(Value, Value),
+    KillPod(usize),
+    NodeDown(usize),
+    NodeUp(usize),
+    Wait(u64),
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    seed: u64,
+    replicas: i32,
+    surge: Value,
+    unavailable: Value,
+    min_ready: i32,
+    ready_secs: u64,
+    start_secs: u64,
+    crash: Option<u64>,
+    recreate: bool,
+    actions: Vec<Action>,
+}
+
+fn bound() -> impl Strategy<Value = Value> {
+    prop_oneof![(0..6i32).prop_map(Value::from), (0..=100u32).prop_map(|p| json!(format!("{p}%")))]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        4 => (0..4u8).prop_map(Action::Image),
+        3 => (0..=30i32).prop_map(Action::Scale),
+        1 => Just(Action::Pause),
+        2 => Just(Action::Resume),
+        1 => Just(Action::Restart),
+        1 => Just(Action::Undo),
+        1 => (bound(), bound()).prop_map(|(surge, unavailable)| Action::Bounds(surge, unavailable)),
+        2 => (0..30usize).prop_map(Action::KillPod),
+        1 => (0..3usize).prop_map(Action::NodeDown),
+        1 => (0..3usize).prop_map(Action::NodeUp),
+        4 => (0..40u64).prop_map(Action::Wait),
+    ]
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let shape = (any::<u64>(), 0..=30i32, bound(), bound(), prop_oneof![Just(0), 1..20i32], any::<bool>());
+    let luck = (0..8u64, 0..5u64, prop_oneof![3 => Just(None), 1 => (1..60u64).prop_map(Some)]);
+    (shape, luck, prop::collection::vec(action(), 1..12)).prop_map(|(shape, luck, actions)| {
+        let (seed, replicas, surge, unavailable, min_ready, rare) = shape;
+        let (ready_secs, start_secs, crash) = luck;
+        let recreate = rare && seed % 8 == 0;
+        Case { seed, replicas, surge, unavailable, min_ready, ready_secs, start_secs, crash, recreate, actions }
+    })
+}
+
+fn strategy(case: &Case) -> Value {
+    if case.recreate {
+        return json!({"type": "Recreate"});
+    }
+    json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": case.surge, "maxUnavailable": case.unavailable}})
+}
+
+/// Both bounds 0 is refused by the API server.
+fn is_allowed(surge: &Value, unavailable: &Value) -> bool {
+    let zero = |bound: &Value| *bound == json!(0) || *bound == json!("0%");
+    !(zero(surge) && zero(unavailable))
+}
+
+fn cluster(case: &Case) -> Simulation {
+    let duration = |secs: u64| format!("{secs}s");
+    let mut behaviour = json!({"image": "*", "start": duration(case.start_secs), "ready": duration(case.ready_secs), "terminate": "1s"});
+    if let Some(after) = case.crash {
+        behaviour["exit"] = json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
+    }
+    let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
+    let builder = Simulation::builder().seed(case.seed).delays(Delays::ideal()).behaviour(behaviour).nodes(3);
+    let mut sim = builder.build().expect("a cluster");
+    let manifest = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "spec": {
+            "replicas": case.replicas, "minReadySeconds": case.min_ready, "strategy": strategy(case),
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "c", "image": "web:v0", "resources": {"requests": {"cpu": "100m"}}}]},
+            },
+        },
+    });
+    sim.apply(&manifest.to_string()).expect("a valid Deployment");
+    sim
+}
+
+fn act(sim: &mut Simulation, action: &Action) {
+    let web: Target = "deployment/web".parse().expect("a target");
+    // Refusals (pausing what is paused, no revision to go back to) are part of the game.
+    match action {
+        Action::Image(version) => drop(sim.set_image(&web, "c", &format!("web:v{version}"))),
+        Action::Scale(replicas) => drop(sim.scale(&web, *replicas)),
+        Action::Pause => drop(sim.rollout_pause(&web)),
+        Action::Resume => drop(sim.rollout_resume(&web)),
+        Action::Restart => drop(sim.rollout_restart(&web)),
+        Action::Undo => drop(sim.rollout_undo(&web, None)),
+        Action::Bounds(surge, unavailable) => {
+            let rolling = json!({"maxSurge": surge, "maxUnavailable": unavailable});
+            let patch = json!({"spec": {"strategy": {"rollingUpdate": rolling}}});
+            drop(sim.patch(&web, PatchType::Strategic, &patch));
+        }
+        Action::KillPod(nth) => {
+            let pods: Vec<Key> = sim.view().pods.iter().map(|pod| pod.key()).collect();
+            if !pods.is_empty() {
+                let target = Target { kind: Kind::Pod, key: pods[nth % pods.len()].clone() };
+                drop(sim.delete(&target, DeleteOptions::default()));
+            }
+        }
+        Action::NodeDown(node) => drop(sim.node_down(&format!("node-{node}"))),
+        Action::NodeUp(node) => drop(sim.node_up(&format!("node-{node}"))),
+        Action::Wait(_) => {}
+    }
+}
+
+fn play(case: &Case) -> Result<(), String> {
+    let mut sim = cluster(case);
+    let web = Key::new("default", "web");
+    let mut promises = Always::new().and(MaxSurge::of(web.clone())).and(MaxUnavailable::of(web));
+    for action in &case.actions {
+        act(&mut sim, action);
+        let pause = match action {
+            Action::Wait(secs) => SimDuration::from_secs(*secs),
+            _ => SimDuration::ZERO,
+        };
+        let end = sim.now() + pause;
+        promises.run(&mut sim, end).map_err(|violation| violation.to_string())?;
+    }
+    // The last fault ends, and so does the pause.
+    (0..3).for_each(|node| act(&mut sim, &Action::NodeUp(node)));
+    act(&mut sim, &Action::Resume);
+    let end = sim.now() + SimDuration::from_hours(2);
+    let rest = rest(&mut sim, &mut promises, end);
+    rest.and_then(|()| invariants::settled(&sim).map_err(|violations| violations.to_string()))
+}
+
+/// Runs until nothing is left to happen, watching the promises on the way.
+fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(), String> {
+    while !sim.is_quiescent() {
+        let next = (sim.now() + SimDuration::from_secs(30)).min(end);
+        promises.run(sim, next).map_err(|violation| violation.to_string())?;
+        if sim.now() >= end {
+            return Err("the cluster does not come to rest".to_owned());
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_rollouts_keep_their_promises_and_come_to_rest(case in case().prop_filter(
+        "the API server refuses both bounds at 0",
+        |case| is_allowed(&case.surge, &case.unavailable),
+    )) {
+        let outcome = play(&case);
+        prop_assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    }
+}

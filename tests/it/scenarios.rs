@@ -1,0 +1,60 @@
+//! Every scenario and manifest of the project does what it says.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use seatrial::kernel::SimTime;
+use seatrial::report::story;
+use seatrial::scenario::{RunOptions, Scenario};
+use seatrial::sim::{Delays, RecordMode, Simulation};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "yaml"));
+    files.sort();
+    files
+}
+
+#[test]
+fn every_scenario_holds() {
+    let files = yaml_files(&folder("scenarios"));
+    assert!(files.len() >= 5);
+    for path in files {
+        let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let options = RunOptions { record: RecordMode::Full, ..RunOptions::default() };
+        let run = scenario.run(&options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(run.held(), "{}", story(&scenario, &run));
+        assert!(run.steps.iter().all(|step| step.at.is_some() && step.error.is_none()), "{:?}", run.steps);
+    }
+}
+
+#[test]
+fn every_manifest_runs_unchanged() {
+    let files = yaml_files(&folder("scenarios/manifests"));
+    assert!(files.len() >= 16);
+    for path in files {
+        let text = fs::read_to_string(&path).expect("a manifest");
+        let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(3).build().expect("a cluster");
+        let applied = sim.apply(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!applied.is_empty());
+        assert!(sim.run_until_quiescent(SimTime::from_secs(3600)), "{}", path.display());
+        for deployment in sim.view().deployments.iter() {
+            assert_eq!(deployment.status.available_replicas, deployment.spec.replicas, "{}", path.display());
+        }
+        for pod in sim.view().pods.iter() {
+            assert!(pod.is_ready(), "{}: {:?}", path.display(), pod.status);
+        }
+    }
+}
+
+#[test]
+fn the_story_of_the_main_scenario_reads_as_recorded() {
+    let scenario = Scenario::load(&folder("scenarios/rolling-update-node-loss.yaml")).expect("the main scenario");
+    let options = RunOptions { record: RecordMode::Full, ..RunOptions::default() };
+    let run = scenario.run(&options).expect("the main scenario");
+    insta::assert_snapshot!(story(&scenario, &run));
+}

@@ -5,7 +5,7 @@ use std::thread;
 
 use seatrial::objects::Pod;
 use seatrial::scenario::{RunOptions, Scenario};
-use seatrial::sim::{RecordMode, Record, Simulation};
+use seatrial::sim::{Record, RecordMode, Simulation};
 
 const SCENARIOS: &[&str] = &["rolling-update-node-loss", "bad-image-rolled-back", "canary-under-one-service"];
 

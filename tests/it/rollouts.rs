@@ -86,7 +86,8 @@ fn cluster(case: &Case) -> Simulation {
     let duration = |secs: u64| format!("{secs}s");
     let mut behaviour = json!({"image": "*", "start": duration(case.start_secs), "ready": duration(case.ready_secs), "terminate": "1s"});
     if let Some(after) = case.crash {
-        behaviour["exit"] = json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
+        behaviour["exit"] =
+            json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
     }
     let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
     let builder = Simulation::builder().seed(case.seed).delays(Delays::ideal()).behaviour(behaviour).nodes(3);

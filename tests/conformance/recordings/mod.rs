@@ -4,6 +4,8 @@ pub(crate) mod command;
 mod judge;
 mod scenario;
 
+use seatrial::scenario::{RunOptions, Scenario};
+use seatrial::sim::RecordMode;
 use serde_json::Value;
 
 use crate::case::{Miss, Outcome};
@@ -46,6 +48,10 @@ fn not_simulated_yet(name: &str) -> Option<&'static str> {
 }
 
 /// Runs a scenario file; the records of its watch-event log.
-fn run(_name: &str, _text: &str) -> Result<Vec<Value>, Miss> {
-    Err(Miss::Skipped("scenarios are not run yet".to_owned()))
+fn run(name: &str, text: &str) -> Result<Vec<Value>, String> {
+    let scenario = Scenario::read(&format!("{name}.json"), text).map_err(|error| format!("scenario: {error}"))?;
+    let options = RunOptions { record: RecordMode::Full, ..RunOptions::default() };
+    let run = scenario.run(&options).map_err(|error| format!("run: {error}"))?;
+    let parse = |line: String| serde_json::from_str(&line).map_err(|error| format!("event log: {error}: {line}"));
+    run.simulation.recording().records().iter().map(|record| parse(record.to_json())).collect()
 }

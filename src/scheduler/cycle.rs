@@ -1,5 +1,7 @@
 //! One scheduling cycle (upstream `schedule_one.go`): filter the nodes, score those that are left, choose.
 
+mod explain;
+
 use std::sync::Arc;
 
 use crate::api::View;
@@ -9,6 +11,8 @@ use super::cache::{Cache, CpuMemory, NodeId};
 use super::framework::{Code, PluginSet, PreFilter, PreScore, Refusal, Registry};
 use super::message::{self, Histogram};
 use super::preemption;
+
+pub use explain::{Explanation, Verdict};
 
 /// What plugins may know in one cycle.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +100,7 @@ impl Runner {
             self.next_start = (self.next_start + self.feasible.len() + self.refused.len()) % all;
         }
         match *self.feasible.as_slice() {
-            [] => Err(self.explain(registry, cycle, excluded)),
+            [] => Err(self.failure(registry, cycle, excluded)),
             [only] => Ok(only),
             _ => Ok(self.choose(registry, cycle)),
         }
@@ -218,14 +222,17 @@ impl Runner {
         reason: &str,
         rejected_by: PluginSet,
     ) -> Failure {
-        let all = cycle.cache.order().len();
-        let nodes = if code == Code::Unschedulable { cycle.cache.order() } else { &[] };
-        self.refused.extend(nodes.iter().map(|&node| Refusal { node, plugin: 0, code }));
-        let tail = preemption::explain(registry, cycle, &self.filtering, &self.refused);
-        with_tail(message::rejected(all, reason), tail, rejected_by)
+        let all = cycle.cache.order();
+        let tail = if code == Code::UnschedulableAndUnresolvable {
+            preemption::unprepared()
+        } else {
+            self.refused.extend(all.iter().map(|&node| Refusal { node, plugin: 0, code }));
+            preemption::explain(registry, cycle, &self.filtering, &self.refused)
+        };
+        with_tail(message::rejected(all.len(), reason), tail, rejected_by)
     }
 
-    fn explain(&self, registry: &Registry, cycle: &Cycle<'_>, excluded: Option<(PluginSet, String)>) -> Failure {
+    fn failure(&self, registry: &Registry, cycle: &Cycle<'_>, excluded: Option<(PluginSet, String)>) -> Failure {
         let all = cycle.cache.order().len();
         let (mut rejected_by, absent) = excluded.unwrap_or_default();
         let mut histogram = Histogram::default();

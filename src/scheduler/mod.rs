@@ -19,12 +19,13 @@ mod message;
 mod plugins;
 mod preemption;
 mod queue;
+#[expect(clippy::module_inception, reason = "the process is called as its room")]
 mod scheduler;
 #[cfg(test)]
 mod testing;
 
 pub use cache::{Cache, CpuMemory, HostPort, NodeId, NodeInfo};
-pub use cycle::Cycle;
+pub use cycle::{Cycle, Explanation, Verdict};
 pub use event::{Actions, ClusterEvent, Subject};
 pub use framework::{Code, Hint, Plugin, PreFilter, PreScore, Registry, RegistryError};
 pub use scheduler::{Attempt, AttemptId, Scheduler};

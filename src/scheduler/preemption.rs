@@ -1,4 +1,5 @@
-//! What upstream's preemption says when it cannot help. Pods are not displaced yet.
+//! What upstream's PostFilter plugins say when they cannot help: DynamicResources, which has no claims to give back, and
+//! then DefaultPreemption. Pods are not displaced yet.
 
 use crate::objects::{Pod, Text};
 
@@ -16,10 +17,18 @@ pub(super) struct Outcome {
     pub(super) clears_nomination: bool,
 }
 
+const NO_CLAIMS: &str = "no new claims to deallocate";
+
+/// What comes out when a plugin turned the pod away so early that DynamicResources was not asked: it then misses its
+/// own notes, and the error is that they were not found.
+pub(super) fn unprepared() -> Outcome {
+    Outcome { message: "not found".to_owned(), clears_nomination: false }
+}
+
 /// Why no pod can make room. The sentence is left out if some could.
 pub(super) fn explain(registry: &Registry, cycle: &Cycle<'_>, filtering: &[u8], refused: &[Refusal]) -> Outcome {
     if &*cycle.pod.spec.preemption_policy == "Never" {
-        let message = "preemption: not eligible due to preemptionPolicy=Never.".to_owned();
+        let message = format!("{NO_CLAIMS}, preemption: not eligible due to preemptionPolicy=Never.");
         return Outcome { message, clears_nomination: false };
     }
     let all = cycle.cache.order().len();
@@ -32,7 +41,7 @@ pub(super) fn explain(registry: &Registry, cycle: &Cycle<'_>, filtering: &[u8], 
         }
     }
     histogram.add("Preemption is not helpful for scheduling".into(), all.saturating_sub(tried));
-    Outcome { message: format!("preemption: {}", histogram.message(all)), clears_nomination: true }
+    Outcome { message: format!("{NO_CLAIMS}, preemption: {}", histogram.message(all)), clears_nomination: true }
 }
 
 /// Whether the pod would still not fit if all pods of lower priority left the node; the reasons go into the histogram.

@@ -9,7 +9,7 @@ use crate::objects::{
 };
 
 use super::cache::Cache;
-use super::cycle::{Cycle, Failure, Runner};
+use super::cycle::{Cycle, Explanation, Failure, Runner};
 use super::event::{self, Actions, ClusterEvent, Subject};
 use super::framework::{PluginSet, Registry};
 use super::message;
@@ -155,6 +155,13 @@ impl Scheduler {
             Err(failure) => self.fail(view, queued, failure, now),
         };
         Some(Attempt { id, requests })
+    }
+
+    /// What a cycle would make of a pod now, node by node. Nothing comes of it.
+    #[must_use]
+    pub fn explain(&mut self, view: &View, pod: &Pod) -> Explanation {
+        self.cache.refresh_order();
+        Runner::default().explain(&mut self.registry.clone(), &Cycle::new(pod, view, &self.cache))
     }
 
     /// The API server answered the requests of an attempt. After an error the pod is tried again, unless it is gone or

@@ -23,6 +23,7 @@ mod replicaset_victims;
 mod report;
 mod rollout_math;
 mod run;
+mod scheduling;
 mod selectors;
 mod source;
 

@@ -6,7 +6,7 @@ use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
     manifest_defaulting, manifest_validation, patches, quantities, recordings, replicaset_victims, rollout_math,
-    selectors,
+    scheduling, selectors,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -20,6 +20,8 @@ const DATASETS: &[(&str, CheckCase)] = &[
     ("quantities", quantities::check),
     ("replicaset-victims", replicaset_victims::check),
     ("rollout-math", rollout_math::check),
+    ("scheduling", scheduling::check),
+    ("scheduling-b", scheduling::check),
     ("selectors", selectors::check),
 ];
 

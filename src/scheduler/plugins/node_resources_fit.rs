@@ -161,8 +161,8 @@ mod tests {
         let message = bench.failure(&requesting("p", 1_000, MI));
         assert_eq!(
             message,
-            "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. preemption: \
-             0/1 nodes are available: 1 No preemption victims found for incoming pod."
+            "0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient memory. no new claims to deallocate, \
+             preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod."
         );
     }
 
@@ -173,7 +173,7 @@ mod tests {
         bench.add(sized("b", 1_000, 20 * MI, 32));
         assert_eq!(
             bench.failure(&requesting("p", 2_000, MI)),
-            "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: \
+            "0/2 nodes are available: 2 Insufficient cpu. no new claims to deallocate, preemption: 0/2 nodes are available: \
              2 Preemption is not helpful for scheduling."
         );
     }
@@ -210,7 +210,7 @@ mod tests {
         bench.add_bound("a", &low.into());
         assert_eq!(
             bench.failure(&requesting("p", 500, MI)),
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Insufficient cpu."
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Insufficient cpu."
         );
     }
 

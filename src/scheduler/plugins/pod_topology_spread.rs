@@ -178,3 +178,86 @@ fn default_selector(pod: &Pod, view: &View) -> Option<Selector> {
     }
     (!requirements.is_empty()).then(|| Selector::from_requirements(requirements))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::objects::{Node, OwnerReference, ReplicaSet, Resource, Service};
+    use crate::scheduler::testing::{Bench, labelled, pod, second, with_meta};
+
+    const NAME: &str = "PodTopologySpread";
+
+    fn node(name: &str, zone: Option<&str>) -> Arc<Node> {
+        let zone: Vec<_> = zone.map(|zone| ("topology.kubernetes.io/zone", zone)).into_iter().collect();
+        labelled(name, &zone)
+    }
+
+    fn web(name: &str) -> Arc<Pod> {
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web", "uid": "rs", "controller": true});
+        let owner: OwnerReference = serde_json::from_value(owner).expect("an owner");
+        with_meta(&pod(name, json!({})), |pod| {
+            pod.meta.labels = [("app", "web")].into_iter().collect();
+            pod.meta.owner_references = vec![owner].into();
+        })
+    }
+
+    fn bench(nodes: &[(&str, Option<&str>)]) -> Bench {
+        let mut bench = Bench::default();
+        for (name, zone) in nodes {
+            bench.add(node(name, *zone));
+        }
+        let set = json!({
+            "metadata": {"name": "web", "namespace": "default", "uid": "rs"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": {}},
+        });
+        bench.apply(ReplicaSet::from_wire(set).expect("a ReplicaSet"));
+        for (at, node) in ["a", "a", "b"].into_iter().enumerate() {
+            bench.add_bound(node, &web(&format!("old-{at}")));
+        }
+        bench
+    }
+
+    #[test]
+    fn nodes_with_fewer_pods_of_the_workload_get_more_points() {
+        // Raw points: 2 ln 5 + 2, ln 5 + 2 and 2, rounded 5, 4 and 2.
+        let bench = bench(&[("a", None), ("b", None), ("c", None)]);
+        assert_eq!(bench.scores(NAME, &web("new")), [40, 60, 100]);
+    }
+
+    #[test]
+    fn zones_count_beside_nodes() {
+        // Zone x has all three pods: 3 ln 4 + 4 more on a and b, just 4 more on c.
+        let bench = bench(&[("a", Some("x")), ("c", Some("y")), ("b", Some("x"))]);
+        assert_eq!(bench.scores(NAME, &web("new")), [46, 100, 53]);
+    }
+
+    #[test]
+    fn pods_that_leave_or_live_elsewhere_do_not_count() {
+        let mut bench = bench(&[("a", None), ("b", None), ("c", None)]);
+        let leaving = with_meta(&web("x"), |pod| pod.meta.deletion_timestamp = Some(second(0.0).timestamp()));
+        bench.add_bound("c", &leaving);
+        bench.add_bound("c", &with_meta(&web("y"), |pod| pod.meta.namespace = "other".into()));
+        assert_eq!(bench.scores(NAME, &web("new")), [40, 60, 100]);
+    }
+
+    #[test]
+    fn a_service_makes_a_workload_too() {
+        let mut bench = bench(&[("a", None), ("b", None), ("c", None)]);
+        let single = with_meta(&web("new"), |pod| pod.meta.owner_references = Vec::new().into());
+        assert_eq!(bench.scores(NAME, &single), [0, 0, 0], "it belongs to nothing");
+        let service = json!({"metadata": {"name": "s", "namespace": "default"}, "spec": {"selector": {"app": "web"}}});
+        bench.apply(Service::from_wire(service).expect("a Service"));
+        assert_eq!(bench.scores(NAME, &single), [40, 60, 100]);
+    }
+
+    #[test]
+    fn a_pod_with_constraints_of_its_own_gets_no_default_ones() {
+        let bench = bench(&[("a", None), ("b", None), ("c", None)]);
+        let spec = json!({"topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname"}]});
+        let own = with_meta(&web("new"), |p| p.spec = pod("p", spec).spec.clone());
+        assert_eq!(bench.scores(NAME, &own), [0, 0, 0]);
+    }
+}

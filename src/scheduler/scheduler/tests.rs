@@ -91,7 +91,7 @@ fn a_pod_that_does_not_fit_gets_its_condition_once_and_an_event_each_time() {
     let mut bench = Bench::default();
     bench.add(sized("n", 100, MI, 110));
     bench.add(requesting("p", 200, MI));
-    let message = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: \
+    let message = "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: \
                    1 Preemption is not helpful for scheduling.";
     let event = format!("Warning FailedScheduling: {message}");
     assert_eq!(bench.said(), [format!("False Unschedulable: {message}"), event.clone()]);
@@ -128,7 +128,9 @@ fn an_assumed_pod_takes_its_room_at_once() {
     let first = bench.attempt().expect("an attempt");
     assert_eq!(text(&first.requests[0]), "bind default/first to n");
     let message = bench.said().remove(0);
-    assert!(message.contains("1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims"));
+    assert!(message.contains(
+        "1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims"
+    ));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 use super::error::{Problem, ScenarioError};
 use super::expectation::{Verdict, Watch};
 use super::schema::{Manifest, Scenario, Step, Trigger};
+use super::steps::answer;
 
 /// How a scenario is run.
 #[derive(Clone, Debug, Default)]
@@ -97,9 +98,11 @@ impl Scenario {
     }
 
     fn apply_manifests(&self, sim: &mut Simulation) -> Result<(), ScenarioError> {
-        let mut problems = Vec::new();
+        let (mut problems, mut answers) = (Vec::new(), Vec::new());
         for manifest in &self.manifests {
-            if let Err(error) = sim.apply_document(&manifest.document) {
+            let applied = sim.apply_document(&manifest.document);
+            answers.push(answer(&manifest.document, &applied));
+            if let Err(error) = applied {
                 problems.extend(manifest.problems(&error));
             }
         }
@@ -107,7 +110,7 @@ impl Scenario {
             return Err(ScenarioError::Input(problems));
         }
         if !self.manifests.is_empty() {
-            sim.record_step(StepRecord { name: "apply".into(), args: json!({}), result: json!({}) });
+            sim.record_step(StepRecord { name: "apply".into(), args: json!({}), result: Value::Array(answers) });
         }
         Ok(())
     }
@@ -251,17 +254,11 @@ impl<'a> Agenda<'a> {
 
     fn take(&mut self, at: usize, sim: &mut Simulation) {
         let verb = &self.steps[at].verb;
-        let result = verb.perform(sim);
+        let performed = verb.perform(sim);
         let outcome = &mut self.outcomes[at];
         outcome.at = Some(sim.now());
-        let answer = match &result {
-            Ok(()) => json!({}),
-            Err(SimError::Api(error)) => json!({"code": error.code(), "message": error.message}),
-            Err(error) => json!({"message": error.to_string()}),
-        };
-        outcome.error = result.err();
-        let args: Value = verb.args();
-        sim.record_step(StepRecord { name: verb.name().to_owned(), args, result: answer });
+        outcome.error = performed.error;
+        sim.record_step(StepRecord { name: verb.name().to_owned(), args: verb.args(), result: performed.answer });
     }
 
     fn finish(self) -> Vec<StepOutcome> {

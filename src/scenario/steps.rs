@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::api::{DeleteOptions, PatchType, Propagation};
+use crate::api::{ApiError, DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
-use crate::objects::reader::{ReaderLimits, read_manifests};
+use crate::objects::reader::{Document, ReaderLimits, read_manifests};
 use crate::objects::{Kind, Object, Selector};
-use crate::sim::{Changes, NodeTemplate, SimError, Simulation, Target};
+use crate::sim::{Applied, Changes, NodeTemplate, SimError, Simulation, Target};
 
 use super::schema::RawNode;
 
@@ -473,13 +473,23 @@ impl Verb {
         }
     }
 
-    /// Carries the step out.
-    ///
-    /// # Errors
-    /// What the API server or the simulation refused; the run goes on.
-    pub(super) fn perform(&self, sim: &mut Simulation) -> Result<(), SimError> {
+    /// Carries the step out. What is refused is told; the run goes on.
+    pub(super) fn perform(&self, sim: &mut Simulation) -> Performed {
+        if let Self::Apply { objects } = self {
+            return apply(sim, objects);
+        }
+        let error = self.perform_one(sim).err();
+        let answer = match &error {
+            None => json!(200),
+            Some(SimError::Api(error)) => json!({"code": error.code(), "message": error.message}),
+            Some(error) => json!({"message": error.to_string()}),
+        };
+        Performed { answer, error }
+    }
+
+    fn perform_one(&self, sim: &mut Simulation) -> Result<(), SimError> {
         match self {
-            Self::Apply { objects } => drop(sim.apply(objects)?),
+            Self::Apply { .. } => {}
             Self::SetImage { target, container, image } => drop(sim.set_image(target, container, image)?),
             Self::Scale { target, replicas } => drop(sim.scale(target, *replicas)?),
             Self::Patch { target, patch_type, patch } => drop(sim.patch(target, *patch_type, patch)?),
@@ -507,6 +517,40 @@ impl Verb {
             Self::NodeUp(node) => sim.node_up(node)?,
         }
         Ok(())
+    }
+}
+
+/// What came of a step.
+pub(super) struct Performed {
+    /// What the API server answered: a status code, or a list of `[kind/name, code, message]`.
+    pub(super) answer: Value,
+    /// The first refusal.
+    pub(super) error: Option<SimError>,
+}
+
+/// Applies manifests as kubectl does: what is refused does not keep the others back.
+fn apply(sim: &mut Simulation, objects: &str) -> Performed {
+    let documents = match read_manifests("apply", objects, &ReaderLimits::default()) {
+        Ok(documents) => documents,
+        Err(errors) => return Performed { answer: json!([]), error: Some(SimError::Manifest(errors)) },
+    };
+    let (mut answers, mut error) = (Vec::new(), None);
+    for document in &documents {
+        let applied = sim.apply_document(document);
+        answers.push(answer(document, &applied));
+        error = error.or(applied.err().map(SimError::Api));
+    }
+    Performed { answer: Value::Array(answers), error }
+}
+
+/// One answer to an apply: `[kind/name, code]`, with the message of a refusal.
+pub(super) fn answer(document: &Document, applied: &Result<(Object, Applied), ApiError>) -> Value {
+    let name = document.name.as_deref().or(document.generate_name.as_deref()).unwrap_or_default();
+    let name = format!("{}/{name}", document.kind);
+    match applied {
+        Ok((_, Applied::Created)) => json!([name, 201]),
+        Ok(_) => json!([name, 200]),
+        Err(error) => json!([name, error.code(), error.message]),
     }
 }
 

@@ -178,7 +178,8 @@ impl SimulationBuilder {
             epoch: WallTime::from_unix_nanos(self.epoch.wall().as_unix_nanos()),
             delays: self.delays,
             behaviours: Behaviours::new(defaults, self.behaviours),
-            recording: Recording::new(self.record),
+            // The recording begins when the cluster stands.
+            recording: Recording::new(RecordMode::Off),
             record_events: self.events.unwrap_or(self.record != RecordMode::Off),
             managers,
             scheduler: crate::scheduler::Scheduler::default(),
@@ -186,6 +187,7 @@ impl SimulationBuilder {
         for node in &self.nodes {
             sim.add_node(node)?;
         }
+        sim.recording = Recording::new(self.record);
         Ok(sim)
     }
 }

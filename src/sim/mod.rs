@@ -20,6 +20,7 @@ mod simulation;
 mod watch;
 mod work_queue;
 
+pub use crate::apiserver::Applied;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::Delays;
 pub use error::SimError;

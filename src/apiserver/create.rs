@@ -52,7 +52,7 @@ impl ApiServer {
             let taken = T::find(server.view(), &key).map(|taken| taken.meta().clone());
             (key, taken)
         });
-        chosen.map(drop).map_err(|(key, taken)| errors::name_is_taken(T::KIND, &key, &taken, &base))
+        chosen.map(drop).map_err(|taken| errors::name_is_taken(T::KIND, &taken.0, &taken.1, &base))
     }
 
     /// The given name, or one made from `base`, if it is free; else its key and what is there.
@@ -63,14 +63,14 @@ impl ApiServer {
         given: &Arc<str>,
         base: &str,
         mut look_up: impl FnMut(&Self, &Arc<str>) -> (Key, Option<ObjectMeta>),
-    ) -> Result<Arc<str>, (Key, ObjectMeta)> {
+    ) -> Result<Arc<str>, Box<(Key, ObjectMeta)>> {
         let mut attempts = if given.is_empty() { NAME_ATTEMPTS } else { 1 };
         loop {
             let name = if given.is_empty() { self.identity.name(kind, namespace, base) } else { given.clone() };
             attempts -= 1;
             match look_up(self, &name) {
                 (_, None) => return Ok(name),
-                (key, Some(taken)) if attempts == 0 => return Err((key, taken)),
+                (key, Some(taken)) if attempts == 0 => return Err(Box::new((key, taken))),
                 _ => {}
             }
         }

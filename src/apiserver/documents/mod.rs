@@ -214,7 +214,7 @@ impl ApiServer {
             let taken = server.view().object(header.kind, &key).map(|taken| taken.meta().clone());
             (key, taken)
         });
-        let name = name.map_err(|(key, taken)| errors::name_is_taken(header.kind, &key, &taken, &base))?;
+        let name = name.map_err(|taken| errors::name_is_taken(header.kind, &taken.0, &taken.1, &base))?;
         metadata(document)?.insert("name".into(), name.to_string().into());
         if header.kind == Kind::Namespace {
             rules::complete(header, document);

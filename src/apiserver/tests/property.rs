@@ -9,15 +9,22 @@ use crate::objects::{OwnerReference, PodPhase, Selector};
 use super::*;
 
 const NAMESPACES: [&str; 3] = ["default", "shop", "nowhere"];
-const NAMES: [&str; 4] = ["a", "b", "c", ""];
+const NAMES: [&str; 3] = ["a", "b", ""];
 const NODES: [&str; 3] = ["n1", "n2", ""];
 
 /// One thing to ask: a verb, what it is about, and a number that each verb reads its own way.
 type Ask = (u8, usize, usize, u32);
 
+/// Mostly pods, which most verbs are about.
 fn some_kind(seed: u32) -> Kind {
-    [Kind::Pod, Kind::ReplicaSet, Kind::Deployment, Kind::Service, Kind::EndpointSlice, Kind::Namespace]
-        [seed as usize % 6]
+    match seed % 12 {
+        0 => Kind::ReplicaSet,
+        1 => Kind::Deployment,
+        2 => Kind::Service,
+        3 => Kind::EndpointSlice,
+        4 => Kind::Namespace,
+        _ => Kind::Pod,
+    }
 }
 
 fn wire(kind: Kind, namespace: &str, name: &str, seed: u32) -> Value {
@@ -26,7 +33,7 @@ fn wire(kind: Kind, namespace: &str, name: &str, seed: u32) -> Value {
     if kind != Kind::Namespace {
         metadata["namespace"] = namespace.into();
     }
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         metadata["finalizers"] = json!(["x/y"]);
     }
     let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
@@ -62,13 +69,13 @@ fn meta_patch(seed: u32) -> MetaPatch {
     let owner = || OwnerReference {
         kind: "ReplicaSet".into(),
         uid: Uid::Uuid(u128::from(seed % 3)),
-        controller: Some(seed % 2 == 0),
+        controller: Some(seed.is_multiple_of(2)),
         ..OwnerReference::default()
     };
     MetaPatch {
-        add_owner: (seed % 3 == 0).then(owner),
-        remove_owners: if seed % 5 == 0 { vec![Uid::Uuid(0)] } else { Vec::new() },
-        add_finalizers: if seed % 7 == 0 { vec!["p/q".into()] } else { Vec::new() },
+        add_owner: (seed.is_multiple_of(3)).then(owner),
+        remove_owners: if seed.is_multiple_of(5) { vec![Uid::Uuid(0)] } else { Vec::new() },
+        add_finalizers: if seed.is_multiple_of(7) { vec!["p/q".into()] } else { Vec::new() },
         remove_finalizers: vec!["x/y".into(), "orphan".into(), "foregroundDeletion".into()],
         labels: vec![("app".into(), Some(format!("app-{}", seed % 4).into()))],
         ..MetaPatch::default()
@@ -83,6 +90,8 @@ fn ask(
 ) -> Response {
     let (kind, namespace, name) = (some_kind(seed), NAMESPACES[namespace], NAMES[name]);
     let key = if kind == Kind::Namespace { Key::new("", name) } else { Key::new(namespace, name) };
+    // The kind took the lower part.
+    let seed = seed / 12;
     match verb {
         0 => server.execute(now, &Request::Create(object(wire(kind, namespace, name, seed)))),
         1 => server.create_document(now, wire(kind, namespace, name, seed)),
@@ -160,12 +169,17 @@ fn listed(view: &View) -> Vec<String> {
     kinds.map(|object| object.to_wire().to_string()).collect()
 }
 
+/// Seldom where nothing can be.
+fn somewhere() -> impl Strategy<Value = usize> {
+    prop_oneof![8 => Just(0usize), 3 => Just(1), 1 => Just(2)]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn any_requests_leave_the_store_in_order(
-        asks in prop::collection::vec((0u8..11, 0usize..3, 0usize..4, any::<u32>()), 1..60),
+        asks in prop::collection::vec((0u8..11, somewhere(), 0usize..3, any::<u32>()), 1..150),
         seed: u64,
     ) {
         let mut server = ApiServer::new(&Streams::new(seed));

@@ -5,6 +5,8 @@
 pub mod controller_ref;
 pub mod deployment;
 pub mod endpoint_slice;
+pub mod garbage_collector;
+pub mod namespace;
 pub mod pod_control;
 pub mod pod_ranking;
 pub mod replica_set;
@@ -17,4 +19,6 @@ mod testing;
 
 pub use deployment::DeploymentController;
 pub use endpoint_slice::EndpointSliceController;
+pub use garbage_collector::GarbageCollector;
+pub use namespace::NamespaceController;
 pub use replica_set::ReplicaSetController;

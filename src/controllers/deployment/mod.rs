@@ -22,7 +22,7 @@ use crate::objects::{
 
 use super::controller_ref;
 use script::{Log, Script};
-use sync::{Read, Sync};
+use sync::{DeploymentSync, Read};
 
 /// Failed syncs in a row after which a Deployment is left alone until its next change.
 const MAX_RETRIES: u32 = 15;
@@ -89,7 +89,7 @@ impl Reconciler for DeploymentController {
 
 /// Runs a sync as far as the answers go.
 fn run(cx: Context<'_>, read: Read, log: Log) -> Step<SyncState> {
-    let mut sync = Sync::new(cx.view, &read, Script::new(log, read.started));
+    let mut sync = DeploymentSync::new(cx.view, &read, Script::new(log, read.started));
     let outcome = sync.run();
     let Step { requests, then } = sync.into_step(outcome);
     let then = match then {

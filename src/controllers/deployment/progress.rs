@@ -6,7 +6,7 @@ use crate::objects::{
 };
 
 use super::script::Flow;
-use super::sync::Sync;
+use super::sync::DeploymentSync;
 use super::util::conditions::{
     self, AVAILABLE, MINIMUM_REPLICAS_AVAILABLE, MINIMUM_REPLICAS_UNAVAILABLE, NEW_REPLICA_SET_AVAILABLE,
     PROGRESS_DEADLINE_EXCEEDED, PROGRESSING, REPLICA_FAILURE, REPLICA_SET_UPDATED, condition, progress_deadline,
@@ -18,7 +18,7 @@ use super::util::sets::ReplicaSets;
 const SOON: SimDuration = SimDuration::from_millis(5);
 const SECOND: SimDuration = SimDuration::from_secs(1);
 
-impl Sync<'_> {
+impl DeploymentSync<'_> {
     /// Reports on a rollout whose ReplicaSets were `sets` before this sync scaled them. If there is nothing new, gives the time after which the
     /// deadline will have passed (upstream `syncRolloutStatus`).
     pub(super) fn sync_rollout_status(&mut self, sets: &ReplicaSets) -> Flow<Option<SimDuration>> {

@@ -4,9 +4,9 @@ use crate::kernel::SimDuration;
 
 use super::scaling::Resize;
 use super::script::Flow;
-use super::sync::Sync;
+use super::sync::DeploymentSync;
 
-impl Sync<'_> {
+impl DeploymentSync<'_> {
     /// One step of a rollout that recreates.
     pub(super) fn recreate(&mut self) -> Flow<Option<SimDuration>> {
         let old: Vec<usize> = self.sets.active_old().map(|(at, _)| at).collect();

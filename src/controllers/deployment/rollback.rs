@@ -7,7 +7,7 @@ use crate::kernel::SimDuration;
 use crate::objects::{Deployment, POD_TEMPLATE_HASH, ReplicaSet};
 
 use super::script::Flow;
-use super::sync::Sync;
+use super::sync::DeploymentSync;
 use super::util::annotations::{ROLLBACK_TO, revision, rolled_back};
 use super::util::sets::ReplicaSets;
 
@@ -15,7 +15,7 @@ const NOT_FOUND: &str = "DeploymentRollbackRevisionNotFound";
 const UNCHANGED: &str = "DeploymentRollbackTemplateUnchanged";
 const DONE: &str = "DeploymentRollback";
 
-impl Sync<'_> {
+impl DeploymentSync<'_> {
     /// Takes template and annotations of a revision (0 = the last but one) and removes the request, whatever came of
     /// it.
     pub(super) fn roll_back(&mut self, to: i64) -> Flow<Option<SimDuration>> {

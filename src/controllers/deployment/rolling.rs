@@ -6,11 +6,11 @@ use crate::objects::{Deployment, DeploymentSpec, DeploymentStrategy, IntOrPercen
 use super::progress::is_complete;
 use super::scaling::Resize;
 use super::script::{Flow, Halt};
-use super::sync::Sync;
+use super::sync::DeploymentSync;
 use super::util::fenceposts::Fenceposts;
 use super::util::sets::ReplicaSets;
 
-impl Sync<'_> {
+impl DeploymentSync<'_> {
     /// One step of a rolling update: at most one kind of scaling.
     pub(super) fn roll(&mut self) -> Flow<Option<SimDuration>> {
         self.ensure_new_replica_set()?;

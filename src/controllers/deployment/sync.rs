@@ -52,7 +52,7 @@ impl Read {
 }
 
 /// One run of a sync.
-pub(super) struct Sync<'a> {
+pub(super) struct DeploymentSync<'a> {
     view: &'a View,
     read: &'a Read,
     pub(super) script: Script,
@@ -63,7 +63,7 @@ pub(super) struct Sync<'a> {
     wrote_deployment: bool,
 }
 
-impl<'a> Sync<'a> {
+impl<'a> DeploymentSync<'a> {
     pub(super) fn new(view: &'a View, read: &'a Read, script: Script) -> Self {
         let deployment = Arc::clone(&read.deployment);
         Self { view, read, script, deployment, sets: ReplicaSets::default(), wrote_deployment: false }

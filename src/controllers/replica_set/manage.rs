@@ -38,8 +38,7 @@ impl Batch {
 
 /// Brings the number of pods to what is asked for. `adopted` are pods that this sync took over, which the view may
 /// not show yet.
-pub(super) fn manage(cx: Context<'_>, set: &Arc<ReplicaSet>, adopted: &[Arc<Pod>]) -> Step<SyncState> {
-    let census = census(cx.view, set, adopted, cx.now);
+pub(super) fn manage(cx: Context<'_>, set: &Arc<ReplicaSet>, census: Census, adopted: &[Arc<Pod>]) -> Step<SyncState> {
     let surplus = i64::from(census.active) - i64::from(set.spec.replicas);
     if surplus == 0 || set.meta.is_deleting() {
         return finish(cx, set, &census, Vec::new(), None);
@@ -48,21 +47,34 @@ pub(super) fn manage(cx: Context<'_>, set: &Arc<ReplicaSet>, adopted: &[Arc<Pod>
     if surplus > 0 { delete(cx, set, census, adopted, count) } else { create(cx, set, census, count) }
 }
 
-/// The pods that a ReplicaSet has, active or terminating.
-fn pods<'a>(view: &'a View, set: &'a ReplicaSet, adopted: &'a [Arc<Pod>]) -> impl Iterator<Item = &'a Arc<Pod>> {
+/// The pods that a ReplicaSet owns, each with whether it selects it.
+fn owned<'a>(
+    view: &'a View,
+    set: &'a ReplicaSet,
+    adopted: &'a [Arc<Pod>],
+) -> impl Iterator<Item = (&'a Arc<Pod>, bool)> {
     let selection = Selection::of(set);
     let shown = move |pod: &Pod| {
         let known = view.pods.get(&pod.key());
         known.is_some_and(|known| known.meta.controller().is_some_and(|owner| owner.uid == set.meta.uid))
     };
-    let owned = view.pods_of(&set.meta.uid).filter(move |pod| selection.includes(pod));
-    owned.chain(adopted.iter().filter(move |pod| !shown(pod)))
+    let unseen = adopted.iter().filter(move |pod| !shown(pod));
+    view.pods_of(&set.meta.uid).chain(unseen).map(move |pod| (pod, selection.includes(pod)))
 }
 
-fn census(view: &View, set: &ReplicaSet, adopted: &[Arc<Pod>], now: WallTime) -> Census {
+/// Counts the pods that a ReplicaSet owns and selects; the others go to `stray`.
+pub(super) fn census(
+    view: &View,
+    set: &ReplicaSet,
+    adopted: &[Arc<Pod>],
+    now: WallTime,
+    mut stray: impl FnMut(&Pod),
+) -> Census {
     let mut census = Census::default();
-    for pod in pods(view, set, adopted) {
-        if pod.is_active() {
+    for (pod, selected) in owned(view, set, adopted) {
+        if !selected {
+            stray(pod);
+        } else if pod.is_active() {
             census.add_active(pod, &set.spec, now);
         } else if pod.is_terminating() {
             census.terminating += 1;
@@ -125,7 +137,8 @@ fn delete(
     adopted: &[Arc<Pod>],
     count: usize,
 ) -> Step<SyncState> {
-    let active: Vec<&Arc<Pod>> = pods(cx.view, set, adopted).filter(|pod| pod.is_active()).collect();
+    let active = owned(cx.view, set, adopted).filter(|(pod, selected)| *selected && pod.is_active());
+    let active: Vec<&Arc<Pod>> = active.map(|(pod, _)| pod).collect();
     let victims = pods_to_delete(cx.view, set, &active, count, cx.now);
     let names = victims.iter().map(|pod| Arc::clone(&pod.meta.name)).collect();
     let requests = victims.iter().map(|pod| delete_pod(pod)).collect();

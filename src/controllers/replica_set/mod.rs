@@ -74,18 +74,23 @@ impl Reconciler for ReplicaSetController {
         if !cx.expectations_met {
             return Step::done();
         }
-        let (claims, requests) = claims(cx.view, set);
-        if requests.is_empty() {
-            return manage::manage(cx, set, &[]);
+        let mut claims = Claims::new(set);
+        let census = manage::census(cx.view, set, &[], cx.now, |pod| claims.add(pod));
+        claims.add_orphans(cx.view);
+        if claims.requests.is_empty() {
+            return manage::manage(cx, set, census, &[]);
         }
-        Step::call(requests, SyncState { set: Arc::clone(set), stage: Stage::Claim(claims) })
+        Step::call(claims.requests, SyncState { set: Arc::clone(set), stage: Stage::Claim(claims.kinds) })
     }
 
     fn resume(&mut self, cx: Context<'_>, _: &Key, state: SyncState, responses: Vec<Response>) -> Step<SyncState> {
         let SyncState { set, stage } = state;
         match stage {
             Stage::Claim(claims) => match claimed(&claims, responses) {
-                Ok(adopted) => manage::manage(cx, &set, &adopted),
+                Ok(adopted) => {
+                    let census = manage::census(cx.view, &set, &adopted, cx.now, |_| {});
+                    manage::manage(cx, &set, census, &adopted)
+                }
                 Err(why) => Step::retry(why),
             },
             Stage::Create(census, batch) => manage::created(cx, set, census, batch, responses),
@@ -94,22 +99,37 @@ impl Reconciler for ReplicaSetController {
     }
 }
 
-/// The pods that this ReplicaSet must adopt or release, and the requests that do so.
-fn claims(view: &View, set: &ReplicaSet) -> (Vec<Claim>, Vec<Request>) {
-    let (mut claims, mut requests) = (Vec::new(), Vec::new());
-    let reference = || controller_ref::controller_reference(Kind::ReplicaSet, &set.meta);
-    let selection = Selection::of(set);
-    let candidates = view.pods_of(&set.meta.uid).chain(view.orphan_pods(&set.meta.namespace));
-    for pod in candidates.filter(|pod| pod.is_active()) {
-        let claim = controller_ref::claim(&set.meta, &pod.meta, selection.includes(pod));
-        match claim {
-            Claim::Adopt => requests.push(controller_ref::adopt(&**pod, reference())),
-            Claim::Release => requests.push(controller_ref::release(&**pod, &set.meta)),
-            Claim::Keep | Claim::Ignore => continue,
-        }
-        claims.push(claim);
+/// The pods that a ReplicaSet must adopt or release.
+struct Claims<'a> {
+    set: &'a ReplicaSet,
+    kinds: Vec<Claim>,
+    requests: Vec<Request>,
+}
+
+impl<'a> Claims<'a> {
+    const fn new(set: &'a ReplicaSet) -> Self {
+        Self { set, kinds: Vec::new(), requests: Vec::new() }
     }
-    (claims, requests)
+
+    /// Releases a pod that it owns but does not select.
+    fn add(&mut self, pod: &Pod) {
+        if pod.is_active() && controller_ref::claim(&self.set.meta, &pod.meta, false) == Claim::Release {
+            self.kinds.push(Claim::Release);
+            self.requests.push(controller_ref::release(pod, &self.set.meta));
+        }
+    }
+
+    /// Adopts the pods that nobody owns and it selects.
+    fn add_orphans(&mut self, view: &View) {
+        let (meta, selector) = (&self.set.meta, &self.set.spec.selector.compiled);
+        for pod in view.orphan_pods(&meta.namespace).filter(|pod| pod.is_active()) {
+            if controller_ref::claim(meta, &pod.meta, selector.matches(&pod.meta.labels)) == Claim::Adopt {
+                self.kinds.push(Claim::Adopt);
+                let reference = controller_ref::controller_reference(Kind::ReplicaSet, meta);
+                self.requests.push(controller_ref::adopt(&**pod, reference));
+            }
+        }
+    }
 }
 
 /// The pods that were adopted.

@@ -30,15 +30,20 @@ impl Census {
     pub fn add_active(&mut self, pod: &Pod, spec: &ReplicaSetSpec, now: WallTime) {
         self.active += 1;
         self.fully_labeled += i32::from(pod.meta.labels.contains_all(&spec.template.labels));
-        if !pod.is_ready() {
+        let Some(ready) = pod.status.conditions.find("Ready") else { return };
+        if ready.status != ConditionStatus::True {
             return;
         }
         self.ready += 1;
-        if pod.is_available(spec.min_ready_seconds, now) {
+        let wait = match ready.last_transition_time {
+            _ if spec.min_ready_seconds == 0 => 0,
+            Some(since) => since.plus_secs(i64::from(spec.min_ready_seconds)).wall().nanos_since(now),
+            None => return,
+        };
+        if wait <= 0 {
             self.available += 1;
-        } else if let Some(since) = pod.ready_since() {
-            let at = since.plus_secs(i64::from(spec.min_ready_seconds)).wall();
-            let wait = SimDuration::from_nanos(at.nanos_since(now).max(0).unsigned_abs());
+        } else {
+            let wait = SimDuration::from_nanos(wait.unsigned_abs());
             self.next_available = Some(self.next_available.map_or(wait, |earlier| earlier.min(wait)));
         }
     }

@@ -7,13 +7,17 @@ pub mod deployment;
 pub mod endpoint_slice;
 pub mod garbage_collector;
 pub mod namespace;
+pub mod node_lifecycle;
 pub mod pod_control;
 pub mod pod_ranking;
 pub mod replica_set;
+pub mod taint_eviction;
 pub mod template_hash;
 
 #[cfg(test)]
 mod test_cluster;
+#[cfg(test)]
+mod test_nodes;
 #[cfg(test)]
 mod testing;
 
@@ -21,4 +25,6 @@ pub use deployment::DeploymentController;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage_collector::GarbageCollector;
 pub use namespace::NamespaceController;
+pub use node_lifecycle::{NodeLifecycleConfig, NodeLifecycleController};
 pub use replica_set::ReplicaSetController;
+pub use taint_eviction::TaintEvictionController;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::SharedList;
 use super::affinity::Affinity;
+use super::cluster::Taint;
 use super::labels::Labels;
 use super::object::WireError;
 use super::resources::Resources;
@@ -174,6 +175,33 @@ pub struct Toleration {
     pub effect: Arc<str>,
     /// How long a `NoExecute` taint is borne; absent = for ever.
     pub toleration_seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// Whether it bears the taint (upstream `Toleration.ToleratesTaint`).
+    ///
+    /// ```
+    /// use seatrial::objects::{Taint, Toleration};
+    /// let gpu = Taint { key: "dedicated".into(), value: "gpu".into(), effect: "NoExecute".into(), time_added: None };
+    /// let any = Toleration { operator: "Exists".into(), ..Toleration::default() };
+    /// assert!(any.tolerates(&gpu));
+    /// assert!(!Toleration { key: "dedicated".into(), ..Toleration::default() }.tolerates(&gpu));
+    /// ```
+    #[must_use]
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        self.bears(&taint.key, &taint.value, &taint.effect)
+    }
+
+    /// Whether it bears a taint with that key, value and effect.
+    #[must_use]
+    pub fn bears(&self, key: &str, value: &str, effect: &str) -> bool {
+        (self.effect.is_empty() || *self.effect == *effect)
+            && (self.key.is_empty() || *self.key == *key)
+            && match &*self.operator {
+                "" | "Equal" => *self.value == *value,
+                operator => operator == "Exists",
+            }
+    }
 }
 
 /// A named gate that holds scheduling back.

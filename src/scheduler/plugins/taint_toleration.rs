@@ -9,17 +9,9 @@ use crate::scheduler::framework::{Code, Hint, Plugin};
 #[derive(Debug)]
 pub(super) struct TaintToleration;
 
-/// Whether one of the tolerations bears a taint (upstream `Toleration.ToleratesTaint`).
+/// Whether one of the tolerations bears a taint.
 pub(super) fn tolerates(tolerations: &[Toleration], key: &str, value: &str, effect: &str) -> bool {
-    tolerations.iter().any(|toleration| {
-        (toleration.effect.is_empty() || *toleration.effect == *effect)
-            && (toleration.key.is_empty() || *toleration.key == *key)
-            && match &*toleration.operator {
-                "" | "Equal" => *toleration.value == *value,
-                "Exists" => true,
-                _ => false,
-            }
-    })
+    tolerations.iter().any(|toleration| toleration.bears(key, value, effect))
 }
 
 fn keeps_off(pod: &Pod, taint: &Taint) -> bool {

@@ -21,7 +21,7 @@ use rustc_hash::FxHashMap;
 
 use crate::api::{
     Change, ChangeType, Context, Enqueue, EventKind, EventSpec, MetaPatch, Part, Reconciler, Request, Response, Step,
-    View,
+    Then, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{
@@ -122,9 +122,10 @@ enum Stage {
 }
 
 impl NodeLifecycleController {
-    /// A controller with other settings than the default ones. Periods shorter than a nanosecond count as one.
+    /// A controller with other settings than the default ones. A monitor period below a millisecond counts as one.
     #[must_use]
-    pub fn new(config: NodeLifecycleConfig) -> Self {
+    pub fn new(mut config: NodeLifecycleConfig) -> Self {
+        config.monitor_period = config.monitor_period.max(SimDuration::from_millis(1));
         Self { config, ..Self::default() }
     }
 
@@ -348,10 +349,9 @@ fn write_no_schedule(cx: Context<'_>, mut writes: Box<TaintWrites>) -> Step<Sync
 fn pod_marked(pod: &Arc<Pod>, responses: Vec<Response>) -> Step<SyncState> {
     match responses.into_iter().next() {
         Some(Err(error)) if error.is_not_found() => Step::done(),
-        Some(Err(error)) => Step {
-            requests: vec![pod_event(pod)],
-            then: crate::api::Then::Retry(format!("unable to mark the pod: {error}")),
-        },
+        Some(Err(error)) => {
+            Step { requests: vec![pod_event(pod)], then: Then::Retry(format!("unable to mark the pod: {error}")) }
+        }
         _ => Step::last(vec![pod_event(pod)]),
     }
 }

@@ -153,7 +153,7 @@ fn nobody_is_evicted_when_every_node_is_lost() {
     nodes.revive("n3");
     nodes.run_until(2009);
     assert_eq!(nodes.taints("n1"), ["unreachable:NoSchedule"]);
-    nodes.run_until(2021);
+    nodes.run_until(2011);
     assert!(nodes.taints("n1").contains(&"unreachable:NoExecute".to_owned()));
     assert!(nodes.taints("n3").is_empty());
     assert_eq!(nodes.taints("n2"), ["unreachable:NoSchedule"]);

@@ -25,13 +25,13 @@ pub struct MaxSurge {
 impl MaxSurge {
     /// The bound of the Deployment's current spec, or of one that was current at the same instant.
     #[must_use]
-    pub const fn of(deployment: Key) -> Self {
+    pub fn of(deployment: Key) -> Self {
         Self::within(deployment, SimDuration::ZERO)
     }
 
     /// The bound of any spec that was current in the last `window`: for control planes with delays.
     #[must_use]
-    pub const fn within(deployment: Key, window: SimDuration) -> Self {
+    pub fn within(deployment: Key, window: SimDuration) -> Self {
         Self { deployment, bounds: Window::new(window), wanted: BTreeMap::new(), window, before: None }
     }
 

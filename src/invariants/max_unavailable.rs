@@ -13,12 +13,14 @@ use super::{Invariant, Violation};
 /// When a Deployment scales a ReplicaSet in, at least `replicas - maxUnavailable` (rounded down) pods stay available.
 ///
 /// Pods that fail, or that somebody else deletes, are not the rollout's doing: they count as available for as long as
-/// the control plane may not know yet.
+/// the control plane may not know yet. Lowering `spec.replicas` in the middle of a rollout is not covered either: upstream
+/// scales all ReplicaSets in proportion then, without a look at how many of their pods are available.
 #[derive(Debug)]
 pub struct MaxUnavailable {
     deployment: Key,
     window: SimDuration,
     bounds: Window<i64>,
+    replicas: Window<i32>,
     /// Available pods that were lost to something else, by instant.
     lost: VecDeque<(SimTime, i64)>,
     before: Option<State>,
@@ -27,14 +29,15 @@ pub struct MaxUnavailable {
 impl MaxUnavailable {
     /// The bound of the Deployment's current spec, or of one that was current at the same instant.
     #[must_use]
-    pub const fn of(deployment: Key) -> Self {
+    pub fn of(deployment: Key) -> Self {
         Self::within(deployment, SimDuration::ZERO)
     }
 
     /// The bound of any spec that was current in the last `window`: for control planes with delays.
     #[must_use]
-    pub const fn within(deployment: Key, window: SimDuration) -> Self {
-        Self { deployment, window, bounds: Window::new(window), lost: VecDeque::new(), before: None }
+    pub fn within(deployment: Key, window: SimDuration) -> Self {
+        let (bounds, replicas) = (Window::new(window), Window::new(window));
+        Self { deployment, window, bounds, replicas, lost: VecDeque::new(), before: None }
     }
 
     /// Splits the pods that ceased to be available since the last check: taken by a scale-in, or lost.
@@ -71,6 +74,7 @@ impl Invariant for MaxUnavailable {
         let now = sim.now();
         let state = State::of(sim, deployment);
         self.bounds.push(now, Bounds::of(deployment).least_available);
+        self.replicas.push(now, deployment.spec.replicas);
         let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
         let (taken, lost) = Self::taken_and_lost(&before, &state);
         if lost > 0 {
@@ -78,7 +82,8 @@ impl Invariant for MaxUnavailable {
         }
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
-        if taken > 0 && available + self.lost_lately(now) < least {
+        let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
+        if taken > 0 && !scaled_in && available + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
                  were scaled in and {available} are left, after {}",

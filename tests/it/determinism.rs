@@ -70,7 +70,7 @@ metadata: {name: luck}
 spec:
   duration: 1m
   profile: ideal
-  nodes: [{name: n, count: 2}]
+  nodes: [{name: node, count: 2}]
   containers:
   - image: "*"
     start: {distribution: lognormal, median: 2s, p99: 9s}

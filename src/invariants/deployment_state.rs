@@ -38,6 +38,8 @@ pub(super) struct SetState {
     pub(super) uid: Uid,
     pub(super) wanted: i64,
     pub(super) active: i64,
+    /// Active pods that are ready, but not for long enough to be available.
+    pub(super) ripening: i64,
     /// Uids of the active pods that are available, ascending.
     pub(super) available: Vec<Uid>,
 }
@@ -56,12 +58,15 @@ impl State {
                 uid: set.meta.uid.clone(),
                 wanted: i64::from(set.spec.replicas),
                 active: 0,
+                ripening: 0,
                 available: Vec::new(),
             };
             for pod in view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()) {
                 state.active += 1;
                 if pod.is_available(deployment.spec.min_ready_seconds, now) {
                     state.available.push(pod.meta.uid.clone());
+                } else if pod.is_ready() {
+                    state.ripening += 1;
                 }
             }
             state.available.sort_unstable();

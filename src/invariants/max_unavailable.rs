@@ -13,7 +13,9 @@ use super::{Invariant, Violation};
 /// When a Deployment scales a ReplicaSet in, at least `replicas - maxUnavailable` (rounded down) pods stay available.
 ///
 /// Pods that fail, or that somebody else deletes, are not the rollout's doing: they count as available for as long as
-/// the control plane may not know yet. Lowering `spec.replicas` in the middle of a rollout is not covered either: upstream
+/// the control plane may not know yet. Nor does the rollout choose the pods: it asks for fewer, and the ReplicaSet cannot tell pods
+/// that are ready from those that have been so for `minReadySeconds`. A ready pod that was spared counts in the place of an
+/// available one that was taken. Lowering `spec.replicas` in the middle of a rollout is not covered either: upstream
 /// scales all ReplicaSets in proportion then, without a look at how many of their pods are available.
 #[derive(Debug)]
 pub struct MaxUnavailable {
@@ -40,9 +42,10 @@ impl MaxUnavailable {
         Self { deployment, window, bounds, replicas, lost: VecDeque::new(), before: None }
     }
 
-    /// Splits the pods that ceased to be available since the last check: taken by a scale-in, or lost.
-    fn taken_and_lost(before: &State, now: &State) -> (i64, i64) {
-        let (mut taken, mut lost) = (0, 0);
+    /// Splits the pods that ceased to be available since the last check: taken by a scale-in, taken in the place of a
+    /// ready pod that was spared, or lost.
+    fn taken_spared_lost(before: &State, now: &State) -> (i64, i64, i64) {
+        let (mut taken, mut spared, mut lost) = (0, 0, 0);
         for old in &before.sets {
             let set = now.set(&old.uid);
             let still = |uid| set.is_some_and(|set| set.available.binary_search(uid).is_ok());
@@ -50,10 +53,12 @@ impl MaxUnavailable {
             let (wanted, active) = set.map_or((0, 0), |set| (set.wanted, set.active));
             // A scale-in removes active pods down to what is wanted; anything else that is gone was lost.
             let scaled_in = if old.active > wanted { (old.active - active.max(wanted)).max(0) } else { 0 };
-            taken += gone.min(scaled_in);
+            let taken_here = gone.min(scaled_in);
+            taken += taken_here;
+            spared += taken_here.min(set.map_or(0, |set| set.ripening));
             lost += gone - gone.min(scaled_in);
         }
-        (taken, lost)
+        (taken, spared, lost)
     }
 
     fn lost_lately(&mut self, now: SimTime) -> i64 {
@@ -76,14 +81,14 @@ impl Invariant for MaxUnavailable {
         self.bounds.push(now, Bounds::of(deployment).least_available);
         self.replicas.push(now, deployment.spec.replicas);
         let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
-        let (taken, lost) = Self::taken_and_lost(&before, &state);
+        let (taken, spared, lost) = Self::taken_spared_lost(&before, &state);
         if lost > 0 {
             self.lost.push_back((now, lost));
         }
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
         let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
-        if taken > 0 && !scaled_in && available + self.lost_lately(now) < least {
+        if taken > 0 && !scaled_in && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
                  were scaled in and {available} are left, after {}",

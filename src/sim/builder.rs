@@ -194,10 +194,17 @@ impl SimulationBuilder {
 
 /// The controllers of kube-controller-manager, with its numbers of concurrent syncs.
 fn built_in() -> Vec<Box<dyn ControllerHost>> {
-    use crate::controllers::{DeploymentController, EndpointSliceController, ReplicaSetController};
+    use crate::controllers::{
+        DeploymentController, EndpointSliceController, GarbageCollector, NamespaceController, NodeLifecycleController,
+        ReplicaSetController, TaintEvictionController,
+    };
     vec![
         Box::new(Host::new(DeploymentController::default(), 5)),
         Box::new(Host::new(ReplicaSetController::default(), 5)),
         Box::new(Host::new(EndpointSliceController::default(), 5)),
+        Box::new(Host::new(GarbageCollector::default(), 20)),
+        Box::new(Host::new(NamespaceController::default(), 10)),
+        Box::new(Host::new(NodeLifecycleController::default(), 8)),
+        Box::new(Host::new(TaintEvictionController::default(), 8)),
     ]
 }

@@ -143,7 +143,7 @@ impl Simulation {
         let mut sim = Self {
             queue: EventQueue::new(),
             background: 0,
-            server: ApiServer::new(&streams),
+            server: ApiServer::starting_at(&streams, parts.epoch),
             log: WatchLog::default(),
             managers: parts.managers.into_iter().enumerate().map(manager).collect(),
             scheduler: SchedulerProcess {
@@ -738,7 +738,9 @@ impl Simulation {
         };
         let reported = node.status.conditions.first().and_then(|condition| condition.last_heartbeat_time);
         let interval = i64::try_from(kubelet::NODE_STATUS_REPORT_INTERVAL.as_nanos()).unwrap_or(i64::MAX);
-        let report_is_due = reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval);
+        // A node that was given up says at once that it is back.
+        let report_is_due = reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval)
+            || !node.status.conditions.is_true("Ready");
         let report = report_is_due.then(|| Request::Update(kubelet::heartbeat(node, now).into(), Part::Status));
         [renewal].into_iter().chain(report).collect()
     }

@@ -23,7 +23,7 @@ pub(crate) fn group_kind(manifest: &Value) -> String {
     }
 }
 
-/// The object as the registry would store it, and what is wrong with it.
+/// The object as the registry would store it, but without its uid, and what is wrong with it.
 pub(crate) fn create(manifest: &Value) -> (Value, Vec<FieldError>) {
     let (kind, api_version) = kind_of(manifest);
     let mut object = manifest.clone();
@@ -31,6 +31,9 @@ pub(crate) fn create(manifest: &Value) -> (Value, Vec<FieldError>) {
     defaults::apply(kind, api_version, &mut object);
     defaults::prepare_for_create(kind, &mut object, &CREATION);
     let errors = validation::validate_create(kind, &object);
+    if let Value::Object(metadata) = &mut object["metadata"] {
+        metadata.remove("uid");
+    }
     (object, errors)
 }
 

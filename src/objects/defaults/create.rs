@@ -56,8 +56,12 @@ const WITHOUT_STATUS: [&str; 15] = [
 
 /// Changes a defaulted object as the registry strategy of its kind does before validating and storing it.
 ///
-/// Name, namespace, uid and creation time are the API server's business, not the strategy's.
+/// The uid is set too: the names and labels of some objects are made of it, and validation compares them. Name,
+/// namespace and creation time are the API server's business.
 pub fn prepare_for_create(kind: &str, object: &mut Value, creation: &Creation<'_>) {
+    if let Some(metadata) = object.ensure_object("metadata") {
+        metadata.set("uid", creation.uid);
+    }
     if WITH_GENERATION.contains(&kind)
         && let Some(metadata) = object.ensure_object("metadata")
     {

@@ -4,6 +4,7 @@
 //! [`prepare_for_create`] and [`prepare_for_update`] are what the registry strategies of the kinds then change
 //! (`pkg/registry/*/strategy.go`). All of them work on the wire form, never fail, and leave values of a wrong type alone.
 
+mod base64;
 mod batch;
 mod create;
 mod image;
@@ -21,6 +22,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub(in crate::objects) use base64::decode as decode_base64;
 pub use create::{Creation, prepare_for_create};
 pub(in crate::objects) use resources::is_pod_level_resource;
 pub use resources::{ResourceAmounts, pod_limits, pod_requests, qos_class};

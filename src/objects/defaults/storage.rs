@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::base64::encode;
 use super::{resources, volumes};
 use crate::objects::wire::WireMut;
 
@@ -41,32 +42,6 @@ pub(super) fn default_secret(secret: &mut Value) {
     let Some(plain) = secret.take_field("stringData") else { return };
     let Some(data) = secret.ensure_object("data") else { return };
     for (key, value) in plain.as_object().into_iter().flatten() {
-        data.set(key, encode_base64(value.as_str().unwrap_or_default().as_bytes()));
-    }
-}
-
-/// Standard base64 with padding.
-fn encode_base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for position in 0..4 {
-            let sextet = (bits >> (18 - 6 * position)) & 0x3f;
-            text.push(if position <= chunk.len() { char::from(ALPHABET[sextet as usize]) } else { '=' });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode_base64;
-
-    #[test]
-    fn base64_pads_the_last_group() {
-        for (plain, encoded) in [("", ""), ("b", "Yg=="), ("bc", "YmM="), ("bcd", "YmNk"), ("bcde", "YmNkZQ==")] {
-            assert_eq!(encode_base64(plain.as_bytes()), encoded);
-        }
+        data.set(key, encode(value.as_str().unwrap_or_default().as_bytes()));
     }
 }

@@ -3,15 +3,21 @@
 //! Objects are expected as [`super::defaults`] leaves them: decoded, defaulted and prepared by the strategy of their
 //! kind. A value of a wrong type counts as absent; finding those is the decoder's business.
 
+mod autoscaling;
+mod batch;
 mod checks;
 mod claims;
 mod cluster;
+mod config;
+mod cron;
 mod endpoints;
 mod error;
 mod labels;
 mod meta;
+mod network;
 mod path;
 mod pod;
+mod policy;
 mod resources;
 mod service;
 mod sources;
@@ -74,6 +80,21 @@ fn create_rules(kind: &str) -> Option<CreateRules> {
         "PersistentVolumeClaim" => {
             |object, errors| claims::validate_claim(object, claims::ClaimOptions::default(), errors)
         }
+        "Job" => |object, errors| batch::validate_job(object, None, errors),
+        "CronJob" => |object, errors| batch::validate_cron_job(object, None, errors),
+        "HorizontalPodAutoscaler" => |object, errors| autoscaling::validate_autoscaler(object, None, errors),
+        "PodDisruptionBudget" => |object, errors| policy::validate_budget(object, None, errors),
+        "PriorityClass" => policy::validate_priority_class,
+        "StorageClass" => policy::validate_storage_class,
+        "ResourceQuota" => policy::validate_quota,
+        "LimitRange" => policy::validate_limit_range,
+        "RuntimeClass" => policy::validate_runtime_class,
+        "ConfigMap" => config::validate_config_map,
+        "Secret" => config::validate_secret,
+        "ServiceAccount" => config::validate_service_account,
+        "Ingress" => |object, errors| network::validate_ingress(object, None, errors),
+        "IngressClass" => |object, errors| network::validate_ingress_class(object, None, errors),
+        "NetworkPolicy" => |object, errors| network::validate_network_policy(object, None, errors),
         _ => return None,
     })
 }
@@ -152,6 +173,24 @@ fn validate_main_update(kind: &str, new: &Value, old: &Value, errors: &mut Error
         "Node" => cluster::validate_node_update(new, old, errors),
         "PersistentVolume" => volumes::validate_volume_update(new, old, errors),
         "PersistentVolumeClaim" => claims::validate_claim_update(new, old, errors),
+        "Job" => batch::validate_job_update(new, old, errors),
+        "CronJob" => batch::validate_cron_job(new, Some(old), errors),
+        "HorizontalPodAutoscaler" => autoscaling::validate_autoscaler(new, Some(old), errors),
+        "PodDisruptionBudget" => policy::validate_budget(new, Some(old), errors),
+        "PriorityClass" => policy::validate_priority_class_update(new, old, errors),
+        "StorageClass" => policy::validate_storage_class_update(new, old, errors),
+        "ResourceQuota" => policy::validate_quota_update(new, old, errors),
+        "LimitRange" => policy::validate_limit_range(new, errors),
+        "RuntimeClass" => policy::validate_runtime_class_update(new, old, errors),
+        "ConfigMap" => config::validate_config_map_update(new, old, errors),
+        "Secret" => config::validate_secret_update(new, old, errors),
+        "ServiceAccount" => {
+            meta::validate_meta_update(new, old, errors);
+            config::validate_service_account(new, errors);
+        }
+        "Ingress" => network::validate_ingress(new, Some(old), errors),
+        "IngressClass" => network::validate_ingress_class(new, Some(old), errors),
+        "NetworkPolicy" => network::validate_network_policy(new, Some(old), errors),
         _ => {}
     }
 }
@@ -162,6 +201,12 @@ fn validate_status_update(kind: &str, new: &Value, old: &Value, errors: &mut Err
         "Service" => service::validate_service_status_update(new, old, errors),
         "Namespace" => cluster::validate_namespace_status_update(new, old, errors),
         "Node" => cluster::validate_node_update(new, old, errors),
+        "Job" => batch::validate_job_status(new, old, errors),
+        "PodDisruptionBudget" => policy::validate_budget_status(new, errors),
+        "ResourceQuota" => {
+            meta::validate_meta_update(new, old, errors);
+            policy::validate_quota_status(new, errors);
+        }
         _ => meta::validate_meta_update(new, old, errors),
     }
 }

@@ -184,3 +184,59 @@ fn finalizers_cannot_be_added_to_what_is_being_deleted() {
     let text = r#"metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"x/a", "x/b"}"#;
     assert_eq!(errors, [text, text]);
 }
+
+#[test]
+fn a_scaling_direction_without_policies_is_no_default() {
+    let spec = |policies: Value| {
+        json!({"spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
+                        "behavior": {"scaleDown": {"policies": policies}}}})
+    };
+    let empty = "spec.behavior.scaleDown.policies: Required value: must specify at least one Policy";
+    check_create("HorizontalPodAutoscaler", "autoscaling/v2", spec(json!([])), &[empty]);
+    check_create("HorizontalPodAutoscaler", "autoscaling/v2", spec(Value::Null), &[]);
+}
+
+#[test]
+fn cron_jobs_are_checked_in_all_their_parts() {
+    let spec = json!({"schedule": "TZ=UTC 0 * * * *", "timeZone": "Nowhere/City", "startingDeadlineSeconds": -1, "jobTemplate": {"spec": {
+        "manualSelector": true, "template": {"spec": {"restartPolicy": "Always", "containers": [{"name": "c", "image": "x"}]}}}}});
+    check_create(
+        "CronJob",
+        "batch/v1",
+        json!({"spec": spec}),
+        &[
+            r#"spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead"#,
+            "spec.startingDeadlineSeconds: Invalid value: -1: must be greater than or equal to 0",
+            r#"spec.timeZone: Invalid value: "Nowhere/City": unknown time zone Nowhere/City"#,
+            r#"spec.jobTemplate.spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#,
+            r#"spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported values: "nil", "false""#,
+        ],
+    );
+}
+
+#[test]
+fn an_immutable_config_map_stays_immutable() {
+    let map = stored("ConfigMap", "v1", json!({"immutable": true, "data": {"a": "b"}}));
+    assert_eq!(update(&map, |new| new["metadata"]["labels"] = json!({"a": "b"})), Vec::<String>::new());
+    let errors = update(&map, |new| {
+        new["immutable"] = json!(false);
+        new["data"]["a"] = json!("c");
+    });
+    assert_eq!(
+        errors,
+        [
+            "immutable: Forbidden: field is immutable when `immutable` is set",
+            "data: Forbidden: field is immutable when `immutable` is set",
+        ]
+    );
+}
+
+#[test]
+fn limits_of_a_range_have_to_be_in_order() {
+    let limit = json!({"type": "Container", "min": {"memory": "2Gi"}, "max": {"memory": "1Gi"}});
+    let errors = validate_create("LimitRange", &stored("LimitRange", "v1", json!({"spec": {"limits": [limit]}})));
+    assert_eq!(
+        texts(&errors)[0],
+        r#"spec.limits[0].min[memory]: Invalid value: "2Gi": min value 2Gi is greater than max value 1Gi"#
+    );
+}

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub(super) use options::PodOptions;
 pub(super) use resize::validate_resize;
-pub(super) use scheduling::{TAINT_EFFECTS, validate_node_selector};
+pub(super) use scheduling::{TAINT_EFFECTS, validate_node_selector, validate_tolerations};
 pub(super) use status::validate_status_update;
 pub(super) use update::{validate_ephemeral_containers_update, validate_pod_update};
 pub(super) use volumes::ONE_SOURCE;

@@ -201,7 +201,12 @@ fn validate_key_list(keys: &[&str], selector: &Value, path: &Path<'_>, errors: &
 }
 
 /// `ValidateTolerations`.
-pub(super) fn validate_tolerations(tolerations: &[Value], options: &PodOptions, path: &Path<'_>, errors: &mut Errors) {
+pub(in crate::objects::validation) fn validate_tolerations(
+    tolerations: &[Value],
+    options: &PodOptions,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) {
     for (index, toleration) in tolerations.iter().enumerate() {
         validate_toleration(toleration, options, &path.index(index), errors);
     }

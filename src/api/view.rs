@@ -314,6 +314,9 @@ impl View {
     fn insert_slice(&mut self, slice: &Arc<EndpointSlice>) {
         let (id, old) = self.endpoint_slices.insert(slice.clone());
         if let Some(old) = old {
+            if old.service() == slice.service() {
+                return;
+            }
             drop_from(&mut self.slices_by_service, service_of(&old), id);
         }
         if let Some(service) = service_of(slice) {

@@ -8,9 +8,12 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde_json::Map;
 
 use crate::api::View;
-use crate::objects::{Endpoint, EndpointConditions, EndpointSlice, Key, Kind, Pod, Selector, Service, TargetRef, Text};
+use crate::objects::{
+    Endpoint, EndpointConditions, EndpointSlice, Key, Kind, Node, Pod, Selector, Service, TargetRef, Text,
+};
 
 use super::blueprint::{AddressType, Blueprint, LastPorts, Ports, in_order};
+use super::placement::Scope;
 
 /// Label of a node with its zone.
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
@@ -20,8 +23,22 @@ pub(super) const fn has_endpoint(pod: &Pod) -> bool {
     !pod.is_terminal() && pod.status.pod_ip.is_some()
 }
 
+/// The text, shared where it can be.
+pub(super) fn shared(text: &Text) -> Arc<str> {
+    match text {
+        Text::Shared(text) => text.clone(),
+        Text::Static(text) => Arc::from(*text),
+    }
+}
+
+/// The zone of a node, if it has one.
+pub(super) fn zone(node: &Node) -> Option<&Arc<str>> {
+    let labels = node.meta.labels.shared();
+    labels.iter().find(|(key, _)| &**key == ZONE_LABEL).map(|(_, zone)| zone).filter(|zone| !zone.is_empty())
+}
+
 /// The pods of a Service that have endpoints, by their ports.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Candidates<'a> {
     pods: Vec<Candidate<'a>>,
     by_name: FxHashMap<&'a str, u32>,
@@ -41,23 +58,73 @@ pub(super) struct Candidate<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn find(view: &'a View, service: &Service, blueprint: &Blueprint, selector: &'a Selector) -> Self {
-        let mut found = Self {
-            pods: Vec::new(),
-            by_name: FxHashMap::default(),
-            groups: IndexSet::default(),
-            missing_nodes: Vec::new(),
-        };
+    pub(super) fn find(
+        view: &'a View,
+        service: &Service,
+        blueprint: &Blueprint,
+        selector: &'a Selector,
+        scope: &Scope,
+        slices: &[&Arc<EndpointSlice>],
+    ) -> Self {
+        let mut found = Self::default();
         let mut last = LastPorts::default();
-        for pod in view.pods_matching(&service.meta.namespace, selector) {
-            let Some(ip) = pod.status.pod_ip.filter(|_| has_endpoint(pod)) else { continue };
-            let group = match &blueprint.ports {
-                Some(ports) => found.group(ports),
-                None => found.group(&last.get(service, pod)),
-            };
-            found.add(view, service, pod, ip, group);
+        let namespace = &service.meta.namespace;
+        match scope {
+            Scope::All => {
+                for pod in view.pods_matching(namespace, selector) {
+                    found.consider(view, service, blueprint, &mut last, pod);
+                }
+            }
+            Scope::Changed(changed, touched) => {
+                let slices = slices.iter().filter(|slice| touched.contains(&slice.meta.name));
+                let behind = slices
+                    .flat_map(|slice| slice.endpoints.iter())
+                    .filter_map(|endpoint| Some(shared(&endpoint.target_ref.as_ref()?.name)));
+                for name in changed.iter().cloned().chain(behind) {
+                    let pod = view.pods.get(&Key { namespace: namespace.clone(), name });
+                    if let Some(pod) =
+                        pod.filter(|pod| selector.matches(&pod.meta.labels) && !found.contains(&pod.meta.name))
+                    {
+                        found.consider(view, service, blueprint, &mut last, pod);
+                    }
+                }
+            }
         }
         found
+    }
+
+    fn consider(
+        &mut self,
+        view: &'a View,
+        service: &Service,
+        blueprint: &Blueprint,
+        last: &mut LastPorts,
+        pod: &'a Arc<Pod>,
+    ) {
+        let Some(ip) = pod.status.pod_ip.filter(|_| has_endpoint(pod)) else { return };
+        let group = match &blueprint.ports {
+            Some(ports) => self.group(ports),
+            None => self.group(&last.get(service, pod)),
+        };
+        self.add(view, service, pod, ip, group);
+    }
+
+    /// Whether the pod has an endpoint.
+    pub(super) fn contains(&self, pod: &str) -> bool {
+        self.by_name.contains_key(pod)
+    }
+
+    /// The slices that the pods are in.
+    pub(super) fn places(&self, slices: &[&Arc<EndpointSlice>]) -> FxHashMap<Arc<str>, Arc<str>> {
+        let mut places = FxHashMap::default();
+        for slice in slices {
+            for target in slice.endpoints.iter().filter_map(|endpoint| endpoint.target_ref.as_ref()) {
+                if let Some(at) = self.by_name.get(&*target.name) {
+                    places.insert(self.get(*at).pod.meta.name.clone(), slice.meta.name.clone());
+                }
+            }
+        }
+        places
     }
 
     fn group(&mut self, ports: &Ports) -> usize {
@@ -76,8 +143,6 @@ impl<'a> Candidates<'a> {
             self.missing_nodes.push((pod.meta.name.clone(), pod.node_name.clone()));
             return;
         }
-        let labels = node.map_or(&[][..], |node| node.meta.labels.shared());
-        let zone = labels.iter().find(|(key, _)| &**key == ZONE_LABEL).map(|(_, zone)| zone);
         let (serving, terminating) = (pod.is_ready(), pod.meta.is_deleting());
         let conditions = EndpointConditions {
             ready: Some(all || (serving && !terminating)),
@@ -91,7 +156,7 @@ impl<'a> Candidates<'a> {
             ip,
             group,
             hostname: in_service.then_some(&pod.spec.hostname),
-            zone: zone.filter(|zone| !zone.is_empty()),
+            zone: node.and_then(|node| zone(node)),
             conditions,
         });
     }

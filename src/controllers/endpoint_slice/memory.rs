@@ -9,6 +9,7 @@ use crate::api::{Request, Step, View};
 use crate::objects::{EndpointSlice, Labels, Object, ObjectMeta, Selector, Service, Timestamp, Uid};
 
 use super::blueprint::Blueprint;
+use super::placement::Placement;
 use super::{Write, Writing, give_back};
 
 /// Generation of a slice whose deletion was requested.
@@ -27,6 +28,7 @@ pub(super) struct Memory {
     service_time: Option<Timestamp>,
     pod_time: Option<Timestamp>,
     generations: IndexMap<Uid, i64, FxBuildHasher>,
+    pub(super) placement: Placement,
     /// While writes are under way: the Service, and the slices that changed since.
     writing: Option<Object>,
     seen: Vec<(Uid, i64)>,
@@ -35,6 +37,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Takes over the selector of the Service.
     pub(super) fn select(&mut self, service: &Service) {
+        self.placement.distrust();
         let labels = service.spec.selector.clone().unwrap_or_default();
         if labels == self.selected {
             return;
@@ -104,6 +107,9 @@ impl Memory {
         failure: Option<String>,
         service: &Arc<Service>,
     ) -> Step<Writing> {
+        if failure.is_some() {
+            self.placement.distrust();
+        }
         if requests.is_empty() {
             return failure.map_or_else(Step::done, |why| give_back(&service.clone().into(), why));
         }
@@ -117,12 +123,14 @@ impl Memory {
     }
 
     /// A slice was written.
-    pub(super) fn wrote(&mut self, slice: &ObjectMeta) {
-        self.generations.insert(slice.uid.clone(), slice.generation);
+    pub(super) fn wrote(&mut self, slice: &EndpointSlice) {
+        self.generations.insert(slice.meta.uid.clone(), slice.meta.generation);
+        self.placement.put(slice);
     }
 
     /// A write failed.
     pub(super) fn failed(&mut self, write: &Write) {
+        self.placement.distrust();
         if let Write::Delete(_, uid) = write {
             self.generations.swap_remove(uid);
         }
@@ -134,6 +142,9 @@ impl Memory {
         for (uid, generation) in std::mem::take(&mut self.seen) {
             surprise |= if generation == GONE { self.saw_deletion_of(&uid) } else { self.is_news(&uid, generation) };
         }
+        if surprise {
+            self.placement.distrust();
+        }
         (self.writing.take(), surprise)
     }
 
@@ -143,7 +154,11 @@ impl Memory {
             self.seen.push((slice.uid.clone(), slice.generation));
             return false;
         }
-        self.is_news(&slice.uid, slice.generation)
+        let news = self.is_news(&slice.uid, slice.generation);
+        if news {
+            self.placement.distrust();
+        }
+        news
     }
 
     /// A slice is gone. Returns whether that needs a sync.
@@ -156,7 +171,11 @@ impl Memory {
     }
 
     fn saw_deletion_of(&mut self, uid: &Uid) -> bool {
-        self.generations.swap_remove(uid).is_some_and(|generation| generation != GONE)
+        let expected = self.generations.swap_remove(uid);
+        if expected != Some(GONE) {
+            self.placement.distrust();
+        }
+        expected.is_some_and(|generation| generation != GONE)
     }
 
     fn is_news(&self, uid: &Uid, generation: i64) -> bool {

@@ -1,7 +1,8 @@
 //! The EndpointSlice controller: which pods stand behind a Service (upstream `pkg/controller/endpointslice` and
 //! `k8s.io/endpointslice`).
 //!
-//! A sync looks at the pods of one Service and at its slices once, and writes only slices that must change. Topology
+//! A sync writes only slices that must change, and looks only at pods that changed since the last one and at their
+//! slices, unless something happened that calls for a look at all. Topology
 //! hints follow `trafficDistribution`; the older annotation `service.kubernetes.io/topology-mode` gives none.
 
 mod blueprint;
@@ -9,6 +10,7 @@ mod candidates;
 mod hints;
 mod memory;
 mod packing;
+mod placement;
 mod services;
 mod triggers;
 
@@ -26,11 +28,12 @@ use crate::api::{
     Request, Response, Step, Then, View,
 };
 use crate::kernel::SimDuration;
-use crate::objects::{EndpointSlice, Key, Kind, Object, Resource, Service, Timestamp, Uid, WallTime};
+use crate::objects::{EndpointSlice, Key, Kind, Node, Object, Resource, Service, Timestamp, Uid, WallTime};
 
 use candidates::Candidates;
 use memory::Memory;
 use packing::Plan;
+use placement::Scope;
 use services::ServiceIndex;
 
 /// Label of a slice that names who manages it.
@@ -58,6 +61,8 @@ const SLICE_CHANGE_DELAY: SimDuration = SimDuration::from_secs(1);
 pub struct EndpointSliceController {
     services: ServiceIndex,
     memories: FxHashMap<Key, Memory>,
+    /// Counts changes of nodes that endpoints may show.
+    nodes: u64,
 }
 
 /// What a sync remembers while its writes are under way.
@@ -102,6 +107,12 @@ impl Reconciler for EndpointSliceController {
                 let old = change.of().and_then(|(old, _)| old);
                 self.slice_changed(change.change_type, old, slice, queue);
             }
+            Object::Node(node) => {
+                let old = change.of::<Node>().and_then(|(old, _)| old);
+                let unchanged = change.change_type == ChangeType::Modified
+                    && old.is_some_and(|old| candidates::zone(old) == candidates::zone(node));
+                self.nodes += u64::from(!unchanged);
+            }
             _ => {}
         }
     }
@@ -120,8 +131,16 @@ impl Reconciler for EndpointSliceController {
         }
         let blueprint = memory.blueprint(service);
         let trigger = memory.take_trigger(service, cx.view);
-        let pods = Candidates::find(cx.view, service, &blueprint, memory.selector());
-        let plan = packing::plan(&blueprint, &slices, &pods);
+        let scope = memory.placement.begin(self.nodes);
+        let selector = memory.selector().clone();
+        let pods = Candidates::find(cx.view, service, &blueprint, &selector, &scope, &slices);
+        let plan = packing::plan(&blueprint, &slices, &pods, &scope);
+        match &scope {
+            Scope::All => memory.placement.replace(pods.places(&slices)),
+            Scope::Changed(names, _) => {
+                names.iter().filter(|pod| !pods.contains(pod)).for_each(|pod| memory.placement.remove(pod));
+            }
+        }
         let failure = pods.failure(service);
         memory.begin(write_down(plan, service, trigger), failure, service)
     }
@@ -131,7 +150,8 @@ impl Reconciler for EndpointSliceController {
         let Some(memory) = self.memories.get_mut(key) else { return Step::done() };
         for (write, response) in writes.iter().zip(responses) {
             match (write, response) {
-                (Write::Create | Write::Update(_), Ok(slice)) => memory.wrote(slice.meta()),
+                (Write::Create | Write::Update(_), Ok(Object::EndpointSlice(slice))) => memory.wrote(&slice),
+                (Write::Create | Write::Update(_), Ok(_)) => memory.failed(write),
                 (Write::Delete(..), Ok(_)) => {}
                 (write, Err(error)) => {
                     memory.failed(write);
@@ -181,6 +201,9 @@ impl EndpointSliceController {
             }
         };
         if let Some(old) = old.filter(|old| old.service() != slice.service()) {
+            for key in [slice, old].into_iter().filter_map(|slice| service_key(slice)) {
+                self.memories.entry(key).and_modify(|memory| memory.placement.distrust());
+            }
             wake(&self.memories, slice);
             wake(&self.memories, old);
             return;
@@ -191,6 +214,9 @@ impl EndpointSliceController {
             ChangeType::Added => is_ours(slice) && memory.saw(&slice.meta),
             ChangeType::Modified => {
                 let taken_over = old.is_some_and(|old| is_ours(old) != is_ours(slice));
+                if taken_over {
+                    memory.placement.distrust();
+                }
                 taken_over || (is_ours(slice) && memory.saw(&slice.meta))
             }
         };

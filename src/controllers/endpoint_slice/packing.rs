@@ -8,6 +8,7 @@ use crate::objects::{Endpoint, EndpointSlice, SharedList};
 use super::MAX_ENDPOINTS_PER_SLICE;
 use super::blueprint::{AddressType, Blueprint, Ports};
 use super::candidates::Candidates;
+use super::placement::Scope;
 
 /// What is written of one address type.
 #[derive(Debug, Default)]
@@ -33,11 +34,16 @@ struct Kept {
 }
 
 /// Plans the writes for all address types of a Service.
-pub(super) fn plan(blueprint: &Blueprint, slices: &[&Arc<EndpointSlice>], pods: &Candidates<'_>) -> Vec<Plan> {
+pub(super) fn plan(
+    blueprint: &Blueprint,
+    slices: &[&Arc<EndpointSlice>],
+    pods: &Candidates<'_>,
+    scope: &Scope,
+) -> Vec<Plan> {
     let supported = |slice: &EndpointSlice| blueprint.address_types.iter().any(|kind| slice.address_type == *kind);
     let mut plans: Vec<Plan> = Vec::with_capacity(blueprint.address_types.len() + 1);
     for kind in &blueprint.address_types {
-        plans.push(Packing::new(blueprint, pods, kind).plan(slices));
+        plans.push(Packing::new(blueprint, pods, scope, kind).plan(slices));
     }
     let unsupported: Vec<_> = slices.iter().filter(|slice| !supported(slice)).map(|slice| (*slice).clone()).collect();
     if !unsupported.is_empty() {
@@ -50,6 +56,7 @@ pub(super) fn plan(blueprint: &Blueprint, slices: &[&Arc<EndpointSlice>], pods: 
 struct Packing<'a, 'v> {
     blueprint: &'a Blueprint,
     pods: &'a Candidates<'v>,
+    scope: &'a Scope,
     address_type: AddressType,
     placed: Vec<bool>,
     kept: Vec<Kept>,
@@ -57,9 +64,9 @@ struct Packing<'a, 'v> {
 }
 
 impl<'a, 'v> Packing<'a, 'v> {
-    fn new(blueprint: &'a Blueprint, pods: &'a Candidates<'v>, address_type: AddressType) -> Self {
+    fn new(blueprint: &'a Blueprint, pods: &'a Candidates<'v>, scope: &'a Scope, address_type: AddressType) -> Self {
         let placed = vec![false; pods.len()];
-        Self { blueprint, pods, address_type, placed, kept: Vec::new(), plan: Plan::default() }
+        Self { blueprint, pods, scope, address_type, placed, kept: Vec::new(), plan: Plan::default() }
     }
 
     fn plan(mut self, slices: &[&'a Arc<EndpointSlice>]) -> Plan {
@@ -72,6 +79,7 @@ impl<'a, 'v> Packing<'a, 'v> {
             match self.pods.group_of(slice) {
                 _ if !self.blueprint.owns(slice) => foreign.push((*slice).clone()),
                 Some(group) => by_group[group].push(slice),
+                None if self.is_fine(slice) => {}
                 None => unwanted.push((*slice).clone()),
             }
         }
@@ -107,6 +115,10 @@ impl<'a, 'v> Packing<'a, 'v> {
     ) {
         let (mut drafts, mut unchanged) = (Vec::new(), Vec::new());
         for slice in slices {
+            if self.is_fine(slice) {
+                unchanged.push(slice);
+                continue;
+            }
             match self.revise(slice, group) {
                 Revision::Unchanged => unchanged.push(slice),
                 Revision::Empty => self.plan.delete.push(slice.clone()),
@@ -130,6 +142,14 @@ impl<'a, 'v> Packing<'a, 'v> {
         }
         self.plan.update.extend(drafts.into_iter().map(Draft::finish));
         all_unchanged.append(&mut unchanged);
+    }
+
+    /// Whether a slice is known to be right as it is. An empty one is, at best, a placeholder.
+    fn is_fine(&self, slice: &EndpointSlice) -> bool {
+        match self.scope {
+            Scope::All => false,
+            Scope::Changed(_, touched) => !slice.endpoints.is_empty() && !touched.contains(&slice.meta.name),
+        }
     }
 
     fn new_slice(&self, group: usize) -> EndpointSlice {
@@ -180,8 +200,10 @@ impl<'a, 'v> Packing<'a, 'v> {
 
     fn hint(&mut self, unchanged: &[&Arc<EndpointSlice>]) {
         let hints = self.blueprint.hints;
-        let wrong = unchanged.iter().filter(|slice| slice.endpoints.iter().any(|endpoint| hints.are_wrong(endpoint)));
-        self.plan.update.extend(wrong.map(|slice| EndpointSlice::clone(slice)));
+        let looked_at = unchanged.iter().filter(|slice| !self.is_fine(slice));
+        let wrong = looked_at.filter(|slice| slice.endpoints.iter().any(|endpoint| hints.are_wrong(endpoint)));
+        let wrong: Vec<EndpointSlice> = wrong.map(|slice| EndpointSlice::clone(slice)).collect();
+        self.plan.update.extend(wrong);
         for slice in self.plan.create.iter_mut().chain(&mut self.plan.update) {
             if slice.endpoints.iter().any(|endpoint| hints.are_wrong(endpoint)) {
                 let mut endpoints = slice.endpoints.to_vec();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::tests::{Cluster, cluster, key, pod, service, set_ready, slices, start};
+use super::tests::{Cluster, cluster, key, pod, restart, service, set_ready, slices, start};
 use super::{MAX_ENDPOINTS_PER_SLICE, candidates::has_endpoint};
 use crate::api::DeleteOptions;
 use crate::objects::{Kind, PodPhase};
@@ -164,6 +164,8 @@ proptest! {
         let writes = cluster.writes.len();
         cluster.sync_now(&key("web"));
         prop_assert_eq!(cluster.writes.len(), writes, "a sync without a change writes nothing");
+        restart(&mut cluster);
+        prop_assert_eq!(cluster.writes.len(), writes, "a look at everything finds nothing else");
     }
 
     #[test]

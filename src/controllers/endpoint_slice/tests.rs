@@ -577,6 +577,20 @@ fn a_nodes_new_zone_shows_with_the_next_sync() {
 }
 
 #[test]
+fn a_pod_that_ends_without_losing_readiness_leaves_with_the_next_sync() {
+    let mut cluster = cluster();
+    web(&mut cluster);
+    ready(&mut cluster, 3);
+    cluster.run();
+    cluster.change_pod(&key("web-0"), |pod| pod.status.phase = PodPhase::Failed);
+    assert_eq!(cluster.run(), 0, "the phase alone wakes nothing");
+    let now = cluster.now.timestamp();
+    cluster.change_pod(&key("web-2"), |pod| set_ready(pod, false, now));
+    cluster.run();
+    assert_eq!(endpoints(&cluster, "web"), ["web-1 t/t/f", "web-2 f/f/f"]);
+}
+
+#[test]
 fn a_refused_write_is_reported_and_repeated() {
     let mut cluster = cluster();
     cluster.refuse = Some("create EndpointSlice");
@@ -635,14 +649,19 @@ fn a_restarted_controller_rewrites_nothing() {
     ready(&mut cluster, 120);
     cluster.run();
     let writes = cluster.writes.len();
-    cluster.controller = EndpointSliceController::default();
-    for kind in [Kind::Pod, Kind::EndpointSlice, Kind::Service] {
-        for object in cluster.store.list(kind) {
-            replay(&mut cluster, object);
-        }
-    }
+    restart(&mut cluster);
     cluster.run_for(5);
     assert_eq!(cluster.writes.len(), writes);
+}
+
+/// A controller that remembers nothing looks at everything.
+pub(super) fn restart(cluster: &mut Cluster) {
+    cluster.controller = EndpointSliceController::default();
+    for kind in [Kind::Node, Kind::Pod, Kind::EndpointSlice, Kind::Service] {
+        for object in cluster.store.list(kind) {
+            replay(cluster, object);
+        }
+    }
 }
 
 fn replay(cluster: &mut Cluster, object: Object) {

@@ -6,50 +6,63 @@ use crate::objects::Pod;
 use super::EndpointSliceController;
 use super::candidates::has_endpoint;
 
+/// What a pod's change means to the Services that select it.
+struct Effect {
+    /// It became ready, or ceased to be, later than was known.
+    later: bool,
+    /// It calls for a sync.
+    changed: bool,
+    /// The next sync must look at the pod.
+    differs: bool,
+}
+
 impl EndpointSliceController {
     /// A pod is new (`old` is absent), changed, or gone (`new` is absent).
     pub(super) fn pod_changed(&mut self, old: Option<&Pod>, new: Option<&Pod>, queue: &mut Enqueue) {
         let matters = [old, new].into_iter().flatten().any(has_endpoint);
-        let relabelled = match (old, new) {
-            (Some(old), Some(new)) => old.meta.labels != new.meta.labels,
-            _ => false,
-        };
-        let changed = match (old, new) {
-            (Some(old), Some(new)) => endpoint_changed(old, new),
-            _ => true,
+        let (changed, relabelled, differs) = match (old, new) {
+            (Some(old), Some(new)) => {
+                (endpoint_changed(old, new), old.meta.labels != new.meta.labels, differs(old, new))
+            }
+            _ => (true, false, true),
         };
         let later = became_ready_later(old, new);
-        if !later && !(matters && (changed || relabelled)) {
+        if !later && !(matters && (changed || relabelled || differs)) {
             return;
         }
+        let pod = Effect { later, changed: matters && changed, differs: matters && (changed || relabelled || differs) };
         if let Some(new) = new {
-            self.wake_selecting(new, old.filter(|_| relabelled), (later, matters && changed), queue);
+            self.tell_selecting(new, old.filter(|_| relabelled), &pod, queue);
         }
         if let Some(old) = old.filter(|_| new.is_none() || relabelled) {
-            self.wake_left(old, new, matters, queue);
+            self.tell_left(old, new, &pod, queue);
         }
     }
 
     /// Services that select the pod now. After a change of labels alone, those that selected it before are not woken.
-    fn wake_selecting(&mut self, pod: &Pod, before: Option<&Pod>, (later, changed): (bool, bool), queue: &mut Enqueue) {
+    fn tell_selecting(&mut self, pod: &Pod, before: Option<&Pod>, effect: &Effect, queue: &mut Enqueue) {
         for key in self.services.selecting(&pod.meta.namespace, &pod.meta.labels) {
             let Some(memory) = self.memories.get_mut(key) else { continue };
             let joins = before.is_some_and(|before| !memory.selector().matches(&before.meta.labels));
-            if later || joins {
+            if effect.differs {
+                memory.placement.touch(pod);
+            }
+            if effect.later || joins {
                 memory.note(pod.ready_since());
             }
-            if changed || (joins && has_endpoint(pod)) {
+            if effect.changed || (joins && has_endpoint(pod)) {
                 queue.add(key.clone());
             }
         }
     }
 
     /// Services that selected the pod before and do not now.
-    fn wake_left(&mut self, old: &Pod, new: Option<&Pod>, matters: bool, queue: &mut Enqueue) {
+    fn tell_left(&mut self, old: &Pod, new: Option<&Pod>, effect: &Effect, queue: &mut Enqueue) {
         for key in self.services.selecting(&old.meta.namespace, &old.meta.labels) {
             let Some(memory) = self.memories.get_mut(key) else { continue };
             let stays = new.is_some_and(|new| memory.selector().matches(&new.meta.labels));
-            if matters && !stays {
+            if effect.differs && !stays {
+                memory.placement.touch(old);
                 queue.add(key.clone());
             }
         }
@@ -63,6 +76,14 @@ fn endpoint_changed(old: &Pod, new: &Pod) -> bool {
         || new.meta.is_deleting()
         || old.is_ready() != new.is_ready()
         || old.status.pod_ip != new.status.pod_ip
+}
+
+/// Whether an endpoint may differ in the end, also where that calls for no sync.
+fn differs(old: &Pod, new: &Pod) -> bool {
+    has_endpoint(old) != has_endpoint(new)
+        || old.node_name != new.node_name
+        || old.meta.uid != new.meta.uid
+        || !std::sync::Arc::ptr_eq(&old.spec, &new.spec)
 }
 
 fn became_ready_later(old: Option<&Pod>, new: Option<&Pod>) -> bool {

@@ -122,7 +122,7 @@ impl<'a, 'v> Packing<'a, 'v> {
             match self.revise(slice, group) {
                 Revision::Unchanged => unchanged.push(slice),
                 Revision::Empty => self.plan.delete.push(slice.clone()),
-                Revision::Draft(draft) => drafts.push(draft),
+                Revision::Draft(draft) => drafts.push(*draft),
             }
         }
         let placed = &self.placed;
@@ -184,7 +184,7 @@ impl<'a, 'v> Packing<'a, 'v> {
         let mut draft = Draft::without_endpoints(slice);
         draft.endpoints = self.kept.iter().map(endpoint).collect();
         draft.slice.meta.labels = self.blueprint.labels().clone();
-        Revision::Draft(draft)
+        Revision::Draft(Box::new(draft))
     }
 
     /// Sees to it that one slice is there when there are no endpoints.
@@ -232,7 +232,7 @@ impl<'a, 'v> Packing<'a, 'v> {
 enum Revision {
     Unchanged,
     Empty,
-    Draft(Draft),
+    Draft(Box<Draft>),
 }
 
 impl Draft {

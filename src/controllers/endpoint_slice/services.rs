@@ -10,9 +10,12 @@ use crate::objects::{Key, Labels, Service};
 /// at Services that could select it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServiceIndex {
-    by_pair: FxHashMap<Arc<str>, FxHashMap<(Arc<str>, Arc<str>), Vec<Entry>>>,
+    by_namespace: FxHashMap<Arc<str>, ByPair>,
     selectors: FxHashMap<Key, Labels>,
 }
+
+/// Services by the first pair of their selectors.
+type ByPair = FxHashMap<(Arc<str>, Arc<str>), Vec<Entry>>;
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -29,7 +32,7 @@ impl ServiceIndex {
     pub(super) fn insert(&mut self, key: Key, service: &Service) {
         let Some(selector) = &service.spec.selector else { return };
         let Some(pair) = selector.shared().first() else { return };
-        let namespace = self.by_pair.entry(key.namespace.clone()).or_default();
+        let namespace = self.by_namespace.entry(key.namespace.clone()).or_default();
         namespace.entry(pair.clone()).or_default().push(Entry { key: key.clone(), selector: selector.clone() });
         self.selectors.insert(key, selector.clone());
     }
@@ -37,7 +40,7 @@ impl ServiceIndex {
     pub(super) fn remove(&mut self, key: &Key) {
         let Some(selector) = self.selectors.remove(key) else { return };
         let Some(pair) = selector.shared().first() else { return };
-        let Some(namespace) = self.by_pair.get_mut(&key.namespace) else { return };
+        let Some(namespace) = self.by_namespace.get_mut(&key.namespace) else { return };
         if let Some(entries) = namespace.get_mut(pair) {
             entries.retain(|entry| entry.key != *key);
             if entries.is_empty() {
@@ -45,13 +48,13 @@ impl ServiceIndex {
             }
         }
         if namespace.is_empty() {
-            self.by_pair.remove(&key.namespace);
+            self.by_namespace.remove(&key.namespace);
         }
     }
 
     /// Services of a namespace that select a pod with these labels.
     pub(super) fn selecting<'a>(&'a self, namespace: &str, labels: &'a Labels) -> impl Iterator<Item = &'a Key> {
-        let by_pair = self.by_pair.get(namespace);
+        let by_pair = self.by_namespace.get(namespace);
         let entries = labels.shared().iter().filter_map(move |pair| by_pair?.get(pair)).flatten();
         entries.filter(|entry| labels.contains_all(&entry.selector)).map(|entry| &entry.key)
     }

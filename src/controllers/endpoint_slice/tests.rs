@@ -287,11 +287,11 @@ fn named_ports_are_looked_up_in_each_pod() {
         start(&mut cluster, &format!("p-{at}"), &format!("10.1.0.{}", at + 1));
     }
     cluster.run();
-    let mut found: Vec<(Vec<(String, i32)>, Vec<String>)> = Vec::new();
+    let mut found = Vec::new();
     for slice in slices(&cluster, "web") {
         let ports = slice.ports.iter().map(|port| (port.name.clone().unwrap().to_string(), port.port.unwrap()));
         let pods = slice.endpoints.iter().map(|endpoint| endpoint.target_ref.as_ref().unwrap().name.to_string());
-        found.push((ports.collect(), pods.collect()));
+        found.push((ports.collect::<Vec<(String, i32)>>(), pods.collect::<Vec<String>>()));
     }
     let http = |number| ("http".to_owned(), number);
     let expected = vec![
@@ -588,6 +588,18 @@ fn a_pod_that_ends_without_losing_readiness_leaves_with_the_next_sync() {
     cluster.change_pod(&key("web-2"), |pod| set_ready(pod, false, now));
     cluster.run();
     assert_eq!(endpoints(&cluster, "web"), ["web-1 t/t/f", "web-2 f/f/f"]);
+}
+
+#[test]
+fn without_ports_the_placeholder_stays_where_new_slices_are_full() {
+    let mut cluster = cluster();
+    service(&mut cluster, "web", json!({"selector": {"app": "web"}, "clusterIP": "None", "ipFamilies": ["IPv4"]}));
+    cluster.run();
+    ready(&mut cluster, 200);
+    cluster.run();
+    assert_eq!(lengths(&cluster, "web"), [0, 100, 100], "it has the same ports, none, and is not needed");
+    more(&mut cluster, 200, 201);
+    assert_eq!(lengths(&cluster, "web"), [1, 100, 100]);
 }
 
 #[test]

@@ -69,8 +69,6 @@ fn actual(cluster: &Cluster) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
-
     #[test]
     fn one_deletion_after_the_other_leaves_what_the_rules_say(
         acts in prop::collection::vec(prop_oneof![3 => create(), 1 => (any::<prop::sample::Index>(), policy()).prop_map(|(at, policy)| Act::Delete(at, policy))], 1..60)

@@ -103,7 +103,7 @@ fn an_object_made_for_an_owner_that_does_not_exist_is_deleted() {
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": set.meta().uid}),
         json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "other", "uid": set.meta().uid}),
     ] {
-        let thing = cluster.apply(thing("a", &[wrong.clone()]));
+        let thing = cluster.apply(thing("a", std::slice::from_ref(&wrong)));
         cluster.run();
         assert!(!exists(&cluster, &thing), "{wrong}");
     }
@@ -395,7 +395,7 @@ fn the_graph_holds_no_more_than_what_lives() {
         for at in 0..20 {
             cluster.apply(thing(&format!("leaf-{at}"), &[owned_by(&top, Some(true))]));
         }
-        let stray = cluster.apply(thing("stray", &[missing.clone()]));
+        let stray = cluster.apply(thing("stray", std::slice::from_ref(&missing)));
         delete(&mut cluster, &top, if round % 2 == 0 { Propagation::Background } else { Propagation::Foreground });
         delete(&mut cluster, &stray, Propagation::Background);
         cluster.run();

@@ -11,6 +11,7 @@
 
 mod args;
 mod case;
+mod decoding;
 mod known;
 mod manifest;
 mod manifest_defaulting;

@@ -3,6 +3,7 @@
 pub(crate) mod command;
 mod judge;
 mod scenario;
+mod scope;
 
 use seatrial::scenario::{RunOptions, Scenario};
 use seatrial::sim::RecordMode;
@@ -10,25 +11,11 @@ use serde_json::Value;
 
 use crate::case::{Miss, Outcome};
 
-/// What is not simulated yet, by the beginning of a recording's name (after `fuzz-`).
-/// `SEATRIAL_CONFORMANCE_ALL=1` tries these recordings all the same.
-const NOT_SIMULATED_YET: &[(&str, &str)] = &[
-    ("cron-", "CronJobs"),
-    ("ds-", "DaemonSets"),
-    ("job-", "Jobs"),
-    ("node-", "failing nodes"),
-    ("pdb-", "disruption budgets"),
-    ("pv-", "volumes"),
-    ("sched-", "the whole of scheduling"),
-    ("sts-", "StatefulSets"),
-    ("taint-", "evictions by taint"),
-];
-
 /// Runs a recording's scenario and judges the run.
 pub(crate) fn check(recording: &Value) -> Outcome {
     let name = recording["scenario"]["name"].as_str().ok_or_else(|| "no scenario.name".to_owned())?;
-    if let Some(what) = not_simulated_yet(name) {
-        return Err(Miss::Skipped(format!("{what} not simulated yet; SEATRIAL_CONFORMANCE_ALL=1 tries them")));
+    if let Some(what) = scope::missing(&recording["scenario"]).filter(|_| !all_are_tried()) {
+        return Err(Miss::Skipped(format!("{what} not simulated yet")));
     }
     let run = judge::of_log(run(name, &scenario::of_recording(recording)?)?);
     let verdict = judge::judge(recording, &run);
@@ -39,12 +26,9 @@ pub(crate) fn check(recording: &Value) -> Outcome {
     Err(Miss::Differs(verdict.total() + &lines.concat()))
 }
 
-fn not_simulated_yet(name: &str) -> Option<&'static str> {
-    if std::env::var_os("SEATRIAL_CONFORMANCE_ALL").is_some_and(|all| all == "1") {
-        return None;
-    }
-    let area = name.strip_prefix("fuzz-").unwrap_or(name);
-    NOT_SIMULATED_YET.iter().find(|(prefix, _)| area.starts_with(prefix)).map(|&(_, what)| what)
+/// `SEATRIAL_CONFORMANCE_ALL=1` also runs recordings that show what is not simulated yet.
+fn all_are_tried() -> bool {
+    std::env::var_os("SEATRIAL_CONFORMANCE_ALL").is_some_and(|all| all == "1")
 }
 
 /// Runs a scenario file; the records of its watch-event log.

@@ -6,7 +6,8 @@ use crate::sim::Simulation;
 use super::Violation;
 
 /// In a settled cluster every ReplicaSet has exactly `spec.replicas` active pods, its status says so, and the
-/// ReplicaSets of a Deployment that is not paused add up to its replicas.
+/// ReplicaSets of a Deployment that is not paused add up to its replicas. A rollout that got stuck is left out: one
+/// with new pods that are not available keeps the old ones, up to `maxSurge` more than its replicas.
 #[must_use]
 pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
     let view = sim.view();
@@ -24,7 +25,9 @@ pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
     for deployment in view.deployments.iter().filter(|d| !d.meta.is_deleting() && !d.spec.paused) {
         let total: i64 = view.replica_sets_of(&deployment.meta.uid).map(|set| i64::from(set.spec.replicas)).sum();
         let wanted = i64::from(deployment.spec.replicas);
-        let complete = deployment.status.updated_replicas == deployment.spec.replicas;
+        let status = &deployment.status;
+        let complete =
+            status.updated_replicas == deployment.spec.replicas && status.available_replicas == status.replicas;
         if complete && total != wanted {
             let key = deployment.key();
             violations.push(broken(format!("Deployment {key} wants {wanted} pods, its ReplicaSets ask for {total}")));

@@ -101,6 +101,8 @@ pub(super) struct Kubelets {
 pub(super) struct NodeProcess {
     pub(super) kubelet: Kubelet,
     pub(super) epoch: u32,
+    /// When the last of its reports arrives. They arrive in the order in which they were sent.
+    reported: SimTime,
 }
 
 /// Who records Events: one recorder a process, as each has its own memory of what it said before.
@@ -675,11 +677,13 @@ impl Simulation {
         }
         if !effects.requests.is_empty() {
             let requests = std::mem::take(&mut effects.requests);
-            let delay = self.delays.write.sample(&mut self.kubelets.writes);
-            if delay.is_zero() {
+            let arrival = at + self.delays.write.sample(&mut self.kubelets.writes);
+            let reported = &mut self.kubelets.nodes[node as usize].reported;
+            *reported = arrival.max(*reported);
+            if *reported == at {
                 self.report(requests);
             } else {
-                self.queue.push(at + delay, rank::KUBELET, Event::Report { requests });
+                self.queue.push(*reported, rank::KUBELET, Event::Report { requests });
             }
         }
         self.kubelets.effects = effects;
@@ -756,11 +760,12 @@ impl Simulation {
         match place {
             Some(place) => {
                 let process = &mut self.kubelets.nodes[place as usize];
-                *process = NodeProcess { kubelet, epoch: process.epoch + 1 };
+                process.kubelet = kubelet;
+                process.epoch += 1;
             }
             None => {
                 self.kubelets.by_name.insert(name, number);
-                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0 });
+                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO });
             }
         }
         self.start_heartbeat(number);

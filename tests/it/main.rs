@@ -2,6 +2,7 @@
 
 mod determinism;
 mod recordings;
+mod reports;
 mod rollouts;
 mod scenarios;
 mod tidy;

@@ -8,13 +8,15 @@ use super::{ApiServer, priority};
 use crate::api::{ApiError, View};
 use crate::objects::{
     Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
-    PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Typed, WallTime,
+    PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
 pub(super) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 /// Finalizer of the content of a namespace.
 const NAMESPACE_CONTENT: &str = "kubernetes";
+/// Taint of a node that has just joined.
+const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// An object as the store holds it, and the strategy of its kind.
 pub(super) trait Stored: Clone + PartialEq {
@@ -209,6 +211,15 @@ stored!(Namespace, namespaces, {
 
 stored!(Node, nodes, {
     fn prepare_for_create(&mut self, _now: WallTime) {}
+    /// Admission plugin `TaintNodesByCondition`: no pods before the node lifecycle controller saw the node Ready.
+    fn admit(&mut self, _server: &mut ApiServer) -> Result<(), ApiError> {
+        let is_set = |taint: &Taint| &*taint.key == NOT_READY && &*taint.effect == "NoSchedule";
+        if !self.spec.taints.iter().any(is_set) {
+            let taint = Taint { key: NOT_READY.into(), effect: "NoSchedule".into(), ..Taint::default() };
+            self.spec.taints = self.spec.taints.iter().cloned().chain([taint]).collect();
+        }
+        Ok(())
+    }
     fn prepare_for_update(&mut self, old: &Self) {
         self.status = old.status.clone();
     }

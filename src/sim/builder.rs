@@ -186,6 +186,8 @@ impl SimulationBuilder {
         });
         for node in &self.nodes {
             sim.add_node(node)?;
+            // They have been Ready for long: without the taint of a node that has just joined.
+            sim.taint(&node.name, &serde_json::json!(node.taints))?;
         }
         sim.recording = Recording::new(self.record);
         Ok(sim)

@@ -33,6 +33,21 @@ fn the_server_gives_uid_version_time_and_generation() {
 }
 
 #[test]
+fn a_new_node_is_tainted_until_it_was_seen_ready() {
+    let mut server = server();
+    let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+    let gpu = json!({"key": "gpu", "value": "yes", "effect": "NoSchedule"});
+    for (name, given, expected) in [
+        ("n1", json!([]), json!([taint])),
+        ("n2", json!([gpu]), json!([gpu, taint])),
+        ("n3", json!([taint, gpu]), json!([taint, gpu])),
+    ] {
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": given}});
+        assert_eq!(server.make(object(node)).to_wire()["spec"]["taints"], expected, "{name}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_names_and_uids_and_another_seed_others() {
     let made = |seed| {
         let mut server = ApiServer::new(&Streams::new(seed));

@@ -5,10 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::kernel::SimDuration;
+use crate::scenario::DEFAULT_MAX_EVENTS;
 
-/// Replay what Kubernetes 1.36 would do: rollouts, faults, promises. In milliseconds, the same every time.
+/// Replays what a Kubernetes 1.36 cluster would do: rollouts, failing nodes and images, promises kept or broken. In
+/// milliseconds, and the same every time.
 #[derive(Debug, Parser)]
-#[command(name = "seatrial", version, about)]
+#[command(
+    name = "seatrial",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  seatrial run scenarios/rolling-update-node-loss.yaml\n  \
+                  seatrial get pods -o wide --at 1m30s -f scenarios/rolling-update-node-loss.yaml\n  \
+                  seatrial check my-manifests/*.yaml"
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -16,37 +25,41 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a scenario and say what happened
-    #[command(
-        after_help = "Exit codes: 0 every expectation held, 1 one failed, 2 the input is wrong, 3 an internal error"
-    )]
+    /// Run a scenario and tell what happened
+    #[command(after_help = "Exit codes: 0 every expectation held, 1 one failed or the run could not end, 2 the input \
+                            is wrong, 3 an internal error")]
     Run(RunArguments),
-    /// Check manifests as the API server would
+    /// Check manifests and scenarios as the API server would
+    #[command(after_help = "Exit codes: 0 all are valid, 2 one is not, 3 an internal error")]
     Check(CheckArguments),
-    /// Show objects at an instant of a scenario
+    /// Show objects at an instant of a scenario, as kubectl does
+    #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
+                            internal error")]
     Get(GetArguments),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// The scenario file
+    /// The scenario file; - is standard input
     pub(super) scenario: PathBuf,
     /// Another seed than the scenario's
     #[arg(long)]
     pub(super) seed: Option<u64>,
-    /// Write every change as a Kubernetes watch event, one JSON object a line; - is standard output
+    /// Write every change as a Kubernetes watch event, one JSON object a line; - is standard output, and nothing else
+    /// is written there
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
-    /// How to tell what happened
-    #[arg(short, long, value_enum, default_value_t = RunOutput::Text)]
+    /// How to tell what happened: text for people, json for programs
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
     pub(super) output: RunOutput,
+    /// Stop after that many events of the simulation
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_EVENTS)]
+    pub(super) max_events: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum RunOutput {
-    /// For people
     Text,
-    /// For programs
     Json,
 }
 
@@ -59,14 +72,14 @@ pub(super) struct CheckArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct GetArguments {
-    /// Kind, or kind/name: pods, deploy/web, rs, svc, nodes, events, …
+    /// Kind, or kind/name: pods, deploy/web, rs, svc, endpointslices, nodes, events, …
     pub(super) resource: String,
     /// Name
     pub(super) name: Option<String>,
-    /// The scenario file
+    /// The scenario file; - is standard input
     #[arg(short, long = "file", value_name = "SCENARIO")]
     pub(super) file: PathBuf,
-    /// Virtual time to look at; default: the scenario's end
+    /// Virtual time to look at, such as 1m30s; default: the scenario's end
     #[arg(long, value_name = "TIME")]
     pub(super) at: Option<SimDuration>,
     /// Another seed than the scenario's

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use crate::objects::reader::Span;
 use crate::scenario::{Problem, ScenarioError};
@@ -24,13 +24,11 @@ pub(super) fn scenario(error: &ScenarioError) -> io::Result<()> {
 
 /// A problem as rustc would show it.
 fn render(problem: &Problem) -> String {
-    let title = if problem.path.is_empty() || problem.message.starts_with(&problem.path) {
-        problem.message.clone()
-    } else {
-        format!("{}: {}", problem.path, problem.message)
-    };
+    let title = problem.title();
+    let help = problem.help.as_deref().map(|help| Level::HELP.message(help));
     let Some(span) = problem.span else {
-        return format!("error: {title}\n --> {}", problem.source);
+        let group = Level::ERROR.primary_title(title.as_str()).element(Origin::path(&*problem.source)).elements(help);
+        return Renderer::styled().render(&[group]);
     };
     let text = &*problem.text;
     let mut snippet = Snippet::source(text).path(&*problem.source);
@@ -39,9 +37,7 @@ fn render(problem: &Problem) -> String {
         snippet = snippet.annotation(AnnotationKind::Context.span(range(text, *also)).label(label.as_str()));
     }
     let mut group = Level::ERROR.primary_title(title.as_str()).element(snippet);
-    if let Some(help) = &problem.help {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
+    group = group.elements(help);
     Renderer::styled().render(&[group])
 }
 
@@ -50,11 +46,12 @@ fn range(text: &str, span: Span) -> std::ops::Range<usize> {
     let offset = |line: u32, column: u32| {
         let start: usize = text.split_inclusive('\n').take(line.saturating_sub(1) as usize).map(str::len).sum();
         let rest = &text[start.min(text.len())..];
-        let line = rest.split('\n').next().unwrap_or("");
+        let line = rest.lines().next().unwrap_or("");
         let inside = line.char_indices().nth(column.saturating_sub(1) as usize).map_or(line.len(), |(at, _)| at);
         start.min(text.len()) + inside
     };
     let start = offset(span.start.line, span.start.column);
-    let end = offset(span.end.line, span.end.column);
+    // Of a value over many lines, its beginning is enough.
+    let end = if span.start.line == span.end.line { offset(span.end.line, span.end.column) } else { start };
     start..end.max(start)
 }

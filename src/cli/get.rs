@@ -4,11 +4,10 @@ use std::io::{self, Write as _};
 
 use crate::objects::{Kind, Selector};
 use crate::report::{GetOptions, OutputFormat};
-use crate::scenario::{RunOptions, Scenario};
+use crate::scenario::RunOptions;
 
-use super::Exit;
 use super::args::{GetArguments, GetOutput};
-use super::diagnostics;
+use super::{Exit, diagnostics, input};
 
 pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
     let options = match options(arguments) {
@@ -19,7 +18,7 @@ pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
         }
     };
     let run_options = RunOptions { seed: arguments.seed, until: arguments.at, events: true, ..RunOptions::default() };
-    let run = Scenario::load(&arguments.file).and_then(|scenario| scenario.run(&run_options));
+    let run = input::scenario(&arguments.file).and_then(|scenario| scenario.run(&run_options));
     let run = match run {
         Ok(run) => run,
         Err(error) => {
@@ -49,7 +48,12 @@ fn options(arguments: &GetArguments) -> Result<GetOptions, String> {
         Some((kind, name)) => (kind, Some(name.to_owned())),
         None => (arguments.resource.as_str(), arguments.name.clone()),
     };
-    let unknown = || format!("the server doesn't have a resource type {kind:?}");
+    let unknown = || {
+        format!(
+            "the kind {kind:?} is not simulated; there are pods, replicasets, deployments, services, endpointslices, \
+             nodes, namespaces, leases and events"
+        )
+    };
     let kind = Kind::parse(kind).ok_or_else(unknown)?;
     let selector = arguments.selector.as_deref().map(str::parse::<Selector>).transpose();
     Ok(GetOptions {

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod diagnostics;
 mod get;
+mod input;
 mod run;
 
 use std::io::Write as _;

@@ -9,13 +9,17 @@ use crate::report::story;
 use crate::scenario::{Outcome, Run, RunOptions, Scenario};
 use crate::sim::RecordMode;
 
-use super::Exit;
 use super::args::{RunArguments, RunOutput};
-use super::diagnostics;
+use super::{Exit, diagnostics, input};
 
 pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
-    let options = RunOptions { seed: arguments.seed, record: RecordMode::Full, ..RunOptions::default() };
-    let ran = Scenario::load(&arguments.scenario).and_then(|mut scenario| {
+    let options = RunOptions {
+        seed: arguments.seed,
+        record: RecordMode::Full,
+        max_events: Some(arguments.max_events),
+        ..RunOptions::default()
+    };
+    let ran = input::scenario(&arguments.scenario).and_then(|mut scenario| {
         scenario.seed = arguments.seed.unwrap_or(scenario.seed);
         let run = scenario.run(&options)?;
         Ok((scenario, run))
@@ -65,9 +69,10 @@ fn summary(scenario: &Scenario, run: &Run) -> Value {
             "expectation": verdict.expectation, "held": false, "at": at.as_secs_f64(), "why": why,
         }),
     });
-    let steps = run.steps.iter().map(|step| {
+    let steps = scenario.steps.iter().zip(&run.steps).map(|(written, step)| {
         json!({
-            "step": step.text,
+            "verb": written.verb.name(),
+            "args": written.verb.args(),
             "at": step.at.map(|at| at.as_secs_f64()),
             "error": step.error.as_ref().map(ToString::to_string),
         })
@@ -81,6 +86,8 @@ fn summary(scenario: &Scenario, run: &Run) -> Value {
         "steps": steps.collect::<Vec<_>>(),
         "changes": sim.changes(),
         "digest": sim.recording().digest().to_string(),
+        "events": sim.events(),
+        "stopped": run.stopped(),
         "notices": run.notices,
     })
 }

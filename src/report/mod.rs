@@ -1,6 +1,7 @@
 //! Pure folds from a run to what people read: tables, timelines, the story of a run.
 
 mod get;
+mod happened;
 mod story;
 mod table;
 mod timeline;

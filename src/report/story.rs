@@ -1,35 +1,47 @@
 //! The story of a run, for a terminal.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use crate::api::ChangeType;
-use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Conditions, Key, Kind, Object};
-use crate::scenario::{Outcome, Run, Scenario, Verdict};
-use crate::sim::{Record, Simulation};
+use crate::kernel::SimTime;
+use crate::objects::{Conditions, Key, Kind, Pod};
+use crate::scenario::{Outcome, Run, Scenario, Trigger, Verdict};
+use crate::sim::Simulation;
 
 use super::get::{GetOptions, OutputFormat, get};
+use super::happened::happened;
+use super::table::{Table, moment, rounded};
 use super::timeline::{Timeline, timelines};
 
 const CHART_WIDTH: usize = 72;
-const MOST_LINES: usize = 40;
+/// What is few enough to be shown one by one.
+const FEW_NODES: usize = 24;
+const FEW_PODS: usize = 20;
+const FEW_GROUPS: usize = 4;
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// What happened in a run, the promises and how it ended. The run must have been recorded in full.
 #[must_use]
 pub fn story(scenario: &Scenario, run: &Run) -> String {
     let sim = &run.simulation;
-    let mut text = format!("{}: {} of virtual time, seed {}\n", scenario.name, sim.now(), scenario.seed);
+    let mut text = format!(
+        "{}: {} of virtual time, {} changes, seed {}\n",
+        scenario.name,
+        moment(sim.now()),
+        sim.changes(),
+        scenario.seed
+    );
     for notice in &run.notices {
         let _ = writeln!(text, "note: {notice}");
     }
-    section(&mut text, "What happened", &happened(run));
+    section(&mut text, "What happened", &happened(sim.recording()));
     let charts: String = timelines(sim.recording()).iter().map(|line| chart(line, sim.now(), run)).collect();
     section(&mut text, "Ready pods over time", &charts);
     section(&mut text, "At the end", &end_state(sim));
-    section(&mut text, "Promises", &promises(run));
-    if let Some(at) = sim.livelock() {
-        let _ = writeln!(text, "\nTime stands still at {at}: objects keep changing without any delay between them.");
+    section(&mut text, "Promises", &promises(scenario, run));
+    if let Some(why) = run.stopped() {
+        let _ = writeln!(text, "\nThe run did not come to its end: {why}.");
     }
     let _ = writeln!(text, "\n{}", verdict(run));
     text
@@ -38,88 +50,6 @@ pub fn story(scenario: &Scenario, run: &Run) -> String {
 fn section(text: &mut String, title: &str, body: &str) {
     if !body.is_empty() {
         let _ = write!(text, "\n{title}\n{body}");
-    }
-}
-
-/// Steps, scalings and the fate of nodes and containers, one line each.
-fn happened(run: &Run) -> String {
-    let mut lines: Vec<(SimTime, String)> = Vec::new();
-    for record in run.simulation.recording().records() {
-        match record {
-            Record::Step(at, step) if step.name != "apply" => {
-                let mut line = format!("» {} {}", step.name, arguments(&step.args));
-                if let Some(message) = step.result.get("message").and_then(|m| m.as_str()) {
-                    let _ = write!(line, ": refused: {message}");
-                }
-                lines.push((*at, line));
-            }
-            Record::Step(at, _) => lines.push((*at, "» apply".to_owned())),
-            Record::Change(at, change) => {
-                lines.extend(told(&change.object, change.old.as_ref(), change.change_type).map(|line| (*at, line)));
-            }
-        }
-    }
-    lines.dedup_by(|next, first| next.1 == first.1);
-    let left_out = lines.len().saturating_sub(MOST_LINES);
-    let mut text = String::new();
-    for (at, line) in lines.iter().take(MOST_LINES) {
-        let _ = writeln!(text, "  {:>9}  {line}", rounded(*at));
-    }
-    if left_out > 0 {
-        let _ = writeln!(text, "             … and {left_out} more lines; --events FILE has them all");
-    }
-    text
-}
-
-fn arguments(args: &serde_json::Value) -> String {
-    let entries = args.as_object().into_iter().flatten();
-    let words = entries.filter(|(_, value)| !value.is_null()).map(|(key, value)| match value.as_str() {
-        Some(text) if key == "target" || key == "node" => text.to_owned(),
-        Some(text) => format!("{key}={text}"),
-        None => format!("{key}={value}"),
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-fn told(object: &Object, old: Option<&Object>, change: ChangeType) -> Option<String> {
-    match object {
-        Object::Event(event) if change == ChangeType::Added => {
-            let told = match &*event.reason {
-                "ScalingReplicaSet" => true,
-                "Scheduled" | "SuccessfulCreate" | "SuccessfulDelete" => false,
-                _ => event.kind == *"Warning",
-            };
-            let about = format!("{}/{}", event.involved_object.kind.to_lowercase(), event.involved_object.name);
-            told.then(|| format!("{about}: {}: {}", event.reason, event.message))
-        }
-        Object::Node(node) => {
-            let ready = |object: &Object| match object {
-                Object::Node(node) => node.status.conditions.is_true("Ready"),
-                _ => false,
-            };
-            let name = &node.meta.name;
-            match (change, old) {
-                (ChangeType::Added, _) => None,
-                (ChangeType::Deleted, _) => Some(format!("node/{name}: deleted")),
-                (ChangeType::Modified, Some(old)) if ready(old) != ready(object) => {
-                    Some(format!("node/{name}: {}", if ready(object) { "Ready" } else { "NotReady" }))
-                }
-                (ChangeType::Modified, _) => None,
-            }
-        }
-        Object::Deployment(deployment) => {
-            let complete = |object: &Object| match object {
-                Object::Deployment(d) => {
-                    let (status, wanted) = (&d.status, d.spec.replicas);
-                    status.observed_generation >= d.meta.generation
-                        && [status.updated_replicas, status.replicas, status.available_replicas] == [wanted; 3]
-                }
-                _ => false,
-            };
-            let now_complete = complete(object) && !old.is_some_and(complete);
-            now_complete.then(|| format!("deployment/{}: rollout complete", deployment.meta.name))
-        }
-        _ => None,
     }
 }
 
@@ -141,10 +71,10 @@ fn chart(line: &Timeline, end: SimTime, run: &Run) -> String {
         let column = (u128::from(step.as_nanos()) * CHART_WIDTH as u128 / u128::from(end.as_nanos().max(1))) as usize;
         marks[column.min(CHART_WIDTH - 1)] = '^';
     }
-    let mut text = format!("  {} (highest bar = {highest} ready pods)\n", target(&line.deployment));
+    let mut text = format!("  {} (full height = {highest} pods, ^ = a step)\n", target(&line.deployment));
     let _ = writeln!(text, "    new {}|", row(|sample| sample.new));
     let _ = writeln!(text, "    old {}|", row(|sample| sample.old));
-    let axis = format!("0s{:>width$}", rounded(end), width = CHART_WIDTH - 2);
+    let axis = format!("0s{:>width$}", moment(end), width = CHART_WIDTH - 2);
     let marks: String = marks.into_iter().collect();
     if !run.steps.is_empty() {
         let _ = writeln!(text, "        {}", marks.trim_end());
@@ -159,23 +89,75 @@ fn target(key: &Key) -> String {
 }
 
 fn end_state(sim: &Simulation) -> String {
-    let mut text = String::new();
-    for kind in [Kind::Deployment, Kind::Node] {
-        let options = GetOptions {
-            kind,
-            name: None,
-            namespace: Some("default".into()),
-            selector: None,
-            format: OutputFormat::Table,
-        };
-        for line in get(sim, &options).unwrap_or_default().lines() {
-            let _ = writeln!(text, "  {line}");
-        }
+    let view = sim.view();
+    let abroad = view.deployments.iter().any(|deployment| *deployment.meta.namespace != *"default");
+    let mut tables = vec![listed(sim, Kind::Deployment, abroad)];
+    if view.deployments.iter().next().is_none() && view.pods.len() <= FEW_PODS {
+        tables.push(listed(sim, Kind::Pod, true));
     }
-    text
+    tables.push(if view.nodes.len() <= FEW_NODES { nodes(sim) } else { node_counts(sim) });
+    tables.iter().flat_map(|table| table.lines()).map(|line| format!("  {line}\n")).collect()
 }
 
-fn promises(run: &Run) -> String {
+fn listed(sim: &Simulation, kind: Kind, every_namespace: bool) -> String {
+    let namespace = (!every_namespace).then(|| "default".to_owned());
+    let options = GetOptions { kind, name: None, namespace, selector: None, format: OutputFormat::Table };
+    get(sim, &options).unwrap_or_default()
+}
+
+/// Each node with the pods on it, and the pods that have none.
+fn nodes(sim: &Simulation) -> String {
+    let view = sim.view();
+    let mut table = Table::new(&["node", "status", "pods"]);
+    for node in view.nodes.iter() {
+        let status = if node.status.conditions.is_true("Ready") { "Ready" } else { "NotReady" };
+        let cordoned = if node.spec.unschedulable { ",SchedulingDisabled" } else { "" };
+        let pods = by_owner(view.pods_on(&node.meta.name));
+        table.row(vec![node.meta.name.to_string(), format!("{status}{cordoned}"), pods]);
+    }
+    let homeless = by_owner(view.pods.iter().filter(|pod| pod.node_name.is_empty()));
+    if homeless != "0" {
+        table.row(vec!["(none yet)".to_owned(), String::new(), homeless]);
+    }
+    table.to_string()
+}
+
+/// `3: web-8fb66844 ×2, web-745f9dbd77 (not ready)`.
+fn by_owner<'a>(pods: impl Iterator<Item = &'a Arc<Pod>>) -> String {
+    let mut groups: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut all = 0;
+    for pod in pods {
+        let owner = pod.meta.controller().map_or_else(|| pod.meta.name.to_string(), |owner| owner.name.to_string());
+        let (pods, ready) = groups.entry(owner).or_default();
+        all += 1;
+        *pods += 1;
+        *ready += usize::from(pod.is_ready() && !pod.meta.is_deleting());
+    }
+    let told = groups.iter().take(FEW_GROUPS).map(|(owner, (pods, ready))| {
+        let times = if *pods > 1 { format!(" ×{pods}") } else { String::new() };
+        let missing = match pods - ready {
+            0 => String::new(),
+            missing if missing == *pods => " (not ready)".to_owned(),
+            missing => format!(" ({missing} not ready)"),
+        };
+        format!("{owner}{times}{missing}")
+    });
+    let mut told: Vec<String> = told.collect();
+    if groups.len() > FEW_GROUPS {
+        told.push("…".to_owned());
+    }
+    if told.is_empty() { "0".to_owned() } else { format!("{all}: {}", told.join(", ")) }
+}
+
+fn node_counts(sim: &Simulation) -> String {
+    let view = sim.view();
+    let ready = view.nodes.iter().filter(|node| node.status.conditions.is_true("Ready")).count();
+    let (pods, nodes) = (view.pods.len(), view.nodes.len());
+    let ready_pods = view.pods.iter().filter(|pod| pod.is_ready()).count();
+    format!("{nodes} nodes, {ready} of them ready; {pods} pods, {ready_pods} of them ready\n")
+}
+
+fn promises(scenario: &Scenario, run: &Run) -> String {
     let mut text = String::new();
     for Verdict { expectation, outcome } in &run.verdicts {
         let _ = match outcome {
@@ -186,8 +168,12 @@ fn promises(run: &Run) -> String {
             }
         };
     }
-    for step in run.steps.iter().filter(|step| step.at.is_none()) {
-        let _ = writeln!(text, "  never   {}: its condition did not come true", step.text);
+    for (step, taken) in scenario.steps.iter().zip(&run.steps).filter(|(_, taken)| taken.at.is_none()) {
+        let why = match &step.trigger {
+            Trigger::At(_) => "the run ended before".to_owned(),
+            Trigger::When(condition) => format!("{condition} did not come true"),
+        };
+        let _ = writeln!(text, "  note    the step {} was not taken: {why}", taken.text);
     }
     text
 }
@@ -196,12 +182,10 @@ fn verdict(run: &Run) -> String {
     let broken = run.verdicts.iter().filter(|verdict| !verdict.held()).count();
     match (run.verdicts.len(), broken) {
         (0, _) => "Nothing was expected of this run.".to_owned(),
+        (1, 0) => "The expectation held.".to_owned(),
         (all, 0) => format!("All {all} expectations held."),
+        (1, _) => "The expectation was broken.".to_owned(),
+        (all, 1) => format!("1 of {all} expectations was broken."),
         (all, broken) => format!("{broken} of {all} expectations were broken."),
     }
-}
-
-/// To milliseconds, which is as much as people read.
-fn rounded(at: SimTime) -> String {
-    SimDuration::from_millis(at.as_nanos() / 1_000_000).to_string()
 }

@@ -1,5 +1,6 @@
 //! Columns as kubectl prints them: upper-case names, padded, three spaces apart.
 
+use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Timestamp, WallTime};
 
 /// A table of text.
@@ -69,9 +70,35 @@ pub fn age(since: Option<Timestamp>, now: WallTime) -> String {
     }
 }
 
+/// To milliseconds, for what must be exact.
+pub(super) fn rounded(at: SimTime) -> String {
+    SimDuration::from_millis(at.as_nanos() / 1_000_000).to_string()
+}
+
+/// As people read instants: milliseconds in the first second, tenths in the first minute, then seconds.
+pub(super) fn moment(at: SimTime) -> String {
+    let millis = at.as_nanos() / 1_000_000;
+    let exact = match millis {
+        0..1_000 => millis,
+        1_000..60_000 => millis / 100 * 100,
+        _ => millis / 1_000 * 1_000,
+    };
+    let text = SimDuration::from_millis(exact).to_string();
+    let Some(text) = text.strip_suffix("m0s") else { return text };
+    text.strip_suffix("h0").map_or_else(|| format!("{text}m"), |hours| format!("{hours}h"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instants_are_as_exact_as_people_read_them() {
+        let at = |nanos: u64| moment(SimTime::from_nanos(nanos));
+        assert_eq!([at(0), at(7_400_000), at(1_058_000_000), at(30_011_000_000)], ["0s", "7ms", "1s", "30s"]);
+        assert_eq!([at(60_000_000_000), at(161_040_632_606), at(3_600_000_000_000)], ["1m", "2m41s", "1h"]);
+        assert_eq!([at(4_200_000_000_000), at(3_605_000_000_000)], ["1h10m", "1h0m5s"]);
+    }
 
     #[test]
     fn columns_are_padded_and_three_spaces_apart() {

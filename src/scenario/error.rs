@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::objects::reader::{ReadError, Span};
+use crate::objects::reader::Span;
 use crate::sim::SimError;
 
 /// One thing that is wrong, with its place in a file.
@@ -25,19 +25,41 @@ pub struct Problem {
     pub also: Option<(Span, String)>,
 }
 
+/// What is wrong with a part of a scenario, before its place is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The field, such as `scale.replicas`.
+    pub(super) path: String,
+    /// What is wrong.
+    pub(super) message: String,
+    /// What to do about it.
+    pub(super) help: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into(), help: None }
+    }
+
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// The same of a field of `parent`.
+    pub(super) fn under(self, parent: &str) -> Self {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Self { path: format!("{parent}{dot}{}", self.path), ..self }
+    }
+}
+
 impl Problem {
-    /// A problem of the reader.
+    /// What is wrong with which field, in one line without the place.
     #[must_use]
-    pub fn of_read_error(error: ReadError, text: &Arc<str>) -> Self {
-        Self {
-            source: error.source,
-            text: text.clone(),
-            span: Some(error.span),
-            path: error.path,
-            message: error.message,
-            help: error.help,
-            also: error.also,
+    pub fn title(&self) -> String {
+        if self.path.is_empty() || self.message.starts_with(&self.path) {
+            return self.message.clone();
         }
+        format!("{}: {}", self.path, self.message)
     }
 }
 
@@ -47,11 +69,7 @@ impl fmt::Display for Problem {
         if let Some(span) = self.span {
             write!(f, ":{}:{}", span.start.line, span.start.column)?;
         }
-        f.write_str(": ")?;
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)
+        write!(f, ": {}", self.title())
     }
 }
 

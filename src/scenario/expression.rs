@@ -12,10 +12,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::objects::Selector;
-use crate::sim::{Simulation, Target};
+use crate::objects::{Kind, Selector};
+use crate::sim::{SimError, Simulation, Target};
 
-use super::facts;
+use super::facts::{self, Takes};
 
 /// Deepest nesting of parentheses and negations.
 const MAX_DEPTH: usize = 64;
@@ -35,6 +35,8 @@ pub struct ExpressionError {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
 }
 
 /// Argument of a function.
@@ -65,8 +67,9 @@ const PROMISES: &[(&str, bool)] = &[
 
 #[derive(Clone, Debug)]
 enum Node {
-    Or(Box<Node>, Box<Node>),
-    And(Box<Node>, Box<Node>),
+    /// Any number of them, so that long chains are not deep trees.
+    Or(Vec<Node>),
+    And(Vec<Node>),
     Not(Box<Node>),
     Compare(Number, Comparison, Number),
     Truth(&'static str, Option<Argument>),
@@ -104,12 +107,23 @@ impl Expression {
         }
     }
 
+    /// The name of a promise over time in it: such a promise is kept or broken by a run, not by an instant.
+    pub(super) fn promise_over_time(&self) -> Option<&'static str> {
+        self.root.promise_over_time()
+    }
+
     /// The values that it is made of now, for messages: `available(deployment/web) = 2`.
     #[must_use]
     pub fn explain(&self, sim: &Simulation) -> String {
         let mut facts = Vec::new();
         self.root.explain(sim, &mut facts);
         facts.join(", ")
+    }
+}
+
+impl ExpressionError {
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
     }
 }
 
@@ -122,8 +136,8 @@ impl fmt::Display for Expression {
 impl Node {
     fn holds(&self, sim: &Simulation) -> bool {
         match self {
-            Self::Or(a, b) => a.holds(sim) || b.holds(sim),
-            Self::And(a, b) => a.holds(sim) && b.holds(sim),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(sim)),
+            Self::And(parts) => parts.iter().all(|part| part.holds(sim)),
             Self::Not(a) => !a.holds(sim),
             Self::Compare(a, comparison, b) => comparison.of(a.value(sim), b.value(sim)),
             Self::Truth(name, argument) => facts::truth(sim, name, argument.as_ref()).unwrap_or(false),
@@ -131,12 +145,18 @@ impl Node {
         }
     }
 
+    fn promise_over_time(&self) -> Option<&'static str> {
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().find_map(Self::promise_over_time),
+            Self::Not(inner) => inner.promise_over_time(),
+            Self::Promise(promise) => promise.target.as_ref().map(|_| promise.name),
+            Self::Compare(..) | Self::Truth(..) => None,
+        }
+    }
+
     fn explain(&self, sim: &Simulation, facts: &mut Vec<String>) {
         match self {
-            Self::Or(a, b) | Self::And(a, b) => {
-                a.explain(sim, facts);
-                b.explain(sim, facts);
-            }
+            Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.explain(sim, facts)),
             Self::Not(a) => a.explain(sim, facts),
             Self::Compare(a, _, b) => facts.extend([a, b].into_iter().filter_map(|number| number.explain(sim))),
             Self::Truth(name, argument) => {
@@ -226,19 +246,25 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn or(&mut self) -> Result<Node, ExpressionError> {
-        let mut left = self.and()?;
-        while self.eat("||") {
-            left = Node::Or(Box::new(left), Box::new(self.and()?));
-        }
-        Ok(left)
+        self.chain("||", Self::and, Node::Or)
     }
 
     fn and(&mut self) -> Result<Node, ExpressionError> {
-        let mut left = self.not()?;
-        while self.eat("&&") {
-            left = Node::And(Box::new(left), Box::new(self.not()?));
+        self.chain("&&", Self::not, Node::And)
+    }
+
+    fn chain(
+        &mut self,
+        sign: &str,
+        part: fn(&mut Self) -> Result<Node, ExpressionError>,
+        join: fn(Vec<Node>) -> Node,
+    ) -> Result<Node, ExpressionError> {
+        let first = part(self)?;
+        let mut parts = vec![first];
+        while self.eat(sign) {
+            parts.push(part(self)?);
         }
-        Ok(left)
+        Ok(if parts.len() == 1 { parts.remove(0) } else { join(parts) })
     }
 
     fn not(&mut self) -> Result<Node, ExpressionError> {
@@ -288,10 +314,11 @@ impl Parser<'_> {
         let start = self.at;
         let name = self.name()?;
         if let Some((known, takes)) = facts::TRUTHS.iter().find(|(known, _)| *known == name) {
-            return Ok(Some(Node::Truth(known, self.arguments(takes)?)));
+            return Ok(Some(Node::Truth(known, self.arguments(known, *takes)?)));
         }
         if let Some((known, takes_target)) = PROMISES.iter().find(|(known, _)| *known == name) {
-            let argument = self.arguments(if *takes_target { "target" } else { "" })?;
+            let takes = if *takes_target { Takes::Target(&[Kind::Deployment]) } else { Takes::Nothing };
+            let argument = self.arguments(known, takes)?;
             let target = match argument {
                 Some(Argument::Target(target)) => Some(target),
                 _ => None,
@@ -301,11 +328,18 @@ impl Parser<'_> {
         if facts::NUMBERS.iter().any(|(known, _)| *known == name) {
             return Ok(None);
         }
-        let known = facts::TRUTHS.iter().map(|(n, _)| *n);
-        let known = known.chain(facts::NUMBERS.iter().map(|(n, _)| *n)).chain(PROMISES.iter().map(|(n, _)| *n));
-        let nearest = known.max_by(|a, b| strsim::jaro(a, &name).total_cmp(&strsim::jaro(b, &name)));
         self.at = start;
-        Err(self.error(&format!("there is no function {name:?}; did you mean {:?}?", nearest.unwrap_or_default())))
+        self.skip_space();
+        let known = facts::TRUTHS.iter().map(|(n, _)| *n);
+        let known: Vec<&str> =
+            known.chain(facts::NUMBERS.iter().map(|(n, _)| *n)).chain(PROMISES.iter().map(|(n, _)| *n)).collect();
+        let likeness = |other: &str| strsim::jaro(&other.to_lowercase(), &name.to_lowercase());
+        let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let help = match nearest {
+            Some(nearest) if likeness(nearest) > 0.8 => format!("did you mean {nearest:?}?"),
+            _ => format!("the functions are {}", known.join(", ")),
+        };
+        Err(self.error(&format!("there is no function {name:?}")).help(help))
     }
 
     fn number(&mut self) -> Result<Number, ExpressionError> {
@@ -325,27 +359,37 @@ impl Parser<'_> {
         let start = self.at;
         let name = self.name()?;
         match facts::NUMBERS.iter().find(|(known, _)| *known == name) {
-            Some((known, takes)) => Ok(Number::Fact(known, self.arguments(takes)?)),
+            Some((known, takes)) => Ok(Number::Fact(known, self.arguments(known, *takes)?)),
             None => {
                 self.at = start;
+                self.skip_space();
                 Err(self.error(&format!("{name:?} is not a number")))
             }
         }
     }
 
-    fn arguments(&mut self, takes: &str) -> Result<Option<Argument>, ExpressionError> {
+    fn arguments(&mut self, name: &str, takes: Takes) -> Result<Option<Argument>, ExpressionError> {
         self.expect("(")?;
         self.skip_space();
-        let Some(length) = self.rest().find(')') else { return Err(self.error("expected )")) };
+        let Some(length) = closing(self.rest()) else { return Err(self.error("the ) of this argument is missing")) };
         let written = &self.rest()[..length];
         let inner = written.trim().trim_matches(|c| c == '\'' || c == '"').trim();
         let argument = match takes {
-            "" if inner.is_empty() => None,
-            "" => return Err(self.error("this function takes no argument")),
-            "target" => {
-                Some(Argument::Target(inner.parse().map_err(|e: crate::sim::SimError| self.error(&e.to_string()))?))
+            Takes::Nothing if inner.is_empty() => None,
+            Takes::Nothing => return Err(self.error(&format!("{name} takes no argument"))),
+            Takes::Target(_) if inner.is_empty() => {
+                return Err(self.error(&format!("{name} needs an argument")).help("such as deployment/web"));
             }
-            _ => Some(Argument::Selector(
+            Takes::Target(kinds) => {
+                let target: Target = inner.parse().map_err(|error: SimError| self.error(&error.to_string()))?;
+                if !kinds.is_empty() && !kinds.contains(&target.kind) {
+                    let kinds: Vec<String> = kinds.iter().map(|kind| kind.as_str().to_lowercase()).collect();
+                    let message = format!("{name} takes a {}, not a {}", kinds.join(" or a "), target.kind);
+                    return Err(self.error(&message));
+                }
+                Some(Argument::Target(target))
+            }
+            Takes::Selector => Some(Argument::Selector(
                 inner.parse().map_err(|e: crate::objects::SelectorError| self.error(&e.to_string()))?,
             )),
         };
@@ -391,8 +435,22 @@ impl Parser<'_> {
 
     fn error(&self, message: &str) -> ExpressionError {
         let column = self.text[..self.at].chars().count() + 1;
-        ExpressionError { column, message: message.to_owned() }
+        ExpressionError { column, message: message.to_owned(), help: None }
     }
+}
+
+/// Where the parenthesis closes that was opened before the text; selectors may have their own: `app in (a,b)`.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => open += 1,
+            ')' if open == 0 => return Some(at),
+            ')' => open -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -416,7 +474,7 @@ mod tests {
     fn errors_name_the_column_and_what_was_meant() {
         assert_eq!(
             error("availabel(deployment/web) >= 3"),
-            "there is no function \"availabel\"; did you mean \"available\"? at column 1 of the expression"
+            "there is no function \"availabel\" at column 1 of the expression"
         );
         assert_eq!(
             error("available(deployment/web)"),
@@ -428,6 +486,38 @@ mod tests {
         );
         assert_eq!(error("quiescent() 7"), "expected the end, or one of && || at column 13 of the expression");
         assert_eq!(error(&"!".repeat(100)), "the expression is nested too deeply at column 65 of the expression");
+    }
+
+    fn help(text: &str) -> String {
+        text.parse::<Expression>().unwrap_err().help.unwrap_or_default()
+    }
+
+    #[test]
+    fn a_name_like_a_known_one_is_suggested() {
+        assert_eq!(help("Availabel(deployment/web) >= 3"), "did you mean \"available\"?");
+        assert!(help("xyz(deployment/web)").starts_with("the functions are rolloutComplete, "));
+    }
+
+    #[test]
+    fn targets_are_of_the_kind_that_a_function_is_about() {
+        assert_eq!(
+            error("available(service/web) > 1"),
+            "available takes a deployment or a replicaset, not a Service at column 11 of the expression"
+        );
+    }
+
+    #[test]
+    fn selectors_may_hold_parentheses() {
+        let expression: Expression = "pods(app in (a,b),tier!=db) == 2 && quiescent()".parse().unwrap();
+        assert!(matches!(expression.root, Node::And(parts) if parts.len() == 2));
+        assert_eq!(error("pods(app in (a,b) == 2"), "the ) of this argument is missing at column 6 of the expression");
+    }
+
+    #[test]
+    fn long_chains_are_not_deep() {
+        let text = vec!["1 == 1"; 100_000].join(" && ");
+        let expression: Expression = text.parse().unwrap();
+        assert!(matches!(&expression.root, Node::And(parts) if parts.len() == 100_000));
     }
 
     proptest! {

@@ -19,26 +19,41 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
     }
 }
 
+/// What a function takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Takes {
+    /// Nothing.
+    Nothing,
+    /// An object of one of these kinds; empty = of any.
+    Target(&'static [Kind]),
+    /// A label selector of pods.
+    Selector,
+}
+
+const SCALED: Takes = Takes::Target(&[Kind::Deployment, Kind::ReplicaSet]);
+const DEPLOYMENT: Takes = Takes::Target(&[Kind::Deployment]);
+const NODE: Takes = Takes::Target(&[Kind::Node]);
+
 /// Names of [`number`], each with the kind of argument it takes.
-pub(super) const NUMBERS: &[(&str, &str)] = &[
-    ("replicas", "target"),
-    ("ready", "target"),
-    ("available", "target"),
-    ("updated", "target"),
-    ("unavailable", "target"),
-    ("endpoints", "target"),
-    ("podsOn", "target"),
-    ("pods", "selector"),
-    ("restarts", "selector"),
+pub(super) const NUMBERS: &[(&str, Takes)] = &[
+    ("replicas", SCALED),
+    ("ready", SCALED),
+    ("available", SCALED),
+    ("updated", SCALED),
+    ("unavailable", SCALED),
+    ("endpoints", Takes::Target(&[Kind::Service])),
+    ("podsOn", NODE),
+    ("pods", Takes::Selector),
+    ("restarts", Takes::Selector),
 ];
 
 /// Names of [`truth`], each with the kind of argument it takes.
-pub(super) const TRUTHS: &[(&str, &str)] = &[
-    ("rolloutComplete", "target"),
-    ("exists", "target"),
-    ("nodeReady", "target"),
-    ("deadlineExceeded", "target"),
-    ("quiescent", ""),
+pub(super) const TRUTHS: &[(&str, Takes)] = &[
+    ("rolloutComplete", DEPLOYMENT),
+    ("exists", Takes::Target(&[])),
+    ("nodeReady", NODE),
+    ("deadlineExceeded", DEPLOYMENT),
+    ("quiescent", Takes::Nothing),
 ];
 
 fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {

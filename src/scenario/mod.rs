@@ -29,7 +29,9 @@
 //! # Ok::<(), seatrial::scenario::ScenarioError>(())
 //! ```
 
+mod check;
 mod error;
+mod excerpt;
 mod expectation;
 mod expression;
 mod facts;
@@ -38,8 +40,9 @@ mod schema;
 mod steps;
 
 pub use error::{Problem, ScenarioError};
+pub use excerpt::Excerpt;
 pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict};
 pub use expression::{Expression, ExpressionError};
-pub use run::{Run, RunOptions, StepOutcome};
-pub use schema::{Manifest, Profile, Scenario, Step, Trigger};
+pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, StepOutcome};
+pub use schema::{Manifest, Scenario, Step, Trigger};
 pub use steps::Verb;

@@ -26,7 +26,12 @@ pub struct RunOptions {
     pub until: Option<SimDuration>,
     /// Whether components record Events although nothing is recorded.
     pub events: bool,
+    /// Stop after that many events of the simulation; default [`DEFAULT_MAX_EVENTS`].
+    pub max_events: Option<u64>,
 }
+
+/// Events after which a run stops unless told otherwise, so that no scenario runs for ever: some 10 seconds' work.
+pub const DEFAULT_MAX_EVENTS: u64 = 10_000_000;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -53,10 +58,21 @@ pub struct StepOutcome {
 }
 
 impl Run {
-    /// Whether every expectation held and no time stood still.
+    /// Whether the run came to its end and every expectation held.
     #[must_use]
     pub fn held(&self) -> bool {
-        self.verdicts.iter().all(Verdict::held) && self.simulation.livelock().is_none()
+        self.stopped().is_none() && self.verdicts.iter().all(Verdict::held)
+    }
+
+    /// Why the run stopped before its end, if it did.
+    #[must_use]
+    pub fn stopped(&self) -> Option<String> {
+        let sim = &self.simulation;
+        if let Some(at) = sim.livelock() {
+            return Some(format!("time stands still at {at}: objects keep changing without any delay between them"));
+        }
+        let exhausted = sim.is_exhausted();
+        exhausted.then(|| format!("the {} events that it may have were used up at {}", sim.events(), sim.now()))
     }
 }
 
@@ -94,7 +110,9 @@ impl Scenario {
         for node in &self.nodes {
             builder = builder.node(node.clone());
         }
-        Ok(builder.build()?)
+        let mut sim = builder.build()?;
+        sim.set_event_limit(options.max_events.unwrap_or(DEFAULT_MAX_EVENTS));
+        Ok(sim)
     }
 
     fn apply_manifests(&self, sim: &mut Simulation) -> Result<(), ScenarioError> {
@@ -127,19 +145,19 @@ impl Manifest {
     /// A refusal by the API server, with the places in the file that it is about.
     #[must_use]
     pub fn problems(&self, error: &ApiError) -> Vec<Problem> {
-        let problem = |path: &str, message: String| Problem {
-            source: self.source.clone(),
-            text: self.text.clone(),
-            span: self.document.locate(path),
-            path: String::new(),
-            message,
-            help: None,
-            also: None,
+        let problem = |path: &str, message: &str| {
+            self.excerpt.problem(self.document.locate(path), String::new(), message.to_owned())
         };
         if error.causes.is_empty() {
-            return vec![problem("metadata.name", error.message.clone())];
+            // What is not about a field is about the type, the namespace that is not there, or the object as a whole.
+            let path = match error.code() {
+                400 => "apiVersion",
+                404 => "metadata.namespace",
+                _ => "metadata.name",
+            };
+            return vec![problem(path, &error.message)];
         }
-        error.causes.iter().map(|cause| problem(&cause.field, cause.text.clone())).collect()
+        error.causes.iter().map(|cause| problem(&cause.field, &cause.text)).collect()
     }
 }
 
@@ -163,7 +181,7 @@ impl Runner<'_> {
             });
             if broken.is_continue() {
                 sim.run_until(next);
-                if sim.livelock().is_some() || next >= self.end || self.is_settled(sim) {
+                if sim.livelock().is_some() || sim.is_exhausted() || next >= self.end || self.is_settled(sim) {
                     return;
                 }
             }

@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
-use crate::objects::reader::{Document, ReaderLimits, read_manifests};
+use crate::objects::reader::Document;
 use crate::objects::{Kind, Object, Selector};
 use crate::sim::{Applied, Changes, NodeTemplate, SimError, Simulation, Target};
 
-use super::schema::RawNode;
+use super::error::Fault;
+use super::schema::{Manifest, RawNode};
 
 /// A step as the file has it: a trigger and one verb.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -161,7 +162,7 @@ pub enum Verb {
     /// `kubectl apply -f`.
     Apply {
         /// Manifests.
-        objects: String,
+        manifests: Vec<Manifest>,
     },
     /// `kubectl set image`.
     SetImage {
@@ -271,20 +272,24 @@ impl Choice {
         selector: Option<String>,
         nth: Option<usize>,
         namespace: Option<String>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Fault> {
         match (target, kind) {
             (Some(_), _) if selector.is_some() || nth.is_some() => {
-                Err("`target` names one object; `selector` and `nth` belong to `kind`".to_owned())
+                Err(Fault::new("target", "`target` names one object; `selector` and `nth` belong to `kind`"))
             }
+            (Some(_), _) if namespace.is_some() => Err(Fault::new("namespace", "`namespace` belongs to `kind`")
+                .help("a target may name its namespace: namespace/kind/name")),
             (Some(target), None) => Ok(Self::Target(parse_target(&target)?)),
-            (None, Some(kind)) => {
-                let kind = Kind::parse(&kind).ok_or_else(|| format!("the kind {kind:?} is not simulated"))?;
+            (None, Some(name)) => {
+                let kind = Kind::parse(&name).ok_or_else(|| unknown_kind("kind", &name))?;
                 let text = selector.unwrap_or_default();
-                let selector = text.parse::<Selector>().map_err(|error| format!("selector: {error}"))?;
+                let selector = text.parse::<Selector>().map_err(|error| Fault::new("selector", error.to_string()))?;
                 let namespace = namespace.unwrap_or_else(|| "default".to_owned());
                 Ok(Self::Nth { kind, namespace, selector, nth: nth.unwrap_or(0) })
             }
-            _ => Err("say which object: `target: kind/name`, or `kind` with `selector` and `nth`".to_owned()),
+            (Some(_), Some(_)) => Err(Fault::new("kind", "`target` names the kind already")),
+            (None, None) => Err(Fault::new("", "it does not say which object")
+                .help("write `target: kind/name`, or `kind` with `selector` and `nth`")),
         }
     }
 
@@ -308,79 +313,134 @@ impl Choice {
     }
 }
 
-fn parse_target(text: &str) -> Result<Target, String> {
-    text.parse::<Target>().map_err(|error| error.to_string())
+fn parse_target(text: &str) -> Result<Target, Fault> {
+    text.parse::<Target>().map_err(|error| match error {
+        SimError::UnknownKind(kind) => unknown_kind("target", &kind),
+        error => Fault::new("target", error.to_string()),
+    })
 }
 
-fn changes(map: Map<String, Value>) -> Result<Changes, String> {
+fn unknown_kind(path: &str, kind: &str) -> Fault {
+    Fault::new(path, format!("the kind {kind:?} is not simulated"))
+        .help("the kinds are pod, replicaset, deployment, service, endpointslice, node, namespace, lease and event")
+}
+
+fn changes(field: &str, map: Map<String, Value>) -> Result<Changes, Fault> {
+    if map.is_empty() {
+        return Err(Fault::new("", format!("{field} is missing")));
+    }
     map.into_iter()
         .map(|(key, value)| match value {
             Value::Null => Ok((Arc::from(key), None)),
             Value::String(text) => Ok((Arc::from(key), Some(Arc::from(text)))),
-            other => Err(format!("{key}: expected a string or null, got {other}")),
+            other => Err(Fault::new(field, format!("{key}: expected a string, or null to remove it, got {other}"))
+                .help(format!("put it in quotes: {key}: \"{other}\""))),
         })
         .collect()
 }
 
+type Reading = Result<Verb, Fault>;
+
 impl RawStep {
-    /// The one verb of the step.
-    pub(super) fn verb(self) -> Result<Verb, String> {
+    /// The manifests of an `apply` step.
+    pub(super) fn objects(&self) -> Option<String> {
+        self.apply.as_ref().map(|apply| apply.objects.clone())
+    }
+
+    /// The machines of an `addNode` step.
+    pub(super) const fn joining(&self) -> Option<&RawNode> {
+        self.add_node.as_ref()
+    }
+
+    /// The one verb of the step; the manifests of `apply` are left to the caller.
+    pub(super) fn verb(self) -> Reading {
         for (name, given) in [("evict", self.evict.is_some()), ("drain", self.drain.is_some())] {
             if given {
-                return Err(format!("{name}: not simulated yet"));
+                return Err(Fault::new(name, format!("{name} is not simulated yet")));
             }
         }
-        let mut verbs = self.verbs();
-        match (verbs.pop(), verbs.is_empty()) {
-            (Some(verb), true) => verb,
-            (Some(_), false) => Err("a step has one verb; take one step for each".to_owned()),
-            (None, _) => Err("a step needs a verb, such as setImage, scale, patch, delete or nodeDown".to_owned()),
+        let mut verbs = self.verbs().into_iter();
+        match (verbs.next(), verbs.next()) {
+            (Some((name, verb)), None) => verb.map_err(|fault| fault.under(name)),
+            (Some((first, _)), Some((second, _))) => {
+                Err(Fault::new(second, format!("a step has one verb, this one has {first} and {second}"))
+                    .help("write one step for each, with the same time"))
+            }
+            (None, _) => Err(Fault::new("", "the step has no verb").help(
+                "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
+                 rolloutResume, rolloutRestart, cordon, uncordon, taint, addNode, deleteNode, nodeDown, nodeUp",
+            )),
         }
     }
 
-    fn verbs(self) -> Vec<Result<Verb, String>> {
+    /// Every verb that is given, with its name.
+    fn verbs(self) -> Vec<(&'static str, Reading)> {
         let target =
             |raw: Option<RawTarget>, verb: fn(Target) -> Verb| raw.map(|raw| parse_target(&raw.target).map(verb));
         let node = |raw: Option<RawNodeName>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.node)));
         let verbs = [
-            self.apply.map(|raw| check_objects(raw.objects)),
-            self.set_image.map(|RawSetImage { target, container, image }| {
-                Ok(Verb::SetImage { target: parse_target(&target)?, container, image })
-            }),
-            self.scale
-                .map(|RawScale { target, replicas }| Ok(Verb::Scale { target: parse_target(&target)?, replicas })),
-            self.patch.map(RawPatch::verb),
-            self.delete.map(RawDelete::verb),
-            self.label.map(RawLabel::verb),
-            self.annotate.map(RawAnnotate::verb),
-            node(self.cordon, |node| Verb::Cordon { node, on: true }),
-            node(self.uncordon, |node| Verb::Cordon { node, on: false }),
-            self.taint.map(|RawTaint { node, taints }| Ok(Verb::Taint { node, taints })),
-            self.rollout_undo.map(|RawUndo { target, to_revision }| {
-                Ok(Verb::RolloutUndo { target: parse_target(&target)?, to_revision })
-            }),
-            target(self.rollout_pause, Verb::RolloutPause),
-            target(self.rollout_resume, Verb::RolloutResume),
-            target(self.rollout_restart, Verb::RolloutRestart),
-            self.add_node.map(|raw| raw.expand().map(Verb::AddNode)),
-            node(self.delete_node, Verb::DeleteNode),
-            node(self.node_down, Verb::NodeDown),
-            node(self.node_up, Verb::NodeUp),
+            ("apply", self.apply.map(|_| Ok(Verb::Apply { manifests: Vec::new() }))),
+            ("setImage", self.set_image.map(RawSetImage::verb)),
+            ("scale", self.scale.map(RawScale::verb)),
+            ("patch", self.patch.map(RawPatch::verb)),
+            ("delete", self.delete.map(RawDelete::verb)),
+            ("label", self.label.map(RawLabel::verb)),
+            ("annotate", self.annotate.map(RawAnnotate::verb)),
+            ("cordon", node(self.cordon, |node| Verb::Cordon { node, on: true })),
+            ("uncordon", node(self.uncordon, |node| Verb::Cordon { node, on: false })),
+            ("taint", self.taint.map(RawTaint::verb)),
+            ("rolloutUndo", self.rollout_undo.map(RawUndo::verb)),
+            ("rolloutPause", target(self.rollout_pause, Verb::RolloutPause)),
+            ("rolloutResume", target(self.rollout_resume, Verb::RolloutResume)),
+            ("rolloutRestart", target(self.rollout_restart, Verb::RolloutRestart)),
+            ("addNode", self.add_node.map(|raw| raw.expand().map(Verb::AddNode))),
+            ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
+            ("nodeDown", node(self.node_down, Verb::NodeDown)),
+            ("nodeUp", node(self.node_up, Verb::NodeUp)),
         ];
-        verbs.into_iter().flatten().collect()
+        verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
     }
 }
 
-/// Manifests are read when the scenario is, so that mistakes show at once.
-fn check_objects(objects: String) -> Result<Verb, String> {
-    match read_manifests("apply.objects", &objects, &ReaderLimits::default()) {
-        Ok(_) => Ok(Verb::Apply { objects }),
-        Err(errors) => Err(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+impl RawSetImage {
+    fn verb(self) -> Reading {
+        if self.image.trim().is_empty() {
+            return Err(Fault::new("image", "the image is empty"));
+        }
+        Ok(Verb::SetImage { target: parse_target(&self.target)?, container: self.container, image: self.image })
+    }
+}
+
+impl RawScale {
+    fn verb(self) -> Reading {
+        let replicas = self.replicas;
+        if replicas < 0 {
+            return Err(Fault::new("replicas", format!("{replicas} replicas: must be greater than or equal to 0")));
+        }
+        Ok(Verb::Scale { target: parse_target(&self.target)?, replicas })
+    }
+}
+
+impl RawTaint {
+    fn verb(self) -> Reading {
+        if !self.taints.is_array() {
+            return Err(Fault::new("taints", "expected a list of taints").help("`taints: []` takes all of them away"));
+        }
+        Ok(Verb::Taint { node: self.node, taints: self.taints })
+    }
+}
+
+impl RawUndo {
+    fn verb(self) -> Reading {
+        if self.to_revision.is_some_and(|revision| revision < 0) {
+            return Err(Fault::new("toRevision", "must be greater than or equal to 0"));
+        }
+        Ok(Verb::RolloutUndo { target: parse_target(&self.target)?, to_revision: self.to_revision })
     }
 }
 
 impl RawPatch {
-    fn verb(self) -> Result<Verb, String> {
+    fn verb(self) -> Reading {
         let patch_type = match self.patch_type {
             RawPatchType::Strategic => PatchType::Strategic,
             RawPatchType::Merge => PatchType::Merge,
@@ -391,7 +451,7 @@ impl RawPatch {
 }
 
 impl RawDelete {
-    fn verb(self) -> Result<Verb, String> {
+    fn verb(self) -> Reading {
         let propagation = match self.cascade {
             // kubectl asks for background deletion unless told otherwise.
             None | Some(RawCascade::Background) => Propagation::Background,
@@ -407,16 +467,16 @@ impl RawDelete {
 }
 
 impl RawLabel {
-    fn verb(self) -> Result<Verb, String> {
+    fn verb(self) -> Reading {
         let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
-        Ok(Verb::Label { choice, labels: changes(self.labels)? })
+        Ok(Verb::Label { choice, labels: changes("labels", self.labels)? })
     }
 }
 
 impl RawAnnotate {
-    fn verb(self) -> Result<Verb, String> {
+    fn verb(self) -> Reading {
         let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
-        Ok(Verb::Annotate { choice, annotations: changes(self.annotations)? })
+        Ok(Verb::Annotate { choice, annotations: changes("annotations", self.annotations)? })
     }
 }
 
@@ -475,8 +535,8 @@ impl Verb {
 
     /// Carries the step out. What is refused is told; the run goes on.
     pub(super) fn perform(&self, sim: &mut Simulation) -> Performed {
-        if let Self::Apply { objects } = self {
-            return apply(sim, objects);
+        if let Self::Apply { manifests } = self {
+            return apply(sim, manifests);
         }
         let error = self.perform_one(sim).err();
         let answer = match &error {
@@ -529,13 +589,9 @@ pub(super) struct Performed {
 }
 
 /// Applies manifests as kubectl does: what is refused does not keep the others back.
-fn apply(sim: &mut Simulation, objects: &str) -> Performed {
-    let documents = match read_manifests("apply", objects, &ReaderLimits::default()) {
-        Ok(documents) => documents,
-        Err(errors) => return Performed { answer: json!([]), error: Some(SimError::Manifest(errors)) },
-    };
+fn apply(sim: &mut Simulation, manifests: &[Manifest]) -> Performed {
     let (mut answers, mut error) = (Vec::new(), None);
-    for document in &documents {
+    for Manifest { document, .. } in manifests {
         let applied = sim.apply_document(document);
         answers.push(answer(document, &applied));
         error = error.or(applied.err().map(SimError::Api));

@@ -48,6 +48,8 @@ pub struct Simulation {
     /// The instant of the last events, and how many there were in it.
     instant: (SimTime, u64),
     livelock: Option<SimTime>,
+    events: u64,
+    event_limit: u64,
 }
 
 /// Events at one instant after which time is held to stand still, plus so many for every object.
@@ -174,6 +176,8 @@ impl Simulation {
             timers: Vec::new(),
             instant: (SimTime::ZERO, 0),
             livelock: None,
+            events: 0,
+            event_limit: u64::MAX,
         };
         sim.publish();
         sim
@@ -251,7 +255,7 @@ impl Simulation {
     /// Lets virtual time pass until `end`.
     pub fn run_until(&mut self, end: SimTime) {
         while self.step(end) {}
-        if self.livelock.is_none() {
+        if self.livelock.is_none() && !self.is_exhausted() {
             self.queue.advance_to(end);
         }
     }
@@ -284,10 +288,11 @@ impl Simulation {
 
     /// Handles the next event, if one comes until `limit`.
     pub fn step(&mut self, limit: SimTime) -> bool {
-        if self.livelock.is_some() {
+        if self.livelock.is_some() || self.is_exhausted() {
             return false;
         }
         let Some((at, event)) = self.queue.pop_until(limit) else { return false };
+        self.events += 1;
         self.count_instant(at);
         match event {
             Event::Deliver(process) => self.deliver(process),
@@ -314,6 +319,23 @@ impl Simulation {
     #[must_use]
     pub const fn livelock(&self) -> Option<SimTime> {
         self.livelock
+    }
+
+    /// How many events were handled since the start.
+    #[must_use]
+    pub const fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Lets at most that many events happen since the start; then time stands still. Default: no limit.
+    pub const fn set_event_limit(&mut self, limit: u64) {
+        self.event_limit = limit;
+    }
+
+    /// Whether the limit of events is reached.
+    #[must_use]
+    pub const fn is_exhausted(&self) -> bool {
+        self.events >= self.event_limit
     }
 
     fn count_instant(&mut self, at: SimTime) {

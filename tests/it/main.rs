@@ -1,5 +1,7 @@
 //! The one integration binary: a module per area.
 
+mod bad_input;
+mod cli;
 mod determinism;
 mod recordings;
 mod reports;

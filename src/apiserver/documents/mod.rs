@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{ApiError, Part, Response};
 use crate::objects::{Key, Kind, Object, ObjectMeta, Resource, Service, Uid, WallTime, WireError};
+use crate::objects::{schema, validation};
 
 use super::strategy::{Stored, by_object};
 use super::{ApiServer, errors, pod_admission};
@@ -45,7 +46,24 @@ impl Header {
             }
         }
         let kind = Kind::of(&api_version, &kind_name).unwrap_or(Kind::Opaque);
-        Ok(Self { api_version, kind_name, kind })
+        let header = Self { api_version, kind_name, kind };
+        if header.is_of_kubernetes() && header.ruled_as().is_empty() && validation::is_known(&header.kind_name) {
+            let Self { api_version, kind_name, .. } = header;
+            return Err(errors::bad_request(format!("no matches for kind {kind_name:?} in version {api_version:?}")));
+        }
+        Ok(header)
+    }
+
+    /// Whether the group is one of Kubernetes itself. Others are served by whoever defines them.
+    pub(super) fn is_of_kubernetes(&self) -> bool {
+        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
+        !group.contains('.') || group.ends_with(".k8s.io")
+    }
+
+    /// The kind whose defaults and validation hold; empty for kinds that are defined elsewhere, whatever their name.
+    pub(super) fn ruled_as(&self) -> &str {
+        let is_known = schema::lookup(&self.api_version, &self.kind_name).is_some();
+        if is_known { &self.kind_name } else { "" }
     }
 
     /// `Kind.group`.

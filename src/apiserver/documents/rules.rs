@@ -22,7 +22,9 @@ const CLUSTER_SCOPED: [&str; 8] = [
 ];
 
 pub(super) fn is_namespaced(header: &Header) -> bool {
-    validation::is_namespaced(&header.kind_name) && !CLUSTER_SCOPED.contains(&&*header.kind_name)
+    // A kind that is defined elsewhere may have the name of one of Kubernetes.
+    let kind = &*header.kind_name;
+    !header.is_of_kubernetes() || validation::is_namespaced(kind) && !CLUSTER_SCOPED.contains(&kind)
 }
 
 /// Defaults.
@@ -32,19 +34,19 @@ pub(super) fn complete(header: &Header, document: &mut Value) {
 
 pub(super) fn prepare_for_create(header: &Header, document: &mut Value, now: WallTime, uid: &Uid) {
     let (now, uid) = (now.timestamp().to_string(), uid.to_string());
-    defaults::prepare_for_create(&header.kind_name, document, &Creation { now: &now, uid: &uid });
+    defaults::prepare_for_create(header.ruled_as(), document, &Creation { now: &now, uid: &uid });
 }
 
 pub(super) fn prepare_for_update(header: &Header, new: &mut Value, old: &Value, part: Part) {
-    defaults::prepare_for_update(&header.kind_name, new, old, subresource(part));
+    defaults::prepare_for_update(header.ruled_as(), new, old, subresource(part));
 }
 
 pub(super) fn validate_create(header: &Header, document: &Value) -> Result<(), ApiError> {
-    refuse(header, document, validation::validate_create(&header.kind_name, document))
+    refuse(header, document, validation::validate_create(header.ruled_as(), document))
 }
 
 pub(super) fn validate_update(header: &Header, new: &Value, old: &Value, part: Part) -> Result<(), ApiError> {
-    refuse(header, new, validation::validate_update(&header.kind_name, new, old, subresource(part)))
+    refuse(header, new, validation::validate_update(header.ruled_as(), new, old, subresource(part)))
 }
 
 const fn subresource(part: Part) -> Subresource {

@@ -70,6 +70,30 @@ fn a_document_without_kind_namespace_or_name_is_refused() {
 }
 
 #[test]
+fn a_kind_is_served_in_its_own_version_only() {
+    let mut server = server();
+    let mut old = deployment("web:1");
+    old["apiVersion"] = "extensions/v1beta1".into();
+    let error = refusal(server.create_document(at(0), old));
+    assert_eq!(
+        (error.code(), &*error.message),
+        (400, "no matches for kind \"Deployment\" in version \"extensions/v1beta1\"")
+    );
+}
+
+#[test]
+fn a_custom_resource_with_the_name_of_a_known_kind_follows_none_of_its_rules() {
+    let mut server = server();
+    for (version, kind) in [("serving.knative.dev/v1", "Service"), ("longhorn.io/v1beta2", "Node")] {
+        let document =
+            json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "spec": {"replicas": -1}});
+        let (object, applied) = applied(&mut server, document);
+        assert_eq!((object.kind(), applied), (Kind::Opaque, Applied::Created));
+        assert_eq!(object.to_wire()["spec"], json!({"replicas": -1}));
+    }
+}
+
+#[test]
 fn an_invalid_document_names_its_fields() {
     let mut server = server();
     let mut document = deployment("web:1");

@@ -1,0 +1,36 @@
+//! Files, or standard input.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crate::scenario::{Scenario, ScenarioError};
+
+/// The name of an input in messages.
+pub(super) fn name(path: &Path) -> String {
+    if is_stdin(path) { "<stdin>".to_owned() } else { path.display().to_string() }
+}
+
+/// The text of a file, or of standard input for `-`.
+pub(super) fn read(path: &Path) -> Result<String, ScenarioError> {
+    let read = if is_stdin(path) {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    read.map_err(|error| ScenarioError::File { path: name(path), message: error.to_string() })
+}
+
+/// The scenario of a file or of standard input.
+pub(super) fn scenario(path: &Path) -> Result<Scenario, ScenarioError> {
+    if is_stdin(path) { scenario_of(path, &read(path)?) } else { Scenario::load(path) }
+}
+
+/// The scenario of an input that was read already.
+pub(super) fn scenario_of(path: &Path, text: &str) -> Result<Scenario, ScenarioError> {
+    if is_stdin(path) { Scenario::read(&name(path), text) } else { Scenario::load(path) }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}

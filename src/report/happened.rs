@@ -1,0 +1,323 @@
+//! The events of a run, folded to the lines that people want to read.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use crate::api::{Change, ChangeType};
+use crate::kernel::SimTime;
+use crate::objects::{Conditions, Deployment, Event, Key, Node, Object, Pod, ReplicaSet, Resource};
+use crate::sim::{Record, Recording, StepRecord};
+
+use super::table::moment;
+
+/// Most lines of a story, and how many of them are kept from its beginning.
+const MOST_LINES: usize = 48;
+const FIRST_LINES: usize = 32;
+/// Most characters of a message.
+const MOST_CHARS: usize = 88;
+/// How many of them come from its end, where errors have their cause.
+const LAST_CHARS: usize = 36;
+
+/// Steps, scalings, warnings and the fate of nodes, in order. The same thing said again before the next step is counted, not
+/// repeated.
+pub(super) fn happened(recording: &Recording) -> String {
+    let mut chapters = Chapters::default();
+    for record in recording.records() {
+        match record {
+            Record::Step(at, step) => chapters.step(*at, step),
+            Record::Change(at, change) => chapters.change(*at, change),
+        }
+    }
+    chapters.print()
+}
+
+/// What makes two entries the same thing.
+type Topic = (String, String);
+
+struct Line {
+    at: SimTime,
+    last: SimTime,
+    told: Told,
+}
+
+enum Told {
+    /// As it is.
+    Plain(String),
+    /// `deployment/web scales web-745f9dbd77 up from 0 to 10`.
+    Scaling { who: String, set: String, from: i32, to: i32, writes: u32 },
+    /// What an Event says of one object or of several.
+    Said { who: String, about: BTreeSet<Arc<str>>, first: Arc<str>, times: u64, text: String },
+}
+
+#[derive(Default)]
+struct Chapters {
+    lines: Vec<Line>,
+    /// Lines of this chapter that may be said again.
+    open: FxHashMap<Topic, usize>,
+    /// Owners of pods.
+    owners: FxHashMap<Key, Arc<str>>,
+}
+
+impl Chapters {
+    fn step(&mut self, at: SimTime, step: &StepRecord) {
+        self.open.clear();
+        let (refusals, accepted) = answers(&step.result);
+        let what = if accepted.is_empty() { arguments(&step.args) } else { accepted.join(", ") };
+        let mut text = format!("» {} {what}", step.name).trim_end().to_owned();
+        for refusal in refusals {
+            let _ = write!(text, " - refused: {refusal}");
+        }
+        self.plain(at, text);
+    }
+
+    fn change(&mut self, at: SimTime, change: &Change) {
+        let old = change.old.as_ref();
+        match (&change.object, old) {
+            (Object::Event(event), old) => {
+                let before = match old {
+                    Some(Object::Event(old)) => old.count,
+                    _ => 0,
+                };
+                if change.change_type != ChangeType::Deleted {
+                    self.event(at, event, i64::from(event.count) - i64::from(before));
+                }
+            }
+            (Object::Pod(pod), None) => self.pod(pod),
+            (Object::ReplicaSet(set), old) if change.change_type != ChangeType::Deleted => match old {
+                Some(Object::ReplicaSet(old)) => self.scaled(at, set, old.spec.replicas),
+                _ => self.scaled(at, set, 0),
+            },
+            (Object::Node(node), old) => self.node(at, node, old, change.change_type),
+            (Object::Deployment(deployment), Some(Object::Deployment(old))) => {
+                if !is_level(old) && is_level(deployment) && !deployment.meta.is_deleting() {
+                    self.plain(at, format!("deployment/{}: rollout complete", deployment.meta.name));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn pod(&mut self, pod: &Arc<Pod>) {
+        if let Some(owner) = pod.meta.controller() {
+            self.owners.insert(pod.key(), owner.name.to_string().into());
+        }
+    }
+
+    fn node(&mut self, at: SimTime, node: &Node, old: Option<&Object>, change: ChangeType) {
+        let name = &node.meta.name;
+        let was_ready = match old {
+            Some(Object::Node(old)) => Some(old.status.conditions.is_true("Ready")),
+            _ => None,
+        };
+        let is_ready = node.status.conditions.is_true("Ready");
+        match (change, was_ready) {
+            (ChangeType::Deleted, _) => self.plain(at, format!("node/{name}: deleted")),
+            (ChangeType::Modified, Some(was_ready)) if was_ready != is_ready => {
+                self.plain(at, format!("node/{name}: {}", if is_ready { "Ready" } else { "NotReady" }));
+            }
+            _ => {}
+        }
+    }
+
+    /// A Deployment's controller scales its ReplicaSets one by one: a line for each direction.
+    fn scaled(&mut self, at: SimTime, set: &ReplicaSet, from: i32) {
+        let to = set.spec.replicas;
+        let Some(owner) = set.meta.controller().filter(|_| from != to) else { return };
+        let direction = if to > from { "up" } else { "down" };
+        let topic = (set.meta.name.to_string(), format!("scale {direction}"));
+        if let Some(Line { last, told: Told::Scaling { to: end, writes, .. }, .. }) = self.again(&topic) {
+            (*last, *end) = (at, to);
+            *writes += 1;
+            return;
+        }
+        let who = format!("{}/{}", owner.kind.to_lowercase(), owner.name);
+        let told = Told::Scaling { who, set: set.meta.name.to_string(), from, to, writes: 1 };
+        self.open.insert(topic, self.lines.len());
+        self.lines.push(Line { at, last: at, told });
+    }
+
+    fn event(&mut self, at: SimTime, event: &Event, times: i64) {
+        let object = &event.involved_object;
+        let of_node = matches!(&*event.reason, "NodeReady" | "NodeNotReady") && *object.kind == *"Node";
+        let worth = event.kind == *"Warning" || matches!(&*event.reason, "TaintManagerEviction" | "Killing");
+        let planned = *event.reason == *"Killing" && event.message.starts_with("Stopping container");
+        if of_node || planned || !worth {
+            return;
+        }
+        let name: Arc<str> = object.name.to_string().into();
+        let owner = self.owners.get(&Key::new(&*object.namespace, &*object.name)).cloned();
+        let who = owner.clone().unwrap_or_else(|| name.clone());
+        let topic = (format!("{}/{who}", object.kind), gist(event));
+        let times = u64::try_from(times).unwrap_or(0);
+        if let Some(Line { last, told: Told::Said { about, times: all, .. }, .. }) = self.again(&topic) {
+            *last = at;
+            *all += times;
+            about.insert(name);
+            return;
+        }
+        let told = Told::Said {
+            who: match owner {
+                Some(owner) => format!("pods of {owner}"),
+                None => object.kind.to_lowercase(),
+            },
+            about: BTreeSet::from([name.clone()]),
+            first: name,
+            times,
+            text: format!("{}: {}", event.reason, shortened(&event.message)),
+        };
+        self.open.insert(topic, self.lines.len());
+        self.lines.push(Line { at, last: at, told });
+    }
+
+    fn again(&mut self, topic: &Topic) -> Option<&mut Line> {
+        let at = *self.open.get(topic)?;
+        self.lines.get_mut(at)
+    }
+
+    fn plain(&mut self, at: SimTime, text: String) {
+        self.lines.push(Line { at, last: at, told: Told::Plain(text) });
+    }
+
+    fn print(&self) -> String {
+        let mut text = String::new();
+        let left_out = self.lines.len().saturating_sub(MOST_LINES);
+        for (number, line) in self.lines.iter().enumerate() {
+            if left_out > 0 && number == FIRST_LINES {
+                let _ = writeln!(text, "          … {left_out} lines left out; --events FILE has them all");
+            }
+            if left_out == 0 || number < FIRST_LINES || number >= FIRST_LINES + left_out {
+                let _ = writeln!(text, "  {:>8}  {line}", moment(line.at));
+            }
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let until = match moment(self.last) {
+            last if last == moment(self.at) => String::new(),
+            last => format!(", until {last}"),
+        };
+        match &self.told {
+            Told::Plain(text) => f.write_str(text),
+            Told::Scaling { who, set, from, to, writes } => {
+                let direction = if to > from { "up" } else { "down" };
+                write!(f, "{who}: scales {set} {direction} from {from} to {to}")?;
+                if *writes > 1 { write!(f, " ({writes} times{until})") } else { Ok(()) }
+            }
+            Told::Said { who, about, first, times, text } => match (about.len(), times) {
+                (1, 0 | 1) => write!(f, "{}/{first}: {text}", kind_of(who)),
+                (1, times) => write!(f, "{}/{first}: {text} ({times} times{until})", kind_of(who)),
+                (objects, times) => {
+                    let times = if *times > objects as u64 { format!("{times} times{until}, ") } else { String::new() };
+                    let own = first.rsplit('-').next().unwrap_or(first);
+                    write!(f, "{objects} {who}: {text} ({times}first …-{own})")
+                }
+            },
+        }
+    }
+}
+
+fn kind_of(who: &str) -> &str {
+    if who.starts_with("pods of ") { "pod" } else { who }
+}
+
+/// Whether all replicas of a Deployment are new and available, with no old ones left.
+fn is_level(deployment: &Deployment) -> bool {
+    let (status, wanted) = (&deployment.status, deployment.spec.replicas);
+    [status.updated_replicas, status.replicas, status.available_replicas] == [wanted; 3]
+}
+
+/// What an Event says, without what differs from object to object: names, numbers, quotations.
+fn gist(event: &Event) -> String {
+    let mut message = event.message.to_string();
+    let object = &event.involved_object;
+    for own in [object.name.to_string(), object.uid.to_string()] {
+        if !own.is_empty() {
+            message = message.replace(&own, "");
+        }
+    }
+    let unquoted: String = message.split('"').step_by(2).collect();
+    let text: String = unquoted.chars().filter(|c| !c.is_ascii_digit()).take(MOST_CHARS).collect();
+    format!("{} {text}", event.reason)
+}
+
+fn shortened(message: &str) -> String {
+    let line: Vec<char> = message.lines().next().unwrap_or("").chars().collect();
+    if line.len() <= MOST_CHARS {
+        return line.into_iter().collect();
+    }
+    let (start, end) = (&line[..MOST_CHARS - LAST_CHARS], &line[line.len() - LAST_CHARS..]);
+    start.iter().chain(&['…']).chain(end).collect()
+}
+
+/// The refusals of a step's answer, and what was accepted of an apply.
+fn answers(result: &Value) -> (Vec<String>, Vec<String>) {
+    let (mut refusals, mut accepted) = (Vec::new(), Vec::new());
+    if let Some(message) = result.get("message").and_then(Value::as_str) {
+        refusals.push(message.to_owned());
+    }
+    for answer in result.as_array().into_iter().flatten() {
+        let text = |at: usize| answer.get(at).and_then(Value::as_str);
+        if let Some(message) = text(2) {
+            refusals.push(message.to_owned());
+        } else if let Some((kind, name)) = text(0).and_then(|name| name.split_once('/')) {
+            accepted.push(format!("{}/{name}", kind.to_lowercase()));
+        }
+    }
+    let more = accepted.len().saturating_sub(6);
+    if more > 0 {
+        accepted.truncate(6);
+        accepted.push(format!("{more} more"));
+    }
+    (refusals, accepted)
+}
+
+/// What a step is about first, then how.
+fn arguments(args: &Value) -> String {
+    let mut words = Vec::new();
+    for key in ["target", "node", "kind"] {
+        words.extend(args.get(key).and_then(Value::as_str).map(ToOwned::to_owned));
+    }
+    for (key, value) in args.as_object().into_iter().flatten() {
+        match value {
+            Value::Null => {}
+            Value::String(_) if matches!(key.as_str(), "target" | "node" | "kind") => {}
+            Value::String(text) if text == "*" && key == "container" => {}
+            Value::String(text) => words.push(format!("{key}={text}")),
+            other => words.push(format!("{key}={other}")),
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn steps_tell_what_they_are_about_first() {
+        let args = json!({"container": "*", "image": "web:v2", "target": "deployment/web"});
+        assert_eq!(arguments(&args), "deployment/web image=web:v2");
+        assert_eq!(arguments(&json!({"kind": "pod", "nth": 0, "selector": "app=web"})), "pod nth=0 selector=app=web");
+    }
+
+    #[test]
+    fn refusals_of_an_apply_are_told() {
+        let result = json!([["Pod/a", 201], ["Pod/b", 422, "Pod \"b\" is invalid"]]);
+        assert_eq!(answers(&result), (vec!["Pod \"b\" is invalid".to_owned()], vec!["pod/a".to_owned()]));
+    }
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        let long = format!("{}: refused", "ä".repeat(200));
+        assert_eq!(shortened(&long), format!("{}…{}: refused", "ä".repeat(52), "ä".repeat(27)));
+        assert_eq!(shortened("one\ntwo"), "one");
+    }
+}

@@ -1,0 +1,362 @@
+//! What people get wrong, and what they are told: the place, what is wrong, what to do.
+
+use std::fmt::Write as _;
+
+use assert_cmd::Command;
+use proptest::prelude::*;
+use seatrial::scenario::{Scenario, ScenarioError};
+
+/// What is told about a scenario: a line per problem, with its help below.
+fn told(text: &str) -> String {
+    match Scenario::read("bad.yaml", text).and_then(|scenario| scenario.run(&Default::default())) {
+        Ok(_) => "nothing is wrong\n".to_owned(),
+        Err(ScenarioError::Input(problems)) => problems.iter().fold(String::new(), |mut told, problem| {
+            let _ = writeln!(told, "{problem}");
+            if let Some(help) = &problem.help {
+                let _ = writeln!(told, "  help: {help}");
+            }
+            told
+        }),
+        Err(other) => format!("without a place: {other}\n"),
+    }
+}
+
+/// A scenario with these lines under `spec`.
+fn spec(lines: &str) -> String {
+    let duration = if lines.contains("duration:") { "" } else { "  duration: 1m\n" };
+    let lines: String = lines.lines().map(|line| format!("  {line}\n")).collect();
+    format!("apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {{name: bad}}\nspec:\n{duration}{lines}")
+}
+
+/// Each case with its text and what is told about it.
+fn table(cases: &[(&str, String)]) -> String {
+    cases.iter().fold(String::new(), |mut table, (name, text)| {
+        let shown = if text.len() > 900 { "(long)\n".to_owned() } else { text.clone() };
+        let numbered = shown.lines().enumerate().map(|(n, line)| format!("{:3} | {line}\n", n + 1));
+        let _ = writeln!(table, "## {name}\n{}{}", numbered.collect::<String>(), told(text));
+        table
+    })
+}
+
+fn all_are_wrong(table: &str) {
+    assert!(!table.contains("nothing is wrong") && !table.contains("without a place"), "{table}");
+}
+
+#[test]
+fn files_that_are_no_scenario() {
+    let bomb = (0..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |text, n| {
+        let item = format!("*a{n}, ").repeat(9);
+        format!("{text}a{}: &a{} [{item}]\n", n + 1, n + 1)
+    });
+    let cases = [
+        ("an empty file", String::new()),
+        ("only a comment", "# later\n".to_owned()),
+        ("a manifest", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n".to_owned()),
+        ("a list", "- a\n- b\n".to_owned()),
+        ("a word", "hello\n".to_owned()),
+        ("two documents", format!("{}---\n{}", spec("seed: 1"), spec("seed: 2"))),
+        ("a tab", "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata:\n\tname: x\n".to_owned()),
+        ("a missing colon", "apiVersion: seatrial.dev/v1\nkind Scenario\nspec: {}\n".to_owned()),
+        ("an open bracket", spec("nodes: [{name: w}")),
+        ("an anchors bomb", bomb),
+        ("deep nesting", format!("spec: {}{}\n", "[".repeat(400), "]".repeat(400))),
+        ("an unknown alias", spec("nodes: *nodes")),
+        ("a key set twice", spec("seed: 1\nseed: 2")),
+        ("another version", spec("seed: 1").replace("/v1", "/v2")),
+        ("another kind", spec("seed: 1").replace("Scenario", "Scenery")),
+        ("no spec", "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {name: bad}\n".to_owned()),
+        ("no name", spec("seed: 1").replace("name: bad", "")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn clusters_that_cannot_be() {
+    let cases = [
+        ("an unknown field", spec("noodes: []")),
+        ("an unknown field of a node", spec("nodes:\n- name: w\n  cuont: 3")),
+        ("no duration", spec("duration: null")),
+        ("a duration without a unit", spec("duration: 5")),
+        ("a duration that is none", spec("duration: soon")),
+        ("no time at all", spec("duration: 0s")),
+        ("a negative duration", spec("duration: -5s")),
+        ("a seed that is no number", spec("seed: lucky")),
+        ("a negative seed", spec("seed: -1")),
+        ("an epoch that is no time", spec("epoch: yesterday")),
+        ("another Kubernetes", spec("kubernetes: \"1.20\"")),
+        ("an unknown profile", spec("profile: optimistic")),
+        ("an unknown delay", spec("profile: {wach: 2ms}")),
+        ("a delay that is none", spec("profile: {watch: fast}")),
+        ("nodes that are no list", spec("nodes: 3")),
+        ("a count that is no number", spec("nodes: [{name: w, count: many}]")),
+        ("a negative count", spec("nodes: [{name: w, count: -1}]")),
+        ("too many nodes", spec("nodes:\n- {name: a, count: 12000}\n- {name: b, count: 12000}")),
+        ("two nodes of one name", spec("nodes:\n- {name: w, count: 2}\n- {name: w-1}")),
+        ("a name that is a boolean in YAML", spec("nodes: [{name: n}]")),
+        ("a node without a name", spec("nodes: [{count: 2}]")),
+        ("a node name that the API server refuses", spec("nodes: [{name: My_Node}]")),
+        ("a capacity that is no quantity", spec("nodes: [{name: w, capacity: {cpu: four}}]")),
+        ("a capacity that is a list", spec("nodes: [{name: w, capacity: {cpu: [4]}}]")),
+        ("a taint of an unknown effect", spec("nodes: [{name: w, taints: [{key: a, effect: Maybe}]}]")),
+        ("an unknown distribution", spec("containers: [{image: x, start: {distribution: normal, mean: 2s}}]")),
+        ("a figure too few", spec("containers: [{image: x, start: {distribution: lognormal, median: 2s}}]")),
+        (
+            "p99 below the median",
+            spec("containers:\n- {image: x, ready: {distribution: lognormal, median: 2s, p99: 1s}}"),
+        ),
+        ("a container without an image", spec("containers: [{start: 2s}]")),
+        ("an unknown pull", spec("containers: [{image: x, pull: maybe}]")),
+        ("a manifest file that is not there", spec("manifests: [nowhere/web.yaml]")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn steps_and_expectations_that_make_no_sense() {
+    let cases = [
+        ("no time", spec("steps:\n- scale: {target: deployment/web, replicas: 1}")),
+        ("two times", spec("steps:\n- {at: 1s, when: quiescent(), scale: {target: deployment/web, replicas: 1}}")),
+        ("no verb", spec("steps:\n- at: 1s")),
+        ("two verbs", spec("steps:\n- at: 1s\n  nodeDown: {node: w}\n  scale: {target: deployment/web, replicas: 1}")),
+        ("an unknown verb", spec("steps: [{at: 1s, setImages: {target: deployment/web, image: x}}]")),
+        ("a verb not simulated yet", spec("steps: [{at: 1s, drain: {node: w}}]")),
+        ("a target without a kind", spec("steps: [{at: 1s, scale: {target: web, replicas: 1}}]")),
+        ("an unknown kind", spec("steps: [{at: 1s, scale: {target: statefulset/web, replicas: 1}}]")),
+        ("negative replicas", spec("steps: [{at: 1s, scale: {target: deployment/web, replicas: -1}}]")),
+        ("replicas that are no number", spec("steps: [{at: 1s, scale: {target: deployment/web, replicas: two}}]")),
+        ("replicas missing", spec("steps: [{at: 1s, scale: {target: deployment/web}}]")),
+        ("an empty image", spec("steps: [{at: 1s, setImage: {target: deployment/web, image: \"\"}}]")),
+        ("nothing to delete", spec("steps: [{at: 1s, delete: {cascade: orphan}}]")),
+        ("a target and a selector", spec("steps: [{at: 1s, delete: {target: pod/a, selector: a=b}}]")),
+        ("a selector that is none", spec("steps: [{at: 1s, delete: {kind: pod, selector: \"a in b\"}}]")),
+        ("an unknown cascade", spec("steps: [{at: 1s, delete: {target: pod/a, cascade: all}}]")),
+        ("a label that is no string", spec("steps: [{at: 1s, label: {target: node/w, labels: {zone: 3}}}]")),
+        ("no labels", spec("steps: [{at: 1s, label: {target: node/w}}]")),
+        ("taints that are no list", spec("steps: [{at: 1s, taint: {node: w, taints: {key: a}}}]")),
+        ("an unknown patch type", spec("steps: [{at: 1s, patch: {target: pod/a, type: yaml, patch: {}}}]")),
+        ("a time that is none", spec("steps: [{at: noon, nodeDown: {node: w}}]")),
+        ("an apply of nothing", spec("steps:\n- at: 1s\n  apply: {objects: \"\"}")),
+        ("an unknown function", spec("expect: [{final: \"availabel(deployment/web) == 3\"}]")),
+        ("a function of nobody", spec("expect: [{final: \"sqrt(2) == 3\"}]")),
+        ("no comparison", spec("expect: [{final: available(deployment/web)}]")),
+        ("a comparison with a word", spec("expect: [{final: available(deployment/web) == many}]")),
+        ("an open parenthesis", spec("expect:\n- final: (ready(deployment/web) == 3")),
+        ("one sign too few", spec("expect: [{final: quiescent() & settled()}]")),
+        ("an argument of the wrong kind", spec("expect: [{always: endpoints(deployment/web) > 0}]")),
+        ("no argument", spec("expect: [{always: rolloutComplete()}]")),
+        ("a promise over time at one instant", spec("expect: [{final: maxSurge(deployment/web)}]")),
+        (
+            "a promise over time among others",
+            spec("expect: [{always: \"maxUnavailable(deployment/web) && quiescent()\"}]"),
+        ),
+        ("a condition that is wrong", spec("steps:\n- when: ready(deployment/web) >> 2\n  nodeDown: {node: w}")),
+        ("nothing expected", spec("expect: [{within: 3s}]")),
+        ("two expectations in one", spec("expect:\n- always: quiescent()\n  never: settled()")),
+        ("within of a final", spec("expect: [{final: quiescent(), within: 3s}]")),
+        ("an unknown expectation", spec("expect: [{sometimes: quiescent()}]")),
+        ("an expression that is a number", spec("expect: [{final: 3}]")),
+        ("too deep", spec(&format!("expect: [{{final: \"{}quiescent()\"}}]", "!".repeat(100)))),
+        (
+            "several at once",
+            spec(
+                "duration: 0s\nsteps:\n- at: 1s\n- {at: 2s, nodeDown: {node: w}, nodeUp: {node: w}}\nexpect:\n- {final: nope()}",
+            ),
+        ),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn manifests_inside_a_scenario_are_wrong_at_their_own_lines() {
+    let pod = |container: &str| {
+        format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - {container}\n")
+    };
+    let block = |header: &str, text: &str| {
+        let lines: String = text.lines().map(|line| format!("  {line}\n")).collect();
+        spec(&format!("{header}\n{lines}"))
+    };
+    let apply = |text: &str| {
+        let lines: String = text.lines().map(|line| format!("      {line}\n")).collect();
+        spec(&format!("steps:\n- at: 1s\n  apply:\n    objects: |\n{lines}"))
+    };
+    let quoted = serde_json::to_string(&pod("nmae: c")).expect("a string");
+    let cases = [
+        ("an unknown field", block("objects: |", &pod("{name: c, imagee: x}"))),
+        ("an unknown field after an empty line", block("objects: |-", &format!("\n# a pod\n\n{}", pod("nmae: c")))),
+        ("an unknown field, folded", block("objects: >", &pod("nmae: c"))),
+        ("an unknown field, quoted", spec(&format!("objects: {quoted}"))),
+        (
+            "in the second document",
+            block("objects: |", &format!("{}---\n{}", pod("{name: c, image: x}"), pod("nmae: c"))),
+        ),
+        ("the API server refuses", block("objects: |", &pod("{name: C_1, image: x}"))),
+        (
+            "the API server refuses two fields",
+            block("objects: |", &pod("{name: C_1, image: x, imagePullPolicy: Often}")),
+        ),
+        (
+            "a namespace that is not there",
+            block("objects: |", &pod("{name: c, image: x}").replace("name: web", "name: web, namespace: shop")),
+        ),
+        ("no YAML", block("objects: |", "kind: Pod\n  x: [\n")),
+        ("a key set twice", block("objects: |", "apiVersion: v1\nkind: Pod\nkind: Pod\n")),
+        ("no kind", block("objects: |", "apiVersion: v1\nmetadata: {name: x}\n")),
+        ("an unknown field of an applied object", apply(&pod("nmae: c"))),
+        ("an applied object without a kind", apply("metadata: {name: x}\n")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+/// What `seatrial check` says of a manifest.
+fn checked(text: &str) -> String {
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("seatrial"))
+        .args(["check", "-"])
+        .write_stdin(text)
+        .assert()
+        .code(2)
+        .get_output()
+        .clone();
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).expect("UTF-8")
+}
+
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 3
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: c
+        image: web:v1
+        ports:
+        - containerPort: 80
+";
+
+#[test]
+fn manifests_that_the_api_server_refuses() {
+    let with = |from: &str, to: &str| {
+        assert!(DEPLOYMENT.contains(from), "{from}");
+        DEPLOYMENT.replacen(from, to, 1)
+    };
+    let service = |spec: &str| format!("apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec:\n{spec}");
+    let cases = [
+        ("an unknown field", with("replicas", "replica")),
+        ("a string for a number", with("3", "three")),
+        ("negative replicas", with("3", "-3")),
+        ("a selector that does not match", with("labels: {app: web}", "labels: {app: wbe}")),
+        ("no selector", with("  selector:\n    matchLabels: {app: web}\n", "")),
+        (
+            "no containers",
+            with(
+                "      - name: c\n        image: web:v1\n        ports:\n        - containerPort: 80\n",
+                "        []\n",
+            ),
+        ),
+        ("no image", with("        image: web:v1\n", "")),
+        ("a container name in capitals", with("name: c\n", "name: Main\n")),
+        ("an object name with a blank", with("name: web\n", "name: \"my web\"\n")),
+        ("no name", with("  name: web\n", "  labels: {app: web}\n")),
+        ("a port out of range", with("80", "80000")),
+        ("two containers of one name", with("      - name: c\n", "      - {name: c, image: x}\n      - name: c\n")),
+        ("an unknown strategy", with("  replicas: 3\n", "  strategy: {type: Rolling}\n")),
+        (
+            "a rollout that cannot move",
+            with("  replicas: 3\n", "  strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}\n"),
+        ),
+        ("a percentage that is none", with("  replicas: 3\n", "  strategy: {rollingUpdate: {maxSurge: half}}\n")),
+        (
+            "a memory that is no quantity",
+            with("        ports:", "        resources: {requests: {memory: 1 GB}}\n        ports:"),
+        ),
+        (
+            "a request above its limit",
+            with("        ports:", "        resources: {requests: {cpu: 2}, limits: {cpu: 1}}\n        ports:"),
+        ),
+        ("a probe of no kind", with("        ports:", "        readinessProbe: {periodSeconds: 3}\n        ports:")),
+        (
+            "a probe with a negative period",
+            with("        ports:", "        livenessProbe: {periodSeconds: -1, tcpSocket: {port: 80}}\n        ports:"),
+        ),
+        ("a label that is none", with("labels: {app: web}", "labels: {app: \"web!\"}")),
+        ("a label that is a number", with("labels: {app: web}", "labels: {app: web, tier: 3}")),
+        ("another version", with("apps/v1", "extensions/v1beta1")),
+        ("a namespace that is not there", with("  name: web\n", "  name: web\n  namespace: shop\n")),
+        ("a service without ports", service("  selector: {app: web}\n")),
+        ("a service of an unknown type", service("  type: Public\n  ports: [{port: 80}]\n")),
+        ("two ports without names", service("  ports:\n  - port: 80\n  - port: 81\n")),
+        ("a tab", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: web\n".to_owned()),
+        ("in the second document", format!("{DEPLOYMENT}---\n{}", service("  ports: [{port: 0}]\n"))),
+    ];
+    let table = cases.iter().fold(String::new(), |mut table, (name, text)| {
+        let _ = writeln!(table, "## {name}\n{}", checked(text));
+        table
+    });
+    insta::assert_snapshot!(table);
+}
+
+const GOOD: &str = include_str!("../../scenarios/rolling-update-node-loss.yaml");
+const INLINE: &str = include_str!("../../fuzz/corpus/scenario/every-verb.yaml");
+
+/// Reads a text; what is wrong is inside of it.
+fn read(text: &str) {
+    if let Err(ScenarioError::Input(problems)) = Scenario::read("any.yaml", text) {
+        assert!(!problems.is_empty());
+        for problem in problems {
+            let line = problem.span.map_or(1, |span| span.start.line);
+            assert!(line as usize <= problem.text.lines().count() + 1, "{problem}");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in any::<String>()) {
+        read(&text);
+    }
+
+    /// Pieces of scenarios in any order are nearer to scenarios than any text.
+    #[test]
+    fn no_shuffled_scenario_makes_the_reader_panic(
+        lines in proptest::collection::vec((any::<bool>(), any::<proptest::sample::Index>(), 0usize..6), 0..40)
+    ) {
+        let text: String = lines
+            .iter()
+            .map(|(which, index, indent)| {
+                let lines: Vec<&str> = if *which { GOOD } else { INLINE }.lines().collect();
+                format!("{}{}\n", " ".repeat(indent * 2), lines[index.index(lines.len())].trim_start())
+            })
+            .collect();
+        read(&text);
+    }
+
+    /// A scenario with some of its bytes taken out or replaced.
+    #[test]
+    fn no_mutated_scenario_makes_the_reader_panic(
+        inline in any::<bool>(),
+        cuts in proptest::collection::vec((any::<proptest::sample::Index>(), 0usize..12, "[ -~\n]{0,8}"), 1..8)
+    ) {
+        let mut text: Vec<char> = if inline { INLINE } else { GOOD }.chars().collect();
+        for (at, length, instead) in cuts {
+            let start = at.index(text.len());
+            let end = (start + length).min(text.len());
+            text.splice(start..end, instead.chars());
+        }
+        read(&text.into_iter().collect::<String>());
+    }
+}

@@ -1,0 +1,226 @@
+//! The command: what it prints, where, and how it ends.
+
+use std::fs;
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use assert_cmd::assert::Assert;
+use serde_json::Value;
+
+const HOLDS: &str = "scenarios/recreate-has-a-gap.yaml";
+
+fn seatrial(arguments: &[&str]) -> Assert {
+    command().args(arguments).assert()
+}
+
+fn command() -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("seatrial"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CLICOLOR_FORCE");
+    command
+}
+
+fn stdout(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(assert: &Assert) -> String {
+    String::from_utf8(assert.get_output().stderr.clone()).expect("UTF-8")
+}
+
+/// A file of this test.
+fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
+    let path: PathBuf = folder.path().join(name);
+    fs::write(&path, text).expect("a file");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn scenario(lines: &str) -> String {
+    format!("apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {{name: t}}\nspec:\n  duration: 1m\n{lines}")
+}
+
+#[test]
+fn a_run_that_keeps_its_promises_exits_with_0() {
+    let run = seatrial(&["run", HOLDS]).code(0);
+    let told = stdout(&run);
+    assert!(told.starts_with("recreate-has-a-gap: 52s of virtual time, "), "{told}");
+    assert!(told.ends_with("All 4 expectations held.\n"), "{told}");
+    assert_eq!(stderr(&run), "");
+}
+
+#[test]
+fn a_broken_promise_exits_with_1_and_says_the_values() {
+    let run = command()
+        .args(["run", "-"])
+        .write_stdin(scenario("  nodes: [{name: w}]\n  expect:\n  - {final: podsOn(node/w) == 1}\n"))
+        .assert()
+        .code(1);
+    let told = stdout(&run);
+    assert!(told.contains("BROKEN  final: podsOn(node/w) == 1\n          at 1m0s: podsOn(node/w) = 0\n"), "{told}");
+    assert!(told.ends_with("The expectation was broken.\n"), "{told}");
+}
+
+#[test]
+fn wrong_input_exits_with_2_and_shows_the_line() {
+    let folder = folder();
+    let wrong = file(&folder, "wrong.yaml", &scenario("  seed: 1\n  nodes:\n  - {name: w, cuont: 3}\n"));
+    let run = seatrial(&["run", &wrong]).code(2);
+    assert_eq!(stdout(&run), "");
+    let told = stderr(&run).replace(folder.path().to_str().expect("UTF-8"), "");
+    assert!(!told.contains('\u{1b}'), "no colours where there is no terminal");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_refused_manifest_is_shown_at_its_line_of_the_scenario() {
+    let objects = "  objects: |\n    apiVersion: v1\n    kind: Pod\n    metadata:\n      name: Web\n    spec:\n      \
+                   containers:\n      - name: c\n        image: x\n";
+    let run = command().args(["run", "-"]).write_stdin(scenario(objects)).assert().code(2);
+    insta::assert_snapshot!(stderr(&run));
+}
+
+#[test]
+fn files_that_are_not_there_are_named() {
+    for arguments in [&["run", "nowhere.yaml"][..], &["check", "nowhere.yaml"], &["get", "pods", "-f", "nowhere.yaml"]]
+    {
+        let told = stderr(&seatrial(arguments).code(2));
+        assert!(told.starts_with("error: nowhere.yaml: No such file or directory"), "{told}");
+    }
+}
+
+#[test]
+fn wrong_arguments_exit_with_2() {
+    for arguments in [&["run"][..], &["runn"], &["get", "pods"], &["get", "pods", "-f", HOLDS, "--at", "noon"], &[]] {
+        seatrial(arguments).code(2);
+    }
+    let told = stderr(&seatrial(&["get", "gizmos", "-f", HOLDS]).code(2));
+    assert!(told.starts_with("error: the kind \"gizmos\" is not simulated"), "{told}");
+}
+
+#[test]
+fn the_event_log_is_json_lines_and_equal_for_two_runs() {
+    let folder = folder();
+    let logs: Vec<String> = (0..2)
+        .map(|n| {
+            let path = file(&folder, &format!("{n}.jsonl"), "");
+            seatrial(&["run", HOLDS, "--events", &path]).code(0);
+            fs::read_to_string(path).expect("a log")
+        })
+        .collect();
+    assert_eq!(logs[0], logs[1]);
+    let lines: Vec<Value> = logs[0].lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(lines.len() > 100 && lines.iter().all(|line| line["t"].is_number() && line["type"].is_string()));
+    assert!(lines.is_sorted_by(|a, b| a["t"].as_f64() <= b["t"].as_f64()));
+    let printed = stdout(&seatrial(&["run", HOLDS, "--events", "-"]).code(0));
+    assert_eq!(printed, logs[0], "and nothing else is printed");
+}
+
+#[test]
+fn an_event_log_that_cannot_be_written_is_wrong_input() {
+    let told = stderr(&seatrial(&["run", HOLDS, "--events", "/nowhere/log.jsonl"]).code(2));
+    assert!(told.starts_with("error: /nowhere/log.jsonl: "), "{told}");
+}
+
+#[test]
+fn the_summary_for_programs_has_promises_and_steps() {
+    let summary: Value = serde_json::from_str(&stdout(&seatrial(&["run", HOLDS, "-o", "json"]).code(0))).expect("JSON");
+    assert_eq!(summary["held"], true);
+    assert_eq!(summary["expectations"].as_array().map(Vec::len), Some(4));
+    assert_eq!(summary["steps"][0]["verb"], "setImage");
+    assert_eq!(summary["steps"][0]["args"]["image"], "proxy:v2");
+    assert_eq!(summary["stopped"], Value::Null);
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let digest = |seed: &str| {
+        let run = seatrial(&["run", HOLDS, "-o", "json", "--seed", seed]);
+        serde_json::from_str::<Value>(&stdout(&run)).expect("JSON")["digest"].clone()
+    };
+    assert_eq!(digest("1"), digest("1"));
+    assert_ne!(digest("1"), digest("2"));
+}
+
+#[test]
+fn a_run_stops_when_its_events_are_used_up() {
+    let run = seatrial(&["run", HOLDS, "--max-events", "50"]).code(1);
+    assert!(stdout(&run).contains("The run did not come to its end: the 50 events"), "{}", stdout(&run));
+}
+
+/// A million hours of heartbeats of a thousand nodes would take days.
+#[test]
+fn no_duration_makes_a_run_hang() {
+    let long = scenario("  nodes: [{name: w, count: 1000}]\n").replace("1m", "1000000h");
+    let run = command().args(["run", "-", "--max-events", "100000"]).write_stdin(long).assert().code(1);
+    assert!(stdout(&run).contains("the 100000 events"), "{}", stdout(&run));
+}
+
+#[test]
+fn pods_are_listed_as_kubectl_does() {
+    let get = |more: &[&str]| {
+        let arguments: Vec<&str> = ["get", "pods", "-f", HOLDS].iter().chain(more).copied().collect();
+        stdout(&seatrial(&arguments).code(0))
+    };
+    insta::assert_snapshot!(get(&["--at", "30s"]));
+    insta::assert_snapshot!(get(&["-o", "wide"]));
+    let names = get(&["-o", "name"]);
+    assert!(names.lines().count() == 4 && names.lines().all(|line| line.starts_with("pod/db-proxy-")), "{names}");
+    let json: Value = serde_json::from_str(&get(&["-o", "json"])).expect("JSON");
+    assert_eq!(json["items"].as_array().map(Vec::len), Some(4));
+    let yaml: Value = serde_yaml::from_str(&get(&["-o", "yaml"])).expect("YAML");
+    assert_eq!(yaml, json);
+}
+
+#[test]
+fn one_object_is_given_whole() {
+    let json = stdout(&seatrial(&["get", "deploy/db-proxy", "-f", HOLDS, "-o", "json"]).code(0));
+    let deployment: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(deployment["kind"], "Deployment");
+    assert_eq!(deployment["status"]["availableReplicas"], 4);
+}
+
+#[test]
+fn what_is_not_found_is_said_as_kubectl_says_it() {
+    let told = stderr(&seatrial(&["get", "pod", "nosuch", "-f", HOLDS]).code(1));
+    assert_eq!(told, "Error from server (NotFound): pods \"nosuch\" not found\n");
+    let told = stderr(&seatrial(&["get", "pods", "-n", "nosuch", "-f", HOLDS]).code(0));
+    assert_eq!(told, "No resources found in nosuch namespace.\n");
+}
+
+#[test]
+fn good_manifests_and_scenarios_pass_the_check() {
+    let run =
+        seatrial(&["check", "scenarios/manifests/web.yaml", "scenarios/manifests/job-deadline.yaml", HOLDS]).code(0);
+    assert_eq!(
+        stdout(&run),
+        "scenarios/manifests/web.yaml: deployment/web is valid\n\
+         scenarios/manifests/web.yaml: service/web is valid\n\
+         scenarios/manifests/job-deadline.yaml: job/job-example is kept as it is: not simulated yet\n\
+         scenarios/recreate-has-a-gap.yaml: scenario recreate-has-a-gap is valid\n"
+    );
+}
+
+#[test]
+fn one_bad_file_does_not_keep_the_others_from_being_checked() {
+    let folder = folder();
+    let bad = file(&folder, "bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: []}\n");
+    let run = seatrial(&["check", &bad, "scenarios/manifests/pod-nginx.yaml"]).code(2);
+    assert_eq!(stdout(&run), "scenarios/manifests/pod-nginx.yaml: pod/nginx is valid\n");
+    insta::assert_snapshot!(stderr(&run).replace(folder.path().to_str().expect("UTF-8"), ""));
+}
+
+#[test]
+fn a_manifest_given_to_run_is_explained() {
+    insta::assert_snapshot!(stderr(&seatrial(&["run", "scenarios/manifests/web.yaml"]).code(2)));
+}
+
+#[test]
+fn help_names_the_exit_codes() {
+    for command in ["run", "check", "get"] {
+        let told = stdout(&seatrial(&[command, "--help"]).code(0));
+        assert!(told.contains("Exit codes: 0 "), "{told}");
+    }
+}

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use crate::api::{Change, ChangeType};
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Conditions, Deployment, Event, Key, Node, Object, Pod, ReplicaSet, Resource};
 use crate::sim::{Record, Recording, StepRecord};
 
@@ -34,6 +34,9 @@ pub(super) fn happened(recording: &Recording) -> String {
     }
     chapters.print()
 }
+
+/// A longer pause makes a line of its own of the same thing.
+const PAUSE: SimDuration = SimDuration::from_secs(60);
 
 /// What makes two entries the same thing.
 type Topic = (String, String);
@@ -129,7 +132,7 @@ impl Chapters {
         let Some(owner) = set.meta.controller().filter(|_| from != to) else { return };
         let direction = if to > from { "up" } else { "down" };
         let topic = (set.meta.name.to_string(), format!("scale {direction}"));
-        if let Some(Line { last, told: Told::Scaling { to: end, writes, .. }, .. }) = self.again(&topic) {
+        if let Some(Line { last, told: Told::Scaling { to: end, writes, .. }, .. }) = self.again(at, &topic) {
             (*last, *end) = (at, to);
             *writes += 1;
             return;
@@ -153,7 +156,7 @@ impl Chapters {
         let who = owner.clone().unwrap_or_else(|| name.clone());
         let topic = (format!("{}/{who}", object.kind), gist(event));
         let times = u64::try_from(times).unwrap_or(0);
-        if let Some(Line { last, told: Told::Said { about, times: all, .. }, .. }) = self.again(&topic) {
+        if let Some(Line { last, told: Told::Said { about, times: all, .. }, .. }) = self.again(at, &topic) {
             *last = at;
             *all += times;
             about.insert(name);
@@ -173,9 +176,14 @@ impl Chapters {
         self.lines.push(Line { at, last: at, told });
     }
 
-    fn again(&mut self, topic: &Topic) -> Option<&mut Line> {
+    /// The line that says the same already, if that was not long ago. Backoffs grow, so that what has gone on for long
+    /// may pause for long.
+    fn again(&mut self, now: SimTime, topic: &Topic) -> Option<&mut Line> {
         let at = *self.open.get(topic)?;
-        self.lines.get_mut(at)
+        let line = self.lines.get_mut(at)?;
+        let pause = now.since(line.last);
+        let so_far = line.last.since(line.at);
+        (pause <= PAUSE || pause <= so_far * 3).then_some(line)
     }
 
     fn plain(&mut self, at: SimTime, text: String) {

@@ -13,7 +13,9 @@ use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
 use super::expectation::{Expectation, ExpectationKind};
 use super::expression::Expression;
-use super::schema::{File, MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many};
+use super::schema::{
+    MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
+};
 use super::steps::{RawStep, Verb};
 
 /// Checks a scenario, and collects everything that is wrong.

@@ -289,5 +289,8 @@ pub(super) fn read_file(path: &Path) -> Result<String, ScenarioError> {
         File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
         Ok(text)
     };
-    read().map_err(|error: io::Error| ScenarioError::File { path: path.display().to_string(), message: error.to_string() })
+    read().map_err(|error: io::Error| ScenarioError::File {
+        path: path.display().to_string(),
+        message: error.to_string(),
+    })
 }

@@ -46,7 +46,7 @@ fn scenario(lines: &str) -> String {
 fn a_run_that_keeps_its_promises_exits_with_0() {
     let run = seatrial(&["run", HOLDS]).code(0);
     let told = stdout(&run);
-    assert!(told.starts_with("recreate-has-a-gap: 52s of virtual time, "), "{told}");
+    assert!(told.starts_with("recreate-has-a-gap: ") && told.contains(" of virtual time, "), "{told}");
     assert!(told.ends_with("All 4 expectations held.\n"), "{told}");
     assert_eq!(stderr(&run), "");
 }

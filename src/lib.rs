@@ -16,3 +16,8 @@ pub mod report;
 pub mod scenario;
 pub mod scheduler;
 pub mod sim;
+
+/// The example of the readme, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

@@ -261,6 +261,9 @@ fn shortened(message: &str) -> String {
         return line.into_iter().collect();
     }
     let (start, end) = (&line[..MOST_CHARS - LAST_CHARS], &line[line.len() - LAST_CHARS..]);
+    // Whole words, where there are any.
+    let start = start.iter().rposition(|c| *c == ' ').map_or(start, |space| &start[..=space]);
+    let end = end.iter().position(|c| *c == ' ').map_or(end, |space| &end[space..]);
     start.iter().chain(&['…']).chain(end).collect()
 }
 
@@ -324,8 +327,9 @@ mod tests {
 
     #[test]
     fn long_messages_are_cut_between_characters() {
-        let long = format!("{}: refused", "ä".repeat(200));
-        assert_eq!(shortened(&long), format!("{}…{}: refused", "ä".repeat(52), "ä".repeat(27)));
+        assert_eq!(shortened(&"ä".repeat(200)), format!("{}…{}", "ä".repeat(52), "ä".repeat(36)));
+        let long = format!("Get \"{}\": connection refused", "ä".repeat(200));
+        assert_eq!(shortened(&long), "Get … connection refused");
         assert_eq!(shortened("one\ntwo"), "one");
     }
 }

@@ -95,10 +95,10 @@ impl Chapters {
                 _ => self.scaled(at, set, 0),
             },
             (Object::Node(node), old) => self.node(at, node, old, change.change_type),
-            (Object::Deployment(deployment), Some(Object::Deployment(old))) => {
-                if !is_level(old) && is_level(deployment) && !deployment.meta.is_deleting() {
-                    self.plain(at, format!("deployment/{}: rollout complete", deployment.meta.name));
-                }
+            (Object::Deployment(deployment), Some(Object::Deployment(old)))
+                if !is_level(old) && is_level(deployment) && !deployment.meta.is_deleting() =>
+            {
+                self.plain(at, format!("deployment/{}: rollout complete", deployment.meta.name));
             }
             _ => {}
         }

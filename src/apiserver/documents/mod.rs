@@ -242,7 +242,8 @@ impl ApiServer {
 
     /// Completes a service with address and ports, as far as it is well-formed: the rest is for validation to say.
     fn allocate_in_document(&self, document: &mut Value, old: Option<&Value>) -> Result<(), ApiError> {
-        if document.get("kind").and_then(Value::as_str) != Some("Service") {
+        let text = |key| document.get(key).and_then(Value::as_str);
+        if (text("apiVersion"), text("kind")) != (Some("v1"), Some("Service")) {
             return Ok(());
         }
         let read = |wire: &Value| Service::from_wire(wire.clone()).ok();

@@ -39,6 +39,12 @@ pub trait Reconciler: Clone + Send + Sync + 'static {
         false
     }
 
+    /// Whether every sync decides anew if the key needs a timer, so that one that asks for none makes an earlier timer void.
+    /// Upstream's queues cannot take a timer back; there it fires and finds nothing to do.
+    fn sync_decides_timers(&self) -> bool {
+        false
+    }
+
     /// A change came through the informer (the view already shows it): which keys need a sync?
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue);
 

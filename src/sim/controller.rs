@@ -38,10 +38,8 @@ pub(super) trait ControllerHost: Send + Sync {
         responses: Vec<Response>,
         timers: &mut Vec<(Key, SimTime)>,
     ) -> Progress;
-    /// A restart of the process: all that was remembered is lost.
-    fn reset(&mut self);
-    /// Whether nothing is queued or in flight.
-    fn is_idle(&self) -> bool;
+    /// Whether a key waits for a timer.
+    fn is_waiting(&self) -> bool;
 }
 
 /// What a sync wants next.
@@ -69,7 +67,6 @@ impl<S: Clone> Clone for Flight<S> {
 }
 
 pub(super) struct Host<R: Reconciler> {
-    pristine: R,
     reconciler: R,
     queue: WorkQueue,
     workers: usize,
@@ -83,7 +80,6 @@ impl<R: Reconciler> Host<R> {
     pub(super) fn new(reconciler: R, workers: usize) -> Self {
         let queue = WorkQueue::new(reconciler.rate_limit());
         Self {
-            pristine: reconciler.clone(),
             reconciler,
             queue,
             workers,
@@ -160,8 +156,10 @@ impl<R: Reconciler> Host<R> {
             }
         };
         self.queue.done(&key);
-        if let Some(delay) = again {
-            self.delay(key, delay, now, timers);
+        match again {
+            Some(delay) => self.delay(key, delay, now, timers),
+            None if self.reconciler.sync_decides_timers() => self.queue.stop_waiting(&key),
+            None => {}
         }
     }
 
@@ -188,7 +186,6 @@ impl<R: Reconciler> ControllerHost for Host<R> {
 
     fn clone_box(&self) -> Box<dyn ControllerHost> {
         Box::new(Self {
-            pristine: self.pristine.clone(),
             reconciler: self.reconciler.clone(),
             queue: self.queue.clone(),
             workers: self.workers,
@@ -251,11 +248,7 @@ impl<R: Reconciler> ControllerHost for Host<R> {
         }
     }
 
-    fn reset(&mut self) {
-        *self = Self::new(self.pristine.clone(), self.workers);
-    }
-
-    fn is_idle(&self) -> bool {
-        self.queue.is_idle()
+    fn is_waiting(&self) -> bool {
+        self.queue.is_waiting()
     }
 }

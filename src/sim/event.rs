@@ -25,7 +25,7 @@ pub(super) enum Event {
     /// Requests of a sync reach the API server, and the answers the sync.
     Execute { process: u16, controller: u16, flight: u32, epoch: u32, requests: Vec<Request> },
     /// A delayed key is due.
-    Due { process: u16, controller: u16, epoch: u32, background: bool, key: Key },
+    Due { process: u16, controller: u16, epoch: u32, key: Key },
     /// The scheduler tries the next pod.
     Schedule,
     /// A back-off of the scheduler's queue may have ended.
@@ -47,12 +47,12 @@ pub(super) struct Binding {
     pub(super) requests: Vec<Request>,
 }
 
-/// Order of events at one instant: what the user does, then watches, controllers, scheduler, kubelets; within a
-/// rank, in the order in which they were scheduled.
+/// Order of events at one instant: what the user does, then watches, kubelets, the scheduler, controllers; within a rank, in
+/// the order in which they were scheduled. Controllers come last, so that one sync sees all that an instant brought.
 pub(super) mod rank {
     pub(in super::super) const WATCH: u16 = 1;
-    pub(in super::super) const CONTROLLERS: u16 = 2;
+    pub(in super::super) const KUBELET: u16 = 2;
     pub(in super::super) const SCHEDULER: u16 = 3;
-    pub(in super::super) const KUBELET: u16 = 4;
+    pub(in super::super) const CONTROLLERS: u16 = 4;
     pub(in super::super) const BACKGROUND: u16 = 5;
 }

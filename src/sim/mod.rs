@@ -6,8 +6,8 @@
 //!   the store itself.
 //! - A controller's sync is a chain of steps. The requests of a step reach the API server after one delay, drawn from
 //!   [`Delays::write`] in the stream of that process.
-//! - At one instant, things happen in this order: what the user does, watch deliveries, controllers, the scheduler,
-//!   kubelets, heartbeats; within each, in the order in which they were scheduled.
+//! - At one instant, things happen in this order: what the user does, watch deliveries, kubelets, the scheduler,
+//!   controllers, heartbeats; within each, in the order in which they were scheduled.
 
 mod builder;
 mod controller;

@@ -30,7 +30,8 @@ const HEARTBEAT_PHASE: Purpose = Purpose::new(0x5ea_0003);
 #[derive(Clone)]
 pub struct Simulation {
     pub(super) queue: EventQueue<Event>,
-    /// Events that alone do not keep a cluster busy: heartbeats.
+    /// Pending events that alone do not keep a cluster busy: heartbeats, and timers of controllers, of which their queues know
+    /// whether a key still waits for them.
     background: usize,
     pub(super) server: ApiServer,
     log: WatchLog,
@@ -223,7 +224,12 @@ impl Simulation {
     /// way, no timer runs except those of heartbeats.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
-        self.queue.len() == self.background && self.every_outage_is_known()
+        self.queue.len() == self.background && !self.a_key_waits() && self.every_outage_is_known()
+    }
+
+    fn a_key_waits(&self) -> bool {
+        let mut hosts = self.managers.iter().flat_map(|manager| &manager.controllers);
+        hosts.any(|host| !host.is_background() && host.is_waiting())
     }
 
     /// Whether the cluster knows of every machine that stopped: until then its monitor has something to find.
@@ -300,8 +306,8 @@ impl Simulation {
             Event::Execute { process, controller, flight, epoch, requests } => {
                 self.execute_sync(process, controller, flight, epoch, requests);
             }
-            Event::Due { process, controller, epoch, background, key } => {
-                self.background -= usize::from(background);
+            Event::Due { process, controller, epoch, key } => {
+                self.background -= 1;
                 self.due(process, controller, epoch, &key);
             }
             Event::Schedule => self.schedule(),
@@ -457,13 +463,10 @@ impl Simulation {
         let epoch = manager.epoch;
         for (at, host) in manager.controllers.iter_mut().enumerate() {
             host.on_change(view, change, now, &mut self.timers);
-            if !self.timers.is_empty() {
-                let background = host.is_background();
-                self.background += if background { self.timers.len() } else { 0 };
-                for (key, due) in self.timers.drain(..) {
-                    let event = Event::Due { process, controller: at as u16, epoch, background, key };
-                    self.queue.push(due, rank::CONTROLLERS, event);
-                }
+            self.background += self.timers.len();
+            for (key, due) in self.timers.drain(..) {
+                let event = Event::Due { process, controller: at as u16, epoch, key };
+                self.queue.push(due, rank::CONTROLLERS, event);
             }
         }
     }
@@ -536,14 +539,10 @@ impl Simulation {
     }
 
     fn start_timers(&mut self, process: u16, controller: u16) {
-        if self.timers.is_empty() {
-            return;
-        }
-        let manager = &self.managers[process as usize];
-        let (epoch, background) = (manager.epoch, manager.controllers[controller as usize].is_background());
-        self.background += if background { self.timers.len() } else { 0 };
+        let epoch = self.managers[process as usize].epoch;
+        self.background += self.timers.len();
         for (key, due) in self.timers.drain(..) {
-            self.queue.push(due, rank::CONTROLLERS, Event::Due { process, controller, epoch, background, key });
+            self.queue.push(due, rank::CONTROLLERS, Event::Due { process, controller, epoch, key });
         }
     }
 

@@ -22,11 +22,6 @@ impl WatchLog {
         self.entries.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
-    /// Number of the next entry.
-    pub(super) fn end(&self) -> u64 {
-        self.first + self.entries.len() as u64
-    }
-
     /// Drops what everybody has seen.
     pub(super) fn trim(&mut self, seen_by_all: u64) {
         while self.first < seen_by_all && self.entries.pop_front().is_some() {

@@ -99,9 +99,16 @@ impl WorkQueue {
         !self.ready.is_empty()
     }
 
-    /// Whether no key waits or is being synced, timers aside.
-    pub(super) fn is_idle(&self) -> bool {
-        self.ready.is_empty() && self.processing.is_empty()
+    /// Whether a key waits for a timer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The key's timer, if it has one, will find nothing to do.
+    pub(super) fn stop_waiting(&mut self, key: &Key) {
+        if !self.waiting.is_empty() {
+            self.waiting.remove(key);
+        }
     }
 }
 

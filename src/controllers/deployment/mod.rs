@@ -63,6 +63,10 @@ impl Reconciler for DeploymentController {
         RateLimit { give_up_after: Some(MAX_RETRIES), ..RateLimit::DEFAULT }
     }
 
+    fn sync_decides_timers(&self) -> bool {
+        true
+    }
+
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {
         if let Some((_, deployment)) = change.of::<Deployment>() {
             queue.add(deployment.key());

@@ -59,6 +59,10 @@ impl Reconciler for ReplicaSetController {
         "replicaset-controller"
     }
 
+    fn sync_decides_timers(&self) -> bool {
+        true
+    }
+
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {
         if let Some((_, set)) = change.of::<ReplicaSet>() {
             queue.add(set.key());

@@ -80,7 +80,7 @@ impl Always {
         self
     }
 
-    /// Lets virtual time pass until `end`, or until the first violation.
+    /// Lets virtual time pass until `end`, or until the first violation. That time stands still is one too.
     ///
     /// # Errors
     /// The first violation; time stands at that instant.
@@ -94,7 +94,7 @@ impl Always {
             ControlFlow::Break(violation) => Err(violation),
             ControlFlow::Continue(()) => {
                 sim.run_until(end);
-                Ok(())
+                sim.livelock().map_or(Ok(()), |at| Err(Violation::of_livelock(at)))
             }
         }
     }

@@ -16,6 +16,13 @@ pub struct Violation {
     pub story: String,
 }
 
+impl Violation {
+    pub(super) fn of_livelock(at: SimTime) -> Self {
+        let story = "time stands still: objects keep changing without any delay between them".to_owned();
+        Self { invariant: "progress".into(), at, story }
+    }
+}
+
 /// One or more broken promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);

@@ -54,7 +54,7 @@ pub struct Simulation {
 }
 
 /// Events at one instant after which time is held to stand still, plus so many for every object.
-const LIVELOCK_EVENTS: u64 = 1_000_000;
+const LIVELOCK_EVENTS: u64 = 100_000;
 const LIVELOCK_EVENTS_PER_OBJECT: u64 = 200;
 
 /// A controller manager: controllers that share one informer cache.
@@ -489,6 +489,10 @@ impl Simulation {
         let now = self.clock();
         self.managers[process as usize].awake[controller as usize] = false;
         while self.managers[process as usize].controllers[controller as usize].can_start() {
+            self.count_instant(self.now());
+            if self.livelock.is_some() {
+                return;
+            }
             let manager = &mut self.managers[process as usize];
             let view = manager.informer.view(self.server.view());
             let progress = manager.controllers[controller as usize].start(view, now, &mut self.timers);

@@ -144,11 +144,13 @@ fn deadline(deployment: &Deployment, progressing: &Condition) -> Option<WallTime
 }
 
 /// When to look whether a rollout that stands still has timed out (upstream `requeueStuckDeployment`). Within the last
-/// second upstream looks again and again; once, just after the deadline, finds the same.
+/// second upstream looks again and again; once, just after the deadline, finds the same. It also does so, ten times a second,
+/// while pods of a finished rollout are unavailable, although such a Deployment cannot time out: here nobody looks.
 fn next_progress_check(deployment: &Deployment, now: WallTime) -> Option<SimDuration> {
     let condition = conditions::progressing(deployment)?;
     let deadline = deadline(deployment, condition)?;
-    if is_complete(deployment, &deployment.status) || condition.reason == PROGRESS_DEADLINE_EXCEEDED {
+    let decided = condition.reason == PROGRESS_DEADLINE_EXCEEDED || condition.reason == NEW_REPLICA_SET_AVAILABLE;
+    if decided || is_complete(deployment, &deployment.status) {
         return None;
     }
     let left = SimDuration::from_nanos(deadline.nanos_since(now).max(0).unsigned_abs());

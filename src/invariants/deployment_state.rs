@@ -1,5 +1,6 @@
 //! What the invariants of a rollout look at: the pods of a Deployment, counted once a check.
 
+use crate::kernel::SimDuration;
 use crate::objects::{Deployment, DeploymentStrategy, Key, Rounding, Uid};
 use crate::sim::Simulation;
 
@@ -38,7 +39,7 @@ pub(super) struct SetState {
     pub(super) uid: Uid,
     pub(super) wanted: i64,
     pub(super) active: i64,
-    /// Active pods that are ready, but not for long enough to be available.
+    /// Active pods that are ready, but not for long enough to be available, or not long enough for the controllers to know.
     pub(super) ripening: i64,
     /// Uids of the active pods that are available, ascending.
     pub(super) available: Vec<Uid>,
@@ -51,8 +52,11 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn of(sim: &Simulation, deployment: &Deployment) -> Self {
+    /// `slack`: how long controllers may still act on what was true before.
+    pub(super) fn of(sim: &Simulation, deployment: &Deployment, slack: SimDuration) -> Self {
         let (view, now) = (sim.view(), sim.wall());
+        let before = now.plus_nanos(-1).plus_nanos(-i64::try_from(slack.as_nanos()).unwrap_or(i64::MAX));
+        let min_ready = deployment.spec.min_ready_seconds;
         let sets = view.replica_sets_of(&deployment.meta.uid).map(|set| {
             let mut state = SetState {
                 uid: set.meta.uid.clone(),
@@ -63,11 +67,10 @@ impl State {
             };
             for pod in view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()) {
                 state.active += 1;
-                if pod.is_available(deployment.spec.min_ready_seconds, now) {
+                if pod.is_available(min_ready, now) {
                     state.available.push(pod.meta.uid.clone());
-                } else if pod.is_ready() {
-                    state.ripening += 1;
                 }
+                state.ripening += i64::from(pod.is_ready() && !pod.is_available(min_ready, before));
             }
             state.available.sort_unstable();
             state

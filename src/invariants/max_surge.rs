@@ -51,7 +51,7 @@ impl Invariant for MaxSurge {
             self.before = None;
             return Ok(());
         };
-        let state = State::of(sim, deployment);
+        let state = State::of(sim, deployment, self.window);
         let (wanted, active) = (state.wanted(), state.active());
         self.bounds.push(sim.now(), Bounds::of(deployment).most);
         let most = self.bounds.iter().copied().max().unwrap_or(0);

@@ -77,7 +77,7 @@ impl Invariant for MaxUnavailable {
             return Ok(());
         };
         let now = sim.now();
-        let state = State::of(sim, deployment);
+        let state = State::of(sim, deployment, self.window);
         self.bounds.push(now, Bounds::of(deployment).least_available);
         self.replicas.push(now, deployment.spec.replicas);
         let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
@@ -88,7 +88,7 @@ impl Invariant for MaxUnavailable {
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
         let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
-        if taken > 0 && !scaled_in && available + spared + self.lost_lately(now) < least {
+        if taken > spared && !scaled_in && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
                  were scaled in and {available} are left, after {}",

@@ -15,14 +15,17 @@ use super::{Invariant, Violation};
 /// Pods that fail, or that somebody else deletes, are not the rollout's doing: they count as available for as long as
 /// the control plane may not know yet. Nor does the rollout choose the pods: it asks for fewer, and the ReplicaSet cannot tell pods
 /// that are ready from those that have been so for `minReadySeconds`. A ready pod that was spared counts in the place of an
-/// available one that was taken. Lowering `spec.replicas` in the middle of a rollout is not covered either: upstream
-/// scales all ReplicaSets in proportion then, without a look at how many of their pods are available.
+/// available one that was taken.
+///
+/// Lowering `spec.replicas` in the middle of a rollout, or pausing it, is not covered: upstream then scales all ReplicaSets in
+/// proportion, without a look at how many of their pods are available.
 #[derive(Debug)]
 pub struct MaxUnavailable {
     deployment: Key,
     window: SimDuration,
     bounds: Window<i64>,
     replicas: Window<i32>,
+    paused: Window<bool>,
     /// Available pods that were lost to something else, by instant.
     lost: VecDeque<(SimTime, i64)>,
     before: Option<State>,
@@ -38,8 +41,8 @@ impl MaxUnavailable {
     /// The bound of any spec that was current in the last `window`: for control planes with delays.
     #[must_use]
     pub fn within(deployment: Key, window: SimDuration) -> Self {
-        let (bounds, replicas) = (Window::new(window), Window::new(window));
-        Self { deployment, window, bounds, replicas, lost: VecDeque::new(), before: None }
+        let (bounds, replicas, paused) = (Window::new(window), Window::new(window), Window::new(window));
+        Self { deployment, window, bounds, replicas, paused, lost: VecDeque::new(), before: None }
     }
 
     /// Splits the pods that ceased to be available since the last check: taken by a scale-in, taken in the place of a
@@ -80,6 +83,7 @@ impl Invariant for MaxUnavailable {
         let state = State::of(sim, deployment, self.window);
         self.bounds.push(now, Bounds::of(deployment).least_available);
         self.replicas.push(now, deployment.spec.replicas);
+        self.paused.push(now, deployment.spec.paused);
         let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
         let (taken, spared, lost) = Self::taken_spared_lost(&before, &state);
         if lost > 0 {
@@ -88,7 +92,8 @@ impl Invariant for MaxUnavailable {
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
         let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
-        if taken > spared && !scaled_in && available + spared + self.lost_lately(now) < least {
+        let in_proportion = scaled_in || self.paused.iter().any(|paused| *paused);
+        if taken > spared && !in_proportion && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
                  were scaled in and {available} are left, after {}",

@@ -1,1 +1,1 @@
-//! (room)
+//! Many seeds, shrinking, shards. Not there yet.

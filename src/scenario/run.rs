@@ -33,6 +33,9 @@ pub struct RunOptions {
 /// Events after which a run stops unless told otherwise, so that no scenario runs for ever: some 10 seconds' work.
 pub const DEFAULT_MAX_EVENTS: u64 = 10_000_000;
 
+/// Pods that a cluster of Kubernetes is made for; a run with more of them stops.
+const MAX_PODS: usize = 150_000;
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Run {
@@ -70,6 +73,9 @@ impl Run {
         let sim = &self.simulation;
         if let Some(at) = sim.livelock() {
             return Some(format!("time stands still at {at}: objects keep changing without any delay between them"));
+        }
+        if sim.view().pods.len() > MAX_PODS {
+            return Some(format!("there were more than {MAX_PODS} pods at {}", sim.now()));
         }
         let exhausted = sim.is_exhausted();
         exhausted.then(|| format!("the {} events that it may have were used up at {}", sim.events(), sim.now()))
@@ -111,7 +117,7 @@ impl Scenario {
             builder = builder.node(node.clone());
         }
         let mut sim = builder.build()?;
-        sim.set_event_limit(options.max_events.unwrap_or(DEFAULT_MAX_EVENTS));
+        sim.set_limits(options.max_events.unwrap_or(DEFAULT_MAX_EVENTS), MAX_PODS);
         Ok(sim)
     }
 

@@ -51,6 +51,7 @@ pub struct Simulation {
     livelock: Option<SimTime>,
     events: u64,
     event_limit: u64,
+    pod_limit: usize,
 }
 
 /// Events at one instant after which time is held to stand still, plus so many for every object.
@@ -179,6 +180,7 @@ impl Simulation {
             livelock: None,
             events: 0,
             event_limit: u64::MAX,
+            pod_limit: usize::MAX,
         };
         sim.publish();
         sim
@@ -333,15 +335,17 @@ impl Simulation {
         self.events
     }
 
-    /// Lets at most that many events happen since the start; then time stands still. Default: no limit.
-    pub const fn set_event_limit(&mut self, limit: u64) {
-        self.event_limit = limit;
+    /// Lets at most that many events happen since the start, and that many pods be; then time stands still. Default: no
+    /// limit.
+    pub const fn set_limits(&mut self, events: u64, pods: usize) {
+        self.event_limit = events;
+        self.pod_limit = pods;
     }
 
-    /// Whether the limit of events is reached.
+    /// Whether a limit is reached.
     #[must_use]
-    pub const fn is_exhausted(&self) -> bool {
-        self.events >= self.event_limit
+    pub fn is_exhausted(&self) -> bool {
+        self.events >= self.event_limit || self.view().pods.len() > self.pod_limit
     }
 
     fn count_instant(&mut self, at: SimTime) {

@@ -58,3 +58,21 @@ fn the_story_of_the_main_scenario_reads_as_recorded() {
     let run = scenario.run(&options).expect("the main scenario");
     insta::assert_snapshot!(story(&scenario, &run));
 }
+
+#[test]
+fn a_simulation_stops_at_its_limits() {
+    let manifest = fs::read_to_string(folder("scenarios/manifests/web.yaml")).expect("a manifest");
+    let run = |events: u64, pods: usize| {
+        let mut sim = Simulation::builder().nodes(2).build().expect("a cluster");
+        sim.set_limits(events, pods);
+        sim.apply(&manifest).expect("accepted");
+        sim.run_until(SimTime::from_secs(60));
+        sim
+    };
+    let free = run(u64::MAX, usize::MAX);
+    assert!(!free.is_exhausted() && free.now() == SimTime::from_secs(60));
+    let few_events = run(20, usize::MAX);
+    assert!(few_events.is_exhausted() && few_events.events() == 20 && few_events.now() < SimTime::from_secs(1));
+    let few_pods = run(u64::MAX, 2);
+    assert!(few_pods.is_exhausted() && few_pods.now() < SimTime::from_secs(1));
+}

@@ -17,8 +17,8 @@ use super::{Invariant, Violation};
 /// that are ready from those that have been so for `minReadySeconds`. A ready pod that was spared counts in the place of an
 /// available one that was taken.
 ///
-/// Lowering `spec.replicas` in the middle of a rollout, or pausing it, is not covered: upstream then scales all ReplicaSets in
-/// proportion, without a look at how many of their pods are available.
+/// Lowering `spec.replicas` or `maxSurge` in the middle of a rollout, or pausing it, is not covered: upstream then scales
+/// all ReplicaSets in proportion, without a look at how many of their pods are available.
 #[derive(Debug)]
 pub struct MaxUnavailable {
     deployment: Key,
@@ -92,7 +92,8 @@ impl Invariant for MaxUnavailable {
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
         let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
-        let in_proportion = scaled_in || self.paused.iter().any(|paused| *paused);
+        let too_many = before.active() > Bounds::of(deployment).most;
+        let in_proportion = scaled_in || too_many || self.paused.iter().any(|paused| *paused);
         if taken > spared && !in_proportion && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \

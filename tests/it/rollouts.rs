@@ -1,6 +1,7 @@
 //! Random Deployments under random changes and faults: the invariants hold, and the cluster comes to rest.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType};
@@ -169,7 +170,16 @@ fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(),
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+    // The same cases every time; another PROPTEST_RNG_SEED and more PROPTEST_CASES look further.
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000),
+        max_shrink_iters: 2000,
+        rng_seed: match ProptestConfig::default().rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            fixed => fixed,
+        },
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_rollouts_keep_their_promises_and_come_to_rest(case in case().prop_filter(

@@ -15,4 +15,4 @@ pub use request::{
     DeleteOptions, EventKind, EventSpec, MetaPatch, Part, PatchType, Preconditions, Propagation, Request, Response,
 };
 pub use table::{IdSet, Table};
-pub use view::{Change, ChangeType, View};
+pub use view::{Change, ChangeType, Tabled, View};

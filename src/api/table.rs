@@ -1,10 +1,11 @@
 //! Objects of one kind by dense id and by key.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::objects::{Key, Resource};
+use crate::objects::{Key, ObjectMeta, Resource, Uid};
 
 /// Snapshots of one kind. Every object has a dense id for as long as it lives; ids rise with creation and are not
 /// used again, so that ascending ids are the order of creation.
@@ -12,11 +13,23 @@ use crate::objects::{Key, Resource};
 pub struct Table<T> {
     slots: Vec<Option<Arc<T>>>,
     ids: FxHashMap<Key, u32>,
+    /// By namespace; cluster-scoped objects under the empty name.
+    by_namespace: FxHashMap<Arc<str>, IdSet>,
+    /// Of adoptable kinds, by the uid of the controller.
+    by_controller: FxHashMap<Uid, IdSet>,
+    /// Of adoptable kinds, by namespace, what no controller owns.
+    orphans: FxHashMap<Arc<str>, IdSet>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), ids: FxHashMap::default() }
+        Self {
+            slots: Vec::new(),
+            ids: FxHashMap::default(),
+            by_namespace: FxHashMap::default(),
+            by_controller: FxHashMap::default(),
+            orphans: FxHashMap::default(),
+        }
     }
 }
 
@@ -39,14 +52,29 @@ impl<T: Resource> Table<T> {
         self.slots.get(id as usize)?.as_ref()
     }
 
+    /// The objects with these ids, in the order of creation.
+    pub fn by_ids<'a>(&'a self, ids: Option<&'a IdSet>) -> impl Iterator<Item = &'a Arc<T>> {
+        ids.into_iter().flat_map(IdSet::iter).filter_map(|id| self.by_id(id))
+    }
+
     /// All objects in the order of creation.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
         self.slots.iter().flatten()
     }
 
     /// All objects of a namespace in the order of creation.
-    pub fn in_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<T>> {
-        self.iter().filter(move |object| &*object.meta().namespace == namespace)
+    pub fn in_namespace<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Arc<T>> {
+        self.by_ids(self.by_namespace.get(namespace))
+    }
+
+    /// Objects of an adoptable kind whose controller has that uid, in the order of creation.
+    pub fn controlled_by<'a>(&'a self, controller: &Uid) -> impl Iterator<Item = &'a Arc<T>> {
+        self.by_ids(self.by_controller.get(controller))
+    }
+
+    /// Objects of an adoptable kind in a namespace that no controller owns, in the order of creation.
+    pub fn orphans<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Arc<T>> {
+        self.by_ids(self.orphans.get(namespace))
     }
 
     /// How many objects.
@@ -64,9 +92,22 @@ impl<T: Resource> Table<T> {
     pub(super) fn insert(&mut self, object: Arc<T>) -> (u32, Option<Arc<T>>) {
         let key = object.key();
         if let Some(&id) = self.ids.get(&key) {
-            return (id, self.slots[id as usize].replace(object));
+            let old = self.slots[id as usize].replace(object.clone());
+            if T::ADOPTABLE
+                && old.as_ref().is_none_or(|old| old.meta().owner_references != object.meta().owner_references)
+            {
+                if let Some(old) = &old {
+                    self.leave_owner(id, old.meta());
+                }
+                self.join_owner(id, object.meta());
+            }
+            return (id, old);
         }
         let id = u32::try_from(self.slots.len()).expect("fewer than 2^32 objects");
+        self.by_namespace.entry(key.namespace.clone()).or_default().insert(id);
+        if T::ADOPTABLE {
+            self.join_owner(id, object.meta());
+        }
         self.slots.push(Some(object));
         self.ids.insert(key, id);
         (id, None)
@@ -74,7 +115,36 @@ impl<T: Resource> Table<T> {
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<(u32, Arc<T>)> {
         let id = self.ids.remove(key)?;
-        self.slots[id as usize].take().map(|object| (id, object))
+        let object = self.slots[id as usize].take()?;
+        drop_from(&mut self.by_namespace, &key.namespace, id);
+        if T::ADOPTABLE {
+            self.leave_owner(id, object.meta());
+        }
+        Some((id, object))
+    }
+
+    fn join_owner(&mut self, id: u32, meta: &ObjectMeta) {
+        match meta.controller() {
+            Some(owner) => self.by_controller.entry(owner.uid.clone()).or_default().insert(id),
+            None => self.orphans.entry(meta.namespace.clone()).or_default().insert(id),
+        }
+    }
+
+    fn leave_owner(&mut self, id: u32, meta: &ObjectMeta) {
+        match meta.controller() {
+            Some(owner) => drop_from(&mut self.by_controller, &owner.uid, id),
+            None => drop_from(&mut self.orphans, &meta.namespace, id),
+        }
+    }
+}
+
+/// Takes an id out of an index, and an empty set with it.
+pub(super) fn drop_from<K: Hash + Eq>(index: &mut FxHashMap<K, IdSet>, key: &K, id: u32) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.remove(id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
     }
 }
 

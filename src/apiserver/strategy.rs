@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{ApiServer, priority};
-use crate::api::{ApiError, View};
+use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
     Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
     PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
@@ -76,7 +76,7 @@ pub(super) trait Stored: Clone + PartialEq {
 }
 
 macro_rules! stored {
-    ($kind:ident, $table:ident, { $($strategy:item)* }) => {
+    ($kind:ident, { $($strategy:item)* }) => {
         impl Stored for $kind {
             const KIND: Kind = Kind::$kind;
             fn meta(&self) -> &ObjectMeta {
@@ -89,7 +89,7 @@ macro_rules! stored {
                 Typed::wrap(object)
             }
             fn find<'a>(view: &'a View, key: &Key) -> Option<&'a Arc<Self>> {
-                view.$table.get(key)
+                <Self as Tabled>::table(view).get(key)
             }
             $($strategy)*
         }
@@ -99,16 +99,14 @@ macro_rules! stored {
 /// Runs the code with the snapshot inside of an object.
 macro_rules! by_object {
     ($object:expr, $typed:ident => $body:expr) => {
+        $crate::objects::with_kinds!(crate::apiserver::strategy::object_arms, ($object) $typed ($body))
+    };
+}
+
+macro_rules! object_arms {
+    ([($object:expr) $typed:ident ($body:expr)] $($kind:ident, $table:ident, $v:literal, $p:literal, $n:literal, $a:tt;)*) => {
         match $object {
-            $crate::objects::Object::Namespace($typed) => $body,
-            $crate::objects::Object::Node($typed) => $body,
-            $crate::objects::Object::Pod($typed) => $body,
-            $crate::objects::Object::ReplicaSet($typed) => $body,
-            $crate::objects::Object::Deployment($typed) => $body,
-            $crate::objects::Object::Service($typed) => $body,
-            $crate::objects::Object::EndpointSlice($typed) => $body,
-            $crate::objects::Object::Lease($typed) => $body,
-            $crate::objects::Object::Event($typed) => $body,
+            $($crate::objects::Object::$kind($typed) => $body,)*
             $crate::objects::Object::Opaque($typed) => $body,
         }
     };
@@ -117,43 +115,17 @@ macro_rules! by_object {
 /// Runs the code with the type of a kind.
 macro_rules! by_kind {
     ($kind:expr, $T:ident => $body:expr) => {
-        match $kind {
-            $crate::objects::Kind::Namespace => {
-                type $T = $crate::objects::Namespace;
+        $crate::objects::with_kinds!(crate::apiserver::strategy::kind_arms, ($kind) $T ($body))
+    };
+}
+
+macro_rules! kind_arms {
+    ([($value:expr) $T:ident ($body:expr)] $($kind:ident, $table:ident, $v:literal, $p:literal, $n:literal, $a:tt;)*) => {
+        match $value {
+            $($crate::objects::Kind::$kind => {
+                type $T = $crate::objects::$kind;
                 $body
-            }
-            $crate::objects::Kind::Node => {
-                type $T = $crate::objects::Node;
-                $body
-            }
-            $crate::objects::Kind::Pod => {
-                type $T = $crate::objects::Pod;
-                $body
-            }
-            $crate::objects::Kind::ReplicaSet => {
-                type $T = $crate::objects::ReplicaSet;
-                $body
-            }
-            $crate::objects::Kind::Deployment => {
-                type $T = $crate::objects::Deployment;
-                $body
-            }
-            $crate::objects::Kind::Service => {
-                type $T = $crate::objects::Service;
-                $body
-            }
-            $crate::objects::Kind::EndpointSlice => {
-                type $T = $crate::objects::EndpointSlice;
-                $body
-            }
-            $crate::objects::Kind::Lease => {
-                type $T = $crate::objects::Lease;
-                $body
-            }
-            $crate::objects::Kind::Event => {
-                type $T = $crate::objects::Event;
-                $body
-            }
+            })*
             $crate::objects::Kind::Opaque => {
                 type $T = $crate::objects::OpaqueObject;
                 $body
@@ -161,7 +133,7 @@ macro_rules! by_kind {
         }
     };
 }
-pub(super) use {by_kind, by_object};
+pub(super) use {by_kind, by_object, kind_arms, object_arms};
 
 fn count_generation(meta: &mut ObjectMeta, changed: bool) {
     if changed {
@@ -183,7 +155,7 @@ fn share_template(new: &mut Arc<PodTemplate>, old: &Arc<PodTemplate>) {
     }
 }
 
-stored!(Namespace, namespaces, {
+stored!(Namespace, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.phase = "Active".into();
         self.conditions = Default::default();
@@ -209,7 +181,7 @@ stored!(Namespace, namespaces, {
     }
 });
 
-stored!(Node, nodes, {
+stored!(Node, {
     fn prepare_for_create(&mut self, _now: WallTime) {}
     /// Admission plugin `TaintNodesByCondition`: no pods before the node lifecycle controller saw the node Ready.
     fn admit(&mut self, _server: &mut ApiServer) -> Result<(), ApiError> {
@@ -228,7 +200,7 @@ stored!(Node, nodes, {
     }
 });
 
-stored!(Pod, pods, {
+stored!(Pod, {
     fn prepare_for_create(&mut self, now: WallTime) {
         self.meta.generation = 1;
         self.status = PodStatus {
@@ -262,7 +234,7 @@ stored!(Pod, pods, {
     }
 });
 
-stored!(ReplicaSet, replica_sets, {
+stored!(ReplicaSet, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.meta.generation = 1;
         self.status = ReplicaSetStatus::default();
@@ -285,7 +257,7 @@ stored!(ReplicaSet, replica_sets, {
     }
 });
 
-stored!(Deployment, deployments, {
+stored!(Deployment, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.meta.generation = 1;
         self.status = Default::default();
@@ -313,7 +285,7 @@ stored!(Deployment, deployments, {
     }
 });
 
-stored!(Service, services, {
+stored!(Service, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.status = Value::Null;
     }
@@ -334,7 +306,7 @@ stored!(Service, services, {
     }
 });
 
-stored!(EndpointSlice, endpoint_slices, {
+stored!(EndpointSlice, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.meta.generation = 1;
     }
@@ -350,7 +322,7 @@ stored!(EndpointSlice, endpoint_slices, {
     }
 });
 
-stored!(Lease, leases, {
+stored!(Lease, {
     fn prepare_for_create(&mut self, _now: WallTime) {}
     fn prepare_for_update(&mut self, _old: &Self) {}
     fn with_status(&self, _request: &Self) -> Option<Self> {
@@ -358,7 +330,7 @@ stored!(Lease, leases, {
     }
 });
 
-stored!(Event, events, {
+stored!(Event, {
     fn prepare_for_create(&mut self, _now: WallTime) {}
     fn prepare_for_update(&mut self, _old: &Self) {}
     fn with_status(&self, _request: &Self) -> Option<Self> {

@@ -38,7 +38,7 @@ pub fn related_pods_by_node<'a>(view: &'a View, set: &ReplicaSet) -> PodsByNode<
     let mut by_node = PodsByNode::default();
     let Some(owner) = set.meta.controller() else { return by_node };
     let mut seen: FxHashSet<*const Pod> = FxHashSet::default();
-    for related in view.replica_sets_of(&owner.uid) {
+    for related in view.replica_sets.controlled_by(&owner.uid) {
         for pod in view.pods_matching(&related.meta.namespace, &related.spec.selector.compiled) {
             if pod.is_active() && seen.insert(Arc::as_ptr(pod)) {
                 *by_node.entry(&*pod.node_name).or_default() += 1;

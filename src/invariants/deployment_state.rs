@@ -57,7 +57,7 @@ impl State {
         let (view, now) = (sim.view(), sim.wall());
         let before = now.plus_nanos(-1).plus_nanos(-i64::try_from(slack.as_nanos()).unwrap_or(i64::MAX));
         let min_ready = deployment.spec.min_ready_seconds;
-        let sets = view.replica_sets_of(&deployment.meta.uid).map(|set| {
+        let sets = view.replica_sets.controlled_by(&deployment.meta.uid).map(|set| {
             let mut state = SetState {
                 uid: set.meta.uid.clone(),
                 wanted: i64::from(set.spec.replicas),
@@ -65,7 +65,7 @@ impl State {
                 ripening: 0,
                 available: Vec::new(),
             };
-            for pod in view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()) {
+            for pod in view.pods.controlled_by(&set.meta.uid).filter(|pod| pod.is_active()) {
                 state.active += 1;
                 if pod.is_available(min_ready, now) {
                     state.available.push(pod.meta.uid.clone());

@@ -14,7 +14,7 @@ pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
     let broken = |story: String| Violation { invariant: "replicaConservation".into(), at: sim.now(), story };
     let mut violations = Vec::new();
     for set in view.replica_sets.iter().filter(|set| !set.meta.is_deleting()) {
-        let active = view.pods_of(&set.meta.uid).filter(|pod| pod.is_active()).count() as i64;
+        let active = view.pods.controlled_by(&set.meta.uid).filter(|pod| pod.is_active()).count() as i64;
         let (wanted, reported) = (i64::from(set.spec.replicas), i64::from(set.status.replicas));
         if active != wanted || reported != active {
             let key = set.key();
@@ -23,7 +23,8 @@ pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
         }
     }
     for deployment in view.deployments.iter().filter(|d| !d.meta.is_deleting() && !d.spec.paused) {
-        let total: i64 = view.replica_sets_of(&deployment.meta.uid).map(|set| i64::from(set.spec.replicas)).sum();
+        let total: i64 =
+            view.replica_sets.controlled_by(&deployment.meta.uid).map(|set| i64::from(set.spec.replicas)).sum();
         let wanted = i64::from(deployment.spec.replicas);
         let status = &deployment.status;
         let complete =

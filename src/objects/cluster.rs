@@ -28,14 +28,6 @@ pub struct Namespace {
 impl Resource for Namespace {
     const KIND: Kind = Kind::Namespace;
 
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;
         let mut spec = Value::Object(wire_object(&mut wire, "spec"));
@@ -84,10 +76,10 @@ pub struct Node {
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSpec {
     /// Cordoned: no new pods.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "super::skip::no")]
     pub unschedulable: bool,
     /// Taints.
-    #[serde(skip_serializing_if = "is_empty_list")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub taints: SharedList<Taint>,
     /// What is valid and not simulated (podCIDR, providerID, …).
     #[serde(flatten)]
@@ -101,7 +93,7 @@ pub struct Taint {
     /// Key.
     pub key: Arc<str>,
     /// Value.
-    #[serde(skip_serializing_if = "arc_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::empty")]
     pub value: Arc<str>,
     /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
     pub effect: Text,
@@ -129,26 +121,8 @@ pub struct NodeStatus {
     pub rest: Map<String, Value>,
 }
 
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-fn arc_is_empty(text: &Arc<str>) -> bool {
-    text.is_empty()
-}
-fn is_empty_list<T>(list: &SharedList<T>) -> bool {
-    list.is_empty()
-}
-
 impl Resource for Node {
     const KIND: Kind = Kind::Node;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let mut status: NodeStatus = take(&mut wire, "status")?;
@@ -192,14 +166,6 @@ pub struct Lease {
 
 impl Resource for Lease {
     const KIND: Kind = Kind::Lease;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;
@@ -289,14 +255,6 @@ impl ObjectReference {
 
 impl Resource for Event {
     const KIND: Kind = Kind::Event;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let mut source = Value::Object(wire_object(&mut wire, "source"));

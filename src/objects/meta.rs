@@ -138,22 +138,22 @@ pub struct OwnerReference {
 #[serde(rename_all = "camelCase", default)]
 pub struct ObjectMeta {
     /// Name, unique in the namespace for the kind.
-    #[serde(skip_serializing_if = "str_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::empty")]
     pub name: Arc<str>,
     /// Namespace; empty for cluster-scoped kinds.
-    #[serde(skip_serializing_if = "str_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::empty")]
     pub namespace: Arc<str>,
     /// Prefix from which the API server makes a name where none is given.
-    #[serde(skip_serializing_if = "str_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::empty")]
     pub generate_name: Arc<str>,
     /// Uid given by the API server.
     #[serde(skip_serializing_if = "Uid::is_none")]
     pub uid: Uid,
     /// Store-wide revision of the last write; 0 = not stored yet.
-    #[serde(with = "decimal", skip_serializing_if = "is_zero_u64")]
+    #[serde(with = "decimal", skip_serializing_if = "super::skip::zero")]
     pub resource_version: u64,
     /// Counts changes of the desired state.
-    #[serde(skip_serializing_if = "is_zero_i64")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub generation: i64,
     /// When the object was created.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,24 +171,11 @@ pub struct ObjectMeta {
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub annotations: Annotations,
     /// Owners.
-    #[serde(skip_serializing_if = "list_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub owner_references: SharedList<OwnerReference>,
     /// Finalizers that hold the object's removal.
-    #[serde(skip_serializing_if = "list_is_empty")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub finalizers: SharedList<Arc<str>>,
-}
-
-fn str_is_empty(text: &Arc<str>) -> bool {
-    text.is_empty()
-}
-fn is_zero_u64(n: &u64) -> bool {
-    *n == 0
-}
-fn is_zero_i64(n: &i64) -> bool {
-    *n == 0
-}
-fn list_is_empty<T>(list: &SharedList<T>) -> bool {
-    list.is_empty()
 }
 
 mod decimal {

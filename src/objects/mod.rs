@@ -23,6 +23,7 @@ pub mod reader;
 mod resources;
 pub mod schema;
 mod selector;
+mod skip;
 mod text;
 mod time;
 pub mod validation;
@@ -41,6 +42,7 @@ pub use network::{
     Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, Service, ServicePort, ServiceSpec,
     TargetRef,
 };
+pub(crate) use object::with_kinds;
 pub use object::{Key, Kind, Object, OpaqueObject, Resource, Typed, WireError};
 pub use pod::{ContainerState, ContainerStatus, Pod, PodPhase, PodStatus, Terminated};
 pub use pod_spec::{

@@ -92,14 +92,6 @@ impl ServiceSpec {
 impl Resource for Service {
     const KIND: Kind = Kind::Service;
 
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;
         let spec = Arc::new(ServiceSpec::from_wire(wire_object(&mut wire, "spec"))?);
@@ -223,14 +215,6 @@ impl Endpoint {
 
 impl Resource for EndpointSlice {
     const KIND: Kind = Kind::EndpointSlice;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         Ok(Self {

@@ -51,10 +51,9 @@ pub(crate) fn wire_object(wire: &mut Value, key: &str) -> Map<String, Value> {
 pub trait Resource: Typed + Clone + Send + Sync + 'static {
     /// The kind.
     const KIND: Kind;
-    /// Metadata.
-    fn meta(&self) -> &ObjectMeta;
-    /// Metadata, to change.
-    fn meta_mut(&mut self) -> &mut ObjectMeta;
+    /// Whether controllers look for objects of this kind that nobody controls, to adopt them; then a table also
+    /// knows them by their controller.
+    const ADOPTABLE: bool = false;
     /// Makes a snapshot of a defaulted document.
     ///
     /// # Errors
@@ -120,8 +119,29 @@ impl fmt::Debug for Key {
     }
 }
 
+/// The simulated kinds, for macros that have something to say about each: the type, its table in the view, group and
+/// version, name of the resource in URLs, whether objects live in a namespace, and short names. What follows the macro's
+/// name is handed to it in brackets. A new kind is a line here, a `Resource` and a `Stored`.
+macro_rules! with_kinds {
+    ($($then:ident)::+ $(, $($args:tt)*)?) => {
+        $($then)::+! {
+            [$($($args)*)?]
+            Namespace, namespaces, "v1", "namespaces", false, ["ns"];
+            Node, nodes, "v1", "nodes", false, ["no"];
+            Pod, pods, "v1", "pods", true, ["po"];
+            ReplicaSet, replica_sets, "apps/v1", "replicasets", true, ["rs"];
+            Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
+            Service, services, "v1", "services", true, ["svc"];
+            EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
+            Lease, leases, "coordination.k8s.io/v1", "leases", true, [];
+            Event, events, "v1", "events", true, ["ev"];
+        }
+    };
+}
+pub(crate) use with_kinds;
+
 macro_rules! kinds {
-    ($($kind:ident, $api_version:literal, $plural:literal, $namespaced:literal, [$($alias:literal),*];)*) => {
+    ([] $($kind:ident, $table:ident, $api_version:literal, $plural:literal, $namespaced:literal, [$($alias:literal),*];)*) => {
         /// A kind that is simulated. Objects of other kinds are kept whole as [`Object::Opaque`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
@@ -243,6 +263,12 @@ macro_rules! kinds {
             }
         }
         impl Typed for $kind {
+            fn meta(&self) -> &ObjectMeta {
+                &self.meta
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.meta
+            }
             fn wrap(self: Arc<Self>) -> Object {
                 Object::$kind(self)
             }
@@ -256,25 +282,19 @@ macro_rules! kinds {
     };
 }
 
-/// Between snapshots and [`Object`]; implemented for every simulated kind.
+/// What is the same for all snapshots; implemented for every simulated kind.
 pub trait Typed: Sized {
+    /// Metadata.
+    fn meta(&self) -> &ObjectMeta;
+    /// Metadata, to change.
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
     /// Wraps a snapshot.
     fn wrap(self: Arc<Self>) -> Object;
     /// Unwraps a snapshot of this kind.
     fn unwrap(object: &Object) -> Option<&Arc<Self>>;
 }
 
-kinds! {
-    Namespace, "v1", "namespaces", false, ["ns"];
-    Node, "v1", "nodes", false, ["no"];
-    Pod, "v1", "pods", true, ["po"];
-    ReplicaSet, "apps/v1", "replicasets", true, ["rs"];
-    Deployment, "apps/v1", "deployments", true, ["deploy"];
-    Service, "v1", "services", true, ["svc"];
-    EndpointSlice, "discovery.k8s.io/v1", "endpointslices", true, [];
-    Lease, "coordination.k8s.io/v1", "leases", true, [];
-    Event, "v1", "events", true, ["ev"];
-}
+with_kinds!(kinds);
 
 impl Kind {
     /// API group, empty for the core group.

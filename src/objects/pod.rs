@@ -66,7 +66,7 @@ pub struct PodStatus {
     /// Phase.
     pub phase: PodPhase,
     /// Conditions.
-    #[serde(skip_serializing_if = "is_empty_list")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub conditions: ConditionList,
     /// Why, for people.
     #[serde(skip_serializing_if = "text::is_empty")]
@@ -87,18 +87,14 @@ pub struct PodStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
     /// Init containers, in the order of the spec.
-    #[serde(skip_serializing_if = "is_empty_list")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub init_container_statuses: SharedList<ContainerStatus>,
     /// Regular containers, in the order of the spec.
-    #[serde(skip_serializing_if = "is_empty_list")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub container_statuses: SharedList<ContainerStatus>,
     /// Quality of service class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qos_class: Option<QosClass>,
-}
-
-fn is_empty_list<T>(list: &SharedList<T>) -> bool {
-    list.is_empty()
 }
 
 /// Observed state of a container.
@@ -266,14 +262,7 @@ impl Pod {
 
 impl Resource for Pod {
     const KIND: Kind = Kind::Pod;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
+    const ADOPTABLE: bool = true;
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;

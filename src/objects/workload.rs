@@ -96,45 +96,28 @@ pub struct ReplicaSetStatus {
     /// Active pods.
     pub replicas: i32,
     /// Active pods with all labels of the template.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub fully_labeled_replicas: i32,
     /// Active pods that are ready.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub ready_replicas: i32,
     /// Active pods that are ready for `minReadySeconds`.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub available_replicas: i32,
     /// Pods being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub terminating_replicas: Option<i32>,
     /// Generation that this status is about.
-    #[serde(skip_serializing_if = "is_zero_i64")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub observed_generation: i64,
     /// Conditions.
-    #[serde(skip_serializing_if = "no_conditions")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub conditions: ConditionList,
-}
-
-fn is_zero(n: &i32) -> bool {
-    *n == 0
-}
-fn is_zero_i64(n: &i64) -> bool {
-    *n == 0
-}
-fn no_conditions(list: &ConditionList) -> bool {
-    list.is_empty()
 }
 
 impl Resource for ReplicaSet {
     const KIND: Kind = Kind::ReplicaSet;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
+    const ADOPTABLE: bool = true;
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;
@@ -255,22 +238,22 @@ impl DeploymentStrategy {
 #[serde(rename_all = "camelCase", default)]
 pub struct DeploymentStatus {
     /// Generation that this status is about.
-    #[serde(skip_serializing_if = "is_zero_i64")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub observed_generation: i64,
     /// Active pods of all its ReplicaSets.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub replicas: i32,
     /// Active pods of the newest template.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub updated_replicas: i32,
     /// Ready pods.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub ready_replicas: i32,
     /// Pods ready for `minReadySeconds`.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub available_replicas: i32,
     /// Pods that are still to become available.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "super::skip::zero")]
     pub unavailable_replicas: i32,
     /// Pods being deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -279,20 +262,12 @@ pub struct DeploymentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collision_count: Option<i32>,
     /// Conditions.
-    #[serde(skip_serializing_if = "no_conditions")]
+    #[serde(skip_serializing_if = "super::skip::none")]
     pub conditions: ConditionList,
 }
 
 impl Resource for Deployment {
     const KIND: Kind = Kind::Deployment;
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;

@@ -23,7 +23,7 @@ pub(crate) fn check(case: &Case<'_>) -> Outcome {
         input["now"].as_str().unwrap_or_default().parse().map_err(|error| format!("in.now: {error}"))?;
     let diff = input["diff"].as_u64().and_then(|n| usize::try_from(n).ok()).ok_or("in.diff: no number".to_owned())?;
 
-    let owned = view.pods_of(&set.meta.uid);
+    let owned = view.pods.controlled_by(&set.meta.uid);
     let active: Vec<&Arc<Pod>> =
         owned.filter(|pod| pod.is_active() && set.spec.selector.compiled.matches(&pod.meta.labels)).collect();
     let related = related_pods_by_node(&view, set);

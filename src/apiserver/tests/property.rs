@@ -130,8 +130,8 @@ fn check_indexes(view: &View) {
     for owner in (0..3).map(Uid::Uuid) {
         let is_owned =
             |meta: &crate::objects::ObjectMeta| meta.controller().is_some_and(|controller| controller.uid == owner);
-        assert_eq!(names(view.pods_of(&owner).collect()), of(&|pod| is_owned(&pod.meta)));
-        let sets: Vec<Key> = view.replica_sets_of(&owner).map(|set| set.key()).collect();
+        assert_eq!(names(view.pods.controlled_by(&owner).collect()), of(&|pod| is_owned(&pod.meta)));
+        let sets: Vec<Key> = view.replica_sets.controlled_by(&owner).map(|set| set.key()).collect();
         assert_eq!(
             sets,
             view.replica_sets.iter().filter(|set| is_owned(&set.meta)).map(|set| set.key()).collect::<Vec<_>>()
@@ -143,7 +143,7 @@ fn check_indexes(view: &View) {
     for namespace in NAMESPACES {
         let here = |pod: &Pod| *pod.meta.namespace == *namespace;
         assert_eq!(
-            names(view.orphan_pods(namespace).collect()),
+            names(view.pods.orphans(namespace).collect()),
             of(&|pod| here(pod) && pod.meta.controller().is_none())
         );
         let selector: Selector = "app in (app-0, app-1)".parse().expect("a selector");
@@ -152,7 +152,7 @@ fn check_indexes(view: &View) {
         found.sort();
         wanted.sort();
         assert_eq!(found, wanted);
-        let sets = view.replica_sets_of_namespace(namespace).count();
+        let sets = view.replica_sets.in_namespace(namespace).count();
         assert_eq!(sets, view.replica_sets.iter().filter(|set| *set.meta.namespace == *namespace).count());
         for service in NAMES {
             let slices = view.slices_of(&Key::new(namespace, service)).count();

@@ -189,7 +189,7 @@ fn patch(deployment: &Deployment, patch_type: PatchType, document: serde_json::V
 /// The ReplicaSets that belong to a Deployment.
 fn replica_sets(view: &View, deployment: &Arc<Deployment>) -> ReplicaSets {
     let selector = &deployment.spec.selector.compiled;
-    let owned = view.replica_sets_of(&deployment.meta.uid).filter(|set| selector.matches(&set.meta.labels));
+    let owned = view.replica_sets.controlled_by(&deployment.meta.uid).filter(|set| selector.matches(&set.meta.labels));
     ReplicaSets::new(deployment, owned.cloned().collect())
 }
 

@@ -148,8 +148,9 @@ fn pod_deleted(view: &View, pod: &Pod, queue: &mut Enqueue) {
         return;
     }
     let selector = &deployment.spec.selector.compiled;
-    let mut owned = view.replica_sets_of(&deployment.meta.uid).filter(|set| selector.matches(&set.meta.labels));
-    if owned.all(|set| view.pods_of(&set.meta.uid).next().is_none()) {
+    let mut owned =
+        view.replica_sets.controlled_by(&deployment.meta.uid).filter(|set| selector.matches(&set.meta.labels));
+    if owned.all(|set| view.pods.controlled_by(&set.meta.uid).next().is_none()) {
         queue.add(deployment.key());
     }
 }

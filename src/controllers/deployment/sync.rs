@@ -37,14 +37,14 @@ pub(super) struct Read {
 impl Read {
     pub(super) fn new(view: &View, deployment: &Arc<Deployment>, started: WallTime) -> Self {
         let selector = &deployment.spec.selector.compiled;
-        let orphans = view.orphan_replica_sets(&deployment.meta.namespace);
+        let orphans = view.replica_sets.orphans(&deployment.meta.namespace);
         let orphans = orphans.filter(|set| selector.matches(&set.meta.labels));
-        let mut candidates: Vec<_> = view.replica_sets_of(&deployment.meta.uid).cloned().collect();
+        let mut candidates: Vec<_> = view.replica_sets.controlled_by(&deployment.meta.uid).cloned().collect();
         candidates.extend(orphans.cloned());
         let occupied = if is_rolling_update(&deployment.spec) {
             Vec::new()
         } else {
-            let runs = |set: &&Arc<ReplicaSet>| view.pods_of(&set.meta.uid).any(|pod| !pod.is_terminal());
+            let runs = |set: &&Arc<ReplicaSet>| view.pods.controlled_by(&set.meta.uid).any(|pod| !pod.is_terminal());
             candidates.iter().filter(runs).map(|set| set.meta.uid.clone()).collect()
         };
         Self { started, deployment: Arc::clone(deployment), candidates, occupied }

@@ -59,7 +59,7 @@ fn owned<'a>(
         known.is_some_and(|known| known.meta.controller().is_some_and(|owner| owner.uid == set.meta.uid))
     };
     let unseen = adopted.iter().filter(move |pod| !shown(pod));
-    view.pods_of(&set.meta.uid).chain(unseen).map(move |pod| (pod, selection.includes(pod)))
+    view.pods.controlled_by(&set.meta.uid).chain(unseen).map(move |pod| (pod, selection.includes(pod)))
 }
 
 /// Counts the pods that a ReplicaSet owns and selects; the others go to `stray`.

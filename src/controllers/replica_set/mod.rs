@@ -126,7 +126,7 @@ impl<'a> Claims<'a> {
     /// Adopts the pods that nobody owns and it selects.
     fn add_orphans(&mut self, view: &View) {
         let (meta, selector) = (&self.set.meta, &self.set.spec.selector.compiled);
-        for pod in view.orphan_pods(&meta.namespace).filter(|pod| pod.is_active()) {
+        for pod in view.pods.orphans(&meta.namespace).filter(|pod| pod.is_active()) {
             if controller_ref::claim(meta, &pod.meta, selector.matches(&pod.meta.labels)) == Claim::Adopt {
                 self.kinds.push(Claim::Adopt);
                 let reference = controller_ref::controller_reference(Kind::ReplicaSet, meta);
@@ -196,7 +196,7 @@ fn pod_changed(view: &View, change: ChangeType, old: Option<&Arc<Pod>>, pod: &Po
 
 /// Wakes the ReplicaSets that may want to adopt an orphan.
 fn wake_adopters(view: &View, orphan: &ObjectMeta, queue: &mut Enqueue) {
-    for set in view.replica_sets_of_namespace(&orphan.namespace) {
+    for set in view.replica_sets.in_namespace(&orphan.namespace) {
         if controller_ref::wakes(&set.spec.selector.compiled, orphan) {
             queue.add(set.key());
         }

@@ -1,5 +1,6 @@
 //! Objects of one kind by dense id and by key.
 
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use crate::objects::{Key, ObjectMeta, Resource, Uid};
 #[derive(Clone, Debug)]
 pub struct Table<T> {
     slots: Vec<Option<Arc<T>>>,
+    /// Slots that hold an object: in a long run most are empty.
+    live: IdSet,
     ids: FxHashMap<Key, u32>,
     /// By namespace; cluster-scoped objects under the empty name.
     by_namespace: FxHashMap<Arc<str>, IdSet>,
@@ -25,6 +28,7 @@ impl<T> Default for Table<T> {
     fn default() -> Self {
         Self {
             slots: Vec::new(),
+            live: IdSet::default(),
             ids: FxHashMap::default(),
             by_namespace: FxHashMap::default(),
             by_controller: FxHashMap::default(),
@@ -59,7 +63,7 @@ impl<T: Resource> Table<T> {
 
     /// All objects in the order of creation.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
-        self.slots.iter().flatten()
+        self.by_ids(Some(&self.live))
     }
 
     /// All objects of a namespace in the order of creation.
@@ -109,6 +113,7 @@ impl<T: Resource> Table<T> {
             self.join_owner(id, object.meta());
         }
         self.slots.push(Some(object));
+        self.live.insert(id);
         self.ids.insert(key, id);
         (id, None)
     }
@@ -116,6 +121,7 @@ impl<T: Resource> Table<T> {
     pub(super) fn remove(&mut self, key: &Key) -> Option<(u32, Arc<T>)> {
         let id = self.ids.remove(key)?;
         let object = self.slots[id as usize].take()?;
+        self.live.remove(id);
         drop_from(&mut self.by_namespace, &key.namespace, id);
         if T::ADOPTABLE {
             self.leave_owner(id, object.meta());
@@ -148,9 +154,9 @@ pub(super) fn drop_from<K: Hash + Eq>(index: &mut FxHashMap<K, IdSet>, key: &K, 
     }
 }
 
-/// A set of dense ids in ascending order.
+/// A set of dense ids in ascending order. The newest come and the oldest go at the ends, where that is cheap.
 #[derive(Clone, Debug, Default)]
-pub struct IdSet(Vec<u32>);
+pub struct IdSet(VecDeque<u32>);
 
 impl IdSet {
     /// Ids, ascending.
@@ -171,8 +177,8 @@ impl IdSet {
     }
 
     pub(super) fn insert(&mut self, id: u32) {
-        if self.0.last().is_none_or(|last| *last < id) {
-            self.0.push(id);
+        if self.0.back().is_none_or(|last| *last < id) {
+            self.0.push_back(id);
         } else if let Err(at) = self.0.binary_search(&id) {
             self.0.insert(at, id);
         }

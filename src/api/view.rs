@@ -6,7 +6,9 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::objects::{Deployment, EndpointSlice, Event, Lease, Namespace, Node, Pod, ReplicaSet, Service};
+use crate::objects::{
+    ControllerRevision, Deployment, EndpointSlice, Event, Lease, Namespace, Node, Pod, ReplicaSet, Service,
+};
 use crate::objects::{Key, Kind, Labels, Object, OpaqueObject, Resource, SERVICE_NAME_LABEL, Selector, with_kinds};
 
 use super::table::{IdSet, Table, drop_from};

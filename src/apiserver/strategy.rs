@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
-    Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
-    PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
+    ControllerRevision, Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta,
+    OpaqueObject, Pod, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -282,6 +282,17 @@ stored!(Deployment, {
         let mut scaled = self.clone();
         scaled.spec.replicas = replicas;
         Some(scaled)
+    }
+});
+
+stored!(ControllerRevision, {
+    fn prepare_for_create(&mut self, _now: WallTime) {}
+    fn prepare_for_update(&mut self, _old: &Self) {}
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.data, &old.data);
     }
 });
 

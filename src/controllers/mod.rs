@@ -6,11 +6,13 @@ pub mod controller_ref;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod garbage_collector;
+pub mod history;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod pod_control;
 pub mod pod_ranking;
 pub mod replica_set;
+mod script;
 pub mod taint_eviction;
 pub mod template_hash;
 

@@ -8,6 +8,7 @@
 mod affinity;
 mod cluster;
 mod condition;
+mod controller_revision;
 pub mod defaults;
 mod int_or_percent;
 mod labels;
@@ -35,6 +36,7 @@ pub use affinity::{
 };
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
+pub use controller_revision::ControllerRevision;
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use labels::{Annotations, Labels, SharedList};
 pub use meta::{ObjectMeta, OwnerReference, Uid};

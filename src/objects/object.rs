@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::cluster::{Event, Lease, Namespace, Node};
+use super::controller_revision::ControllerRevision;
 use super::meta::ObjectMeta;
 use super::network::{EndpointSlice, Service};
 use super::pod::Pod;
@@ -131,6 +132,7 @@ macro_rules! with_kinds {
             Pod, pods, "v1", "pods", true, ["po"];
             ReplicaSet, replica_sets, "apps/v1", "replicasets", true, ["rs"];
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
+            ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];

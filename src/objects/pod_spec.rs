@@ -343,6 +343,16 @@ impl PodTemplate {
         Value::Object(template)
     }
 
+    /// Whether it is that document, but for fields of these names.
+    #[must_use]
+    pub fn is_wire(&self, wire: &Value, ignored: &[&str]) -> bool {
+        wire.as_object().is_some_and(|fields| {
+            fields.iter().filter(|(key, _)| !ignored.contains(&key.as_str())).count() == 2
+                && fields.get("metadata").and_then(Value::as_object) == Some(&self.metadata)
+                && fields.get("spec").and_then(Value::as_object) == Some(self.spec.wire())
+        })
+    }
+
     /// The template with other labels.
     #[must_use]
     pub fn with_labels(&self, labels: Labels) -> Self {

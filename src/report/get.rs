@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ContainerState, Deployment, EndpointSlice, Event, Kind, Namespace, Node, Object, Pod, ReplicaSet,
-    Selector, Service, WallTime,
+    Conditions, ContainerState, ControllerRevision, Deployment, EndpointSlice, Event, Kind, Namespace, Node, Object,
+    Pod, ReplicaSet, Selector, Service, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -113,6 +113,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
             (&["name", "ready", "up-to-date", "available", "age"], &["containers", "images", "selector"])
         }
         Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
+        Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
         Kind::Service => (&["name", "type", "cluster-ip", "external-ip", "port(s)", "age"], &["selector"]),
         Kind::Node => (&["name", "status", "roles", "age", "version"], &["internal-ip"]),
         Kind::Namespace => (&["name", "status", "age"], &[]),
@@ -131,6 +132,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::Pod(pod) => pod_cells(pod, age, now),
         Object::Deployment(deployment) => deployment_cells(deployment, age),
         Object::ReplicaSet(set) => replica_set_cells(set, age),
+        Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Service(service) => service_cells(service, age),
         Object::Node(node) => node_cells(node, age),
         Object::Namespace(namespace) => namespace_cells(namespace, age),
@@ -210,6 +212,16 @@ fn replica_set_cells(set: &ReplicaSet, age: String) -> Cells {
     cells.push(age);
     cells.extend(template_cells(&set.spec.template, &set.spec.selector.compiled));
     cells
+}
+
+fn revision_cells(revision: &ControllerRevision, age: String) -> Cells {
+    let controller = revision.meta.controller().map(|owner| {
+        let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+        let dot = if group.is_empty() { "" } else { "." };
+        format!("{}{dot}{group}/{}", owner.kind.to_lowercase(), owner.name)
+    });
+    let controller = controller.unwrap_or_else(|| "<none>".to_owned());
+    vec![revision.meta.name.to_string(), controller, revision.revision.to_string(), age]
 }
 
 fn template_cells(template: &crate::objects::PodTemplate, selector: &Selector) -> [String; 3] {

@@ -7,7 +7,6 @@ mod recreate;
 mod rollback;
 pub mod rolling;
 pub mod scaling;
-mod script;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -21,7 +20,7 @@ use crate::objects::{
 };
 
 use super::controller_ref;
-use script::{Log, Script};
+use super::script::{Log, Script};
 use sync::{DeploymentSync, Read};
 
 /// Failed syncs in a row after which a Deployment is left alone until its next change.

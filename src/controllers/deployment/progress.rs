@@ -5,7 +5,6 @@ use crate::objects::{
     Condition, ConditionStatus, Conditions, Deployment, DeploymentStatus, ReplicaSet, Timestamp, WallTime,
 };
 
-use super::script::Flow;
 use super::sync::DeploymentSync;
 use super::util::conditions::{
     self, AVAILABLE, MINIMUM_REPLICAS_AVAILABLE, MINIMUM_REPLICAS_UNAVAILABLE, NEW_REPLICA_SET_AVAILABLE,
@@ -13,6 +12,7 @@ use super::util::conditions::{
 };
 use super::util::fenceposts::Fenceposts;
 use super::util::sets::ReplicaSets;
+use crate::controllers::script::Flow;
 
 /// Shortest wait of a key that failed; upstream queues a Deployment that is about to time out so.
 const SOON: SimDuration = SimDuration::from_millis(5);

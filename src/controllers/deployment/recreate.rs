@@ -3,8 +3,8 @@
 use crate::kernel::SimDuration;
 
 use super::scaling::Resize;
-use super::script::Flow;
 use super::sync::DeploymentSync;
+use crate::controllers::script::Flow;
 
 impl DeploymentSync<'_> {
     /// One step of a rollout that recreates.

@@ -6,10 +6,10 @@ use crate::api::{EventKind, Part, Request};
 use crate::kernel::SimDuration;
 use crate::objects::{Deployment, POD_TEMPLATE_HASH, ReplicaSet};
 
-use super::script::Flow;
 use super::sync::DeploymentSync;
 use super::util::annotations::{ROLLBACK_TO, revision, rolled_back};
 use super::util::sets::ReplicaSets;
+use crate::controllers::script::Flow;
 
 const NOT_FOUND: &str = "DeploymentRollbackRevisionNotFound";
 const UNCHANGED: &str = "DeploymentRollbackTemplateUnchanged";

@@ -5,10 +5,10 @@ use crate::objects::{Deployment, DeploymentSpec, DeploymentStrategy, IntOrPercen
 
 use super::progress::is_complete;
 use super::scaling::Resize;
-use super::script::{Flow, Halt};
 use super::sync::DeploymentSync;
 use super::util::fenceposts::Fenceposts;
 use super::util::sets::ReplicaSets;
+use crate::controllers::script::{Flow, Halt};
 
 impl DeploymentSync<'_> {
     /// One step of a rolling update: at most one kind of scaling.

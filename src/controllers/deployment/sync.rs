@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, DeleteOptions, EventKind, Part, Request, Response, Step, View};
 use crate::controllers::controller_ref::{self, Claim, controller_reference};
+use crate::controllers::script::{Failure, Flow, Halt, Log, Script};
 use crate::controllers::template_hash::template_hash;
 use crate::kernel::SimDuration;
 use crate::objects::{
@@ -14,7 +15,6 @@ use crate::objects::{
 use super::progress::calculate_status;
 use super::rolling::new_replica_set_size;
 use super::scaling::{self, Resize};
-use super::script::{Failure, Flow, Halt, Log, Script};
 use super::util::annotations::{self, REVISION};
 use super::util::conditions::{self, condition};
 use super::util::fenceposts::is_rolling_update;
@@ -70,7 +70,13 @@ impl<'a> DeploymentSync<'a> {
     }
 
     pub(super) fn into_step(self, outcome: Flow<Option<SimDuration>>) -> Step<Log> {
-        self.script.step(outcome)
+        match outcome {
+            // A namespace that goes away takes the Deployment with it.
+            Err(Halt::Failed(Failure::Api(error))) if error.is_namespace_terminating() => {
+                self.script.step(Err(Halt::Ended))
+            }
+            outcome => self.script.step(outcome),
+        }
     }
 
     /// The whole sync; gives the time after which to look again.
@@ -260,8 +266,10 @@ impl<'a> DeploymentSync<'a> {
     /// otherwise two hashes collided and the next attempt takes another one.
     fn use_existing(&mut self, key: &Key, error: ApiError) -> Flow<Arc<ReplicaSet>> {
         let view = self.view;
-        let existing = self.script.look_up(|| view.replica_sets.get(key).cloned());
-        let Some(existing) = existing else { return Err(ApiError::not_found(Kind::ReplicaSet, key).into()) };
+        let existing = self.script.look_up(|| view.replica_sets.get(key).cloned().map(Into::into));
+        let Some(existing) = existing.as_ref().and_then(ReplicaSet::unwrap).cloned() else {
+            return Err(ApiError::not_found(Kind::ReplicaSet, key).into());
+        };
         let Deployment { meta, spec, .. } = &*self.deployment;
         let ours = existing.meta.controller().is_some_and(|owner| owner.uid == meta.uid);
         if ours && spec.template.equal_ignoring_hash(&existing.spec.template) {

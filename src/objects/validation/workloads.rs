@@ -199,6 +199,19 @@ pub(super) fn validate_replication_controller(new: &Value, old: Option<&Value>, 
 }
 
 /// `ValidateDaemonSet`, `ValidateDaemonSetUpdate`.
+/// `ControllerRevision`: its data is an object and never changes.
+pub(super) fn validate_controller_revision(new: &Value, old: Option<&Value>, errors: &mut Errors) {
+    validate_metadata(new, old, NameRules::namespaced(names::name_is_dns_subdomain), errors);
+    not_negative(new.int("revision"), &Path::root("revision"), errors);
+    let (data, path) = (new.at("data"), Path::root("data"));
+    match old {
+        Some(old) => immutable(data, old.at("data"), &path, errors),
+        None if data.is_null() => errors.push(path.required("data is mandatory")),
+        None if !data.is_object() => errors.push(path.required("data must be a valid JSON object")),
+        None => {}
+    }
+}
+
 pub(super) fn validate_daemon_set(new: &Value, old: Option<&Value>, errors: &mut Errors) {
     validate_metadata(new, old, NameRules::namespaced(names::name_is_dns_subdomain), errors);
     let path = Path::root("spec");

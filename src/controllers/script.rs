@@ -1,19 +1,17 @@
 //! How a sync waits for the API server.
 //!
-//! A sync of a Deployment is written as one function that calls the API server where upstream does. A call whose
+//! A sync of a workload can be written as one function that calls the API server where upstream does. A call whose
 //! answer is not known yet ends the function with [`Halt::Await`]; once the answer is there the function runs again
 //! from its start, on what was read at first, and the calls that were answered return at once. So the code reads as
 //! the rule it implements, and the data that is carried between two steps is a list of answers.
 
-use std::sync::Arc;
-
 use crate::api::{ApiError, EventKind, EventSpec, Request, Response, Step, Then};
 use crate::kernel::SimDuration;
-use crate::objects::{ObjectReference, ReplicaSet, Text, WallTime};
+use crate::objects::{Object, ObjectReference, Text, WallTime};
 
 /// Why a sync stopped before its end.
 #[derive(Debug)]
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// It waits for answers.
     Await,
     /// It failed and is to be repeated.
@@ -24,7 +22,7 @@ pub(super) enum Halt {
 
 /// What went wrong.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The API server refused.
     Api(ApiError),
     /// Anything else.
@@ -44,27 +42,27 @@ impl From<String> for Halt {
 }
 
 /// What a part of a sync gives.
-pub(super) type Flow<T> = Result<T, Halt>;
+pub(crate) type Flow<T> = Result<T, Halt>;
 
 /// One thing that a sync learned on its way.
 #[derive(Clone, Debug)]
 enum Entry {
     /// Answers to calls that left together, and when they came.
     Answers(Vec<Response>, WallTime),
-    /// A ReplicaSet as it was looked up.
-    Found(Option<Arc<ReplicaSet>>),
+    /// An object as it was looked up.
+    Found(Option<Object>),
 }
 
 /// What a sync learned so far, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Log {
+pub(crate) struct Log {
     entries: Vec<Entry>,
     awaited: usize,
 }
 
 impl Log {
     /// Notes the responses to the calls of the step before.
-    pub(super) fn answer(&mut self, mut responses: Vec<Response>, now: WallTime) {
+    pub(crate) fn answer(&mut self, mut responses: Vec<Response>, now: WallTime) {
         responses.truncate(self.awaited);
         self.awaited = 0;
         self.entries.push(Entry::Answers(responses, now));
@@ -73,7 +71,7 @@ impl Log {
 
 /// A run of a sync along its log.
 #[derive(Debug)]
-pub(super) struct Script {
+pub(crate) struct Script {
     log: Log,
     at: usize,
     now: WallTime,
@@ -82,12 +80,12 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) const fn new(log: Log, started: WallTime) -> Self {
+    pub(crate) const fn new(log: Log, started: WallTime) -> Self {
         Self { log, at: 0, now: started, calls: Vec::new(), events: Vec::new() }
     }
 
     /// Time of the last answer, or of the start.
-    pub(super) const fn now(&self) -> WallTime {
+    pub(crate) const fn now(&self) -> WallTime {
         self.now
     }
 
@@ -97,13 +95,13 @@ impl Script {
     }
 
     /// Makes a call and gives its answer.
-    pub(super) fn call(&mut self, request: impl FnOnce() -> Request) -> Flow<Response> {
+    pub(crate) fn call(&mut self, request: impl FnOnce() -> Request) -> Flow<Response> {
         let answer = self.call_all(|| vec![request()])?.pop();
         answer.ok_or_else(|| Halt::from("the API server gave no answer".to_owned()))
     }
 
     /// Makes calls together and gives their answers in order.
-    pub(super) fn call_all(&mut self, requests: impl FnOnce() -> Vec<Request>) -> Flow<Vec<Response>> {
+    pub(crate) fn call_all(&mut self, requests: impl FnOnce() -> Vec<Request>) -> Flow<Vec<Response>> {
         if let Some(Entry::Answers(answers, now)) = self.log.entries.get(self.at) {
             self.at += 1;
             self.now = *now;
@@ -114,25 +112,25 @@ impl Script {
         Err(Halt::Await)
     }
 
-    /// Looks a ReplicaSet up, once: later runs see what the first one saw.
-    pub(super) fn look_up(&mut self, find: impl FnOnce() -> Option<Arc<ReplicaSet>>) -> Option<Arc<ReplicaSet>> {
+    /// Looks an object up, once: later runs see what the first one saw.
+    pub(crate) fn look_up(&mut self, find: impl FnOnce() -> Option<Object>) -> Option<Object> {
         if self.is_live() {
             self.log.entries.push(Entry::Found(find()));
         }
         let entry = self.log.entries.get(self.at);
         self.at += 1;
-        if let Some(Entry::Found(set)) = entry { set.clone() } else { None }
+        if let Some(Entry::Found(object)) = entry { object.clone() } else { None }
     }
 
     /// Makes a call as the last act of the sync; if it fails the sync failed.
-    pub(super) fn send(&mut self, request: impl FnOnce() -> Request) {
+    pub(crate) fn send(&mut self, request: impl FnOnce() -> Request) {
         if self.is_live() {
             self.calls.push(request());
         }
     }
 
     /// Records an Event.
-    pub(super) fn event(&mut self, about: &ObjectReference, kind: EventKind, reason: &'static str, message: Text) {
+    pub(crate) fn event(&mut self, about: &ObjectReference, kind: EventKind, reason: &'static str, message: Text) {
         if self.is_live() {
             let spec = EventSpec { about: about.clone(), kind, reason: reason.into(), message };
             self.events.push(Request::Event(spec));
@@ -140,15 +138,12 @@ impl Script {
     }
 
     /// The step that this run leads to. Calls go before Events, so that answers can be told apart by their number.
-    pub(super) fn step(mut self, outcome: Flow<Option<SimDuration>>) -> Step<Log> {
+    pub(crate) fn step(mut self, outcome: Flow<Option<SimDuration>>) -> Step<Log> {
         self.calls.append(&mut self.events);
-        let done = Then::Done { requeue_after: None };
         let then = match outcome {
             Ok(requeue_after) => Then::Done { requeue_after },
-            Err(Halt::Ended) => done,
+            Err(Halt::Ended) => Then::Done { requeue_after: None },
             Err(Halt::Await) => Then::Resume(self.log),
-            // A namespace that goes away takes the Deployment with it.
-            Err(Halt::Failed(Failure::Api(error))) if error.is_namespace_terminating() => done,
             Err(Halt::Failed(Failure::Api(error))) => Then::Retry(error.message),
             Err(Halt::Failed(Failure::Other(why))) => Then::Retry(why),
         };

@@ -15,7 +15,7 @@
 //!
 //! let web: Target = "deployment/web".parse()?;
 //! cluster.set_image(&web, "web", "shop/web:v2")?;
-//! Always::for_every_deployment().run(&mut cluster, SimTime::from_mins(5))?; // maxSurge, maxUnavailable
+//! Always::for_every_workload().run(&mut cluster, SimTime::from_mins(5))?; // maxSurge, maxUnavailable
 //!
 //! let status = &cluster.view().deployments.get(&web.key).expect("applied above").status;
 //! assert_eq!((status.updated_replicas, status.available_replicas), (10, 10));

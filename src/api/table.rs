@@ -81,6 +81,12 @@ impl<T: Resource> Table<T> {
         self.by_ids(self.orphans.get(namespace))
     }
 
+    /// The objects with an id of at least `first`, which then becomes the next id: what is new since the last call.
+    pub fn created_since(&self, first: &mut u32) -> impl Iterator<Item = &Arc<T>> {
+        let from = std::mem::replace(first, self.slots.len() as u32);
+        self.slots.get(from as usize..).into_iter().flatten().flatten()
+    }
+
     /// How many objects.
     #[must_use]
     pub fn len(&self) -> usize {

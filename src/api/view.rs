@@ -97,6 +97,15 @@ macro_rules! view {
                 objects
             }
 
+            /// Keys of the objects of a kind with an id of at least `first`, which then becomes the next id.
+            #[must_use]
+            pub fn created_since(&self, kind: Kind, first: &mut u32) -> Vec<Key> {
+                match kind {
+                    $(Kind::$kind => self.$table.created_since(first).map(|object| object.key()).collect(),)*
+                    Kind::Opaque => Vec::new(),
+                }
+            }
+
             fn insert(&mut self, object: &Object) {
                 match object {
                     $(Object::$kind(new) => {

@@ -9,12 +9,13 @@
 //! use seatrial::sim::{Delays, Simulation};
 //!
 //! let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(2).build()?;
-//! let mut promises = Always::for_every_deployment();
+//! let mut promises = Always::for_every_workload();
 //! promises.run(&mut sim, SimTime::from_secs(60))?;
 //! invariants::settled(&sim)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod catalogue;
 mod deployment_state;
 mod max_surge;
 mod max_unavailable;
@@ -29,10 +30,13 @@ mod window;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::kernel::{SimDuration, SimTime};
-use crate::objects::Key;
-use crate::sim::Simulation;
+use smallvec::SmallVec;
 
+use crate::kernel::{SimDuration, SimTime};
+use crate::objects::Kind;
+use crate::sim::{Simulation, Target};
+
+pub use catalogue::{CATALOGUE, Holds, Named, Watch};
 pub use max_surge::MaxSurge;
 pub use max_unavailable::MaxUnavailable;
 pub use no_orphan::no_orphan;
@@ -55,8 +59,10 @@ pub trait Invariant: std::fmt::Debug + Send {
 #[derive(Debug, Default)]
 pub struct Always {
     checks: Vec<Box<dyn Invariant>>,
-    every_deployment: Option<SimDuration>,
-    known: BTreeMap<Key, ()>,
+    /// How long a control plane may act on what was true before, if every workload is watched.
+    every_workload: Option<SimDuration>,
+    /// Of each kind, the first id that was not met yet.
+    met: BTreeMap<Kind, u32>,
 }
 
 impl Always {
@@ -66,11 +72,11 @@ impl Always {
         Self::default()
     }
 
-    /// [`MaxSurge`] and [`MaxUnavailable`] of every Deployment that there is or will be. Control planes with delays
-    /// get two seconds in which they may still act on what was true before.
+    /// Every invariant of the [`CATALOGUE`] that holds at every instant, of every object that there is or will be.
+    /// Control planes with delays get two seconds in which they may still act on what was true before.
     #[must_use]
-    pub fn for_every_deployment() -> Self {
-        Self { every_deployment: Some(SimDuration::from_secs(2)), ..Self::default() }
+    pub fn for_every_workload() -> Self {
+        Self { every_workload: Some(SimDuration::from_secs(2)), ..Self::default() }
     }
 
     /// Adds an invariant.
@@ -104,17 +110,20 @@ impl Always {
     /// # Errors
     /// The first violation.
     pub fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
-        self.meet_new_deployments(sim);
+        self.meet_new_workloads(sim);
         self.checks.iter_mut().try_for_each(|invariant| invariant.check(sim))
     }
 
-    fn meet_new_deployments(&mut self, sim: &Simulation) {
-        let Some(window) = self.every_deployment else { return };
-        for deployment in sim.view().deployments.iter() {
-            let key = Key::new(deployment.meta.namespace.clone(), deployment.meta.name.clone());
-            if self.known.insert(key.clone(), ()).is_none() {
-                self.checks.push(Box::new(MaxSurge::within(key.clone(), window)));
-                self.checks.push(Box::new(MaxUnavailable::within(key, window)));
+    fn meet_new_workloads(&mut self, sim: &Simulation) {
+        let Some(window) = self.every_workload else { return };
+        for &kind in Kind::ALL {
+            let watches: SmallVec<[_; 4]> = CATALOGUE.iter().filter_map(|invariant| invariant.watch_of(kind)).collect();
+            if watches.is_empty() {
+                continue;
+            }
+            for key in sim.view().created_since(kind, self.met.entry(kind).or_default()) {
+                let target = Target { kind, key };
+                self.checks.extend(watches.iter().map(|watch| watch(&target, window)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a scenario expects, and whether it came true.
 
-use crate::invariants::{Invariant, MaxSurge, MaxUnavailable};
+use crate::invariants::Invariant;
 use crate::kernel::{SimDuration, SimTime};
 use crate::sim::Simulation;
 
@@ -91,15 +91,7 @@ impl Watch {
     /// `slack`: how long a control plane with delays may still act on what was true before.
     pub(super) fn new(expectation: Expectation, slack: SimDuration) -> Self {
         let promise = expectation.expression.as_promise();
-        let invariant: Option<Box<dyn Invariant>> = promise.and_then(|promise| {
-            let key = promise.target.as_ref()?.key.clone();
-            let invariant: Box<dyn Invariant> = match promise.name {
-                "maxSurge" => Box::new(MaxSurge::within(key, slack)),
-                "maxUnavailable" => Box::new(MaxUnavailable::within(key, slack)),
-                _ => return None,
-            };
-            Some(invariant)
-        });
+        let invariant = promise.and_then(|promise| promise.watch(slack));
         Self { expectation, invariant, outcome: None }
     }
 

@@ -12,7 +12,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::objects::{Kind, Selector};
+use crate::invariants::{CATALOGUE, Holds, Invariant, Named, Violation};
+use crate::kernel::SimDuration;
+use crate::objects::Selector;
 use crate::sim::{SimError, Simulation, Target};
 
 use super::facts::{self, Takes};
@@ -46,24 +48,12 @@ pub(super) enum Argument {
     Selector(Selector),
 }
 
-/// A function that promises something over time; the run evaluates it by a checker of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An invariant; the run watches by a checker of its own what holds over time.
+#[derive(Clone, Debug)]
 pub(super) struct Promise {
-    pub(super) name: &'static str,
-    pub(super) target: Option<Target>,
+    invariant: &'static Named,
+    target: Option<Target>,
 }
-
-/// Invariants by name, with whether they take a Deployment.
-const PROMISES: &[(&str, bool)] = &[
-    ("maxSurge", true),
-    ("maxUnavailable", true),
-    ("replicaConservation", false),
-    ("noOrphan", false),
-    ("noStuckFinalizer", false),
-    ("observedGeneration", false),
-    ("quiescence", false),
-    ("settled", false),
-];
 
 #[derive(Clone, Debug)]
 enum Node {
@@ -149,7 +139,7 @@ impl Node {
         match self {
             Self::Or(parts) | Self::And(parts) => parts.iter().find_map(Self::promise_over_time),
             Self::Not(inner) => inner.promise_over_time(),
-            Self::Promise(promise) => promise.target.as_ref().map(|_| promise.name),
+            Self::Promise(promise) => promise.target.as_ref().map(|_| promise.invariant.name),
             Self::Compare(..) | Self::Truth(..) => None,
         }
     }
@@ -171,18 +161,19 @@ impl Node {
 }
 
 impl Promise {
-    /// What is broken now, of the promises about a settled cluster. Those over time look at single instants here and
-    /// cannot be broken by one.
-    pub(super) fn violations(&self, sim: &Simulation) -> Vec<crate::invariants::Violation> {
-        use crate::invariants as check;
-        match self.name {
-            "replicaConservation" => check::replica_conservation(sim),
-            "noOrphan" => check::no_orphan(sim),
-            "noStuckFinalizer" => check::no_stuck_finalizer(sim),
-            "observedGeneration" => check::observed_generation(sim),
-            "quiescence" => check::quiescence(sim),
-            "settled" => check::settled(sim).err().map(|violations| violations.0).unwrap_or_default(),
-            _ => Vec::new(),
+    /// What is broken now, of the promises about a settled cluster. No single instant breaks those over time.
+    pub(super) fn violations(&self, sim: &Simulation) -> Vec<Violation> {
+        match self.invariant.holds {
+            Holds::AtRest(check) => check(sim),
+            Holds::Always { .. } => Vec::new(),
+        }
+    }
+
+    /// The checker of a promise over time.
+    pub(super) fn watch(&self, slack: SimDuration) -> Option<Box<dyn Invariant>> {
+        match self.invariant.holds {
+            Holds::Always { watch, .. } => Some(watch(self.target.as_ref()?, slack)),
+            Holds::AtRest(_) => None,
         }
     }
 }
@@ -316,14 +307,16 @@ impl Parser<'_> {
         if let Some((known, takes)) = facts::TRUTHS.iter().find(|(known, _)| *known == name) {
             return Ok(Some(Node::Truth(known, self.arguments(known, *takes)?)));
         }
-        if let Some((known, takes_target)) = PROMISES.iter().find(|(known, _)| *known == name) {
-            let takes = if *takes_target { Takes::Target(&[Kind::Deployment]) } else { Takes::Nothing };
-            let argument = self.arguments(known, takes)?;
-            let target = match argument {
+        if let Some(invariant) = CATALOGUE.iter().find(|invariant| invariant.name == name) {
+            let takes = match invariant.holds {
+                Holds::Always { kinds, .. } => Takes::Target(kinds),
+                Holds::AtRest(_) => Takes::Nothing,
+            };
+            let target = match self.arguments(invariant.name, takes)? {
                 Some(Argument::Target(target)) => Some(target),
                 _ => None,
             };
-            return Ok(Some(Node::Promise(Promise { name: known, target })));
+            return Ok(Some(Node::Promise(Promise { invariant, target })));
         }
         if facts::NUMBERS.iter().any(|(known, _)| *known == name) {
             return Ok(None);
@@ -332,7 +325,7 @@ impl Parser<'_> {
         self.skip_space();
         let known = facts::TRUTHS.iter().map(|(n, _)| *n);
         let known: Vec<&str> =
-            known.chain(facts::NUMBERS.iter().map(|(n, _)| *n)).chain(PROMISES.iter().map(|(n, _)| *n)).collect();
+            known.chain(facts::NUMBERS.iter().map(|(n, _)| *n)).chain(CATALOGUE.iter().map(|n| n.name)).collect();
         let likeness = |other: &str| strsim::jaro(&other.to_lowercase(), &name.to_lowercase());
         let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         let help = match nearest {

@@ -321,8 +321,13 @@ fn parse_target(text: &str) -> Result<Target, Fault> {
 }
 
 fn unknown_kind(path: &str, kind: &str) -> Fault {
-    Fault::new(path, format!("the kind {kind:?} is not simulated"))
-        .help("the kinds are pod, replicaset, deployment, service, endpointslice, node, namespace, lease and event")
+    let fault = Fault::new(path, format!("the kind {kind:?} is not simulated"));
+    let written = kind.to_ascii_lowercase();
+    let names = Kind::ALL.iter().map(|kind| kind.as_str().to_ascii_lowercase());
+    match names.max_by(|a, b| strsim::jaro(a, &written).total_cmp(&strsim::jaro(b, &written))) {
+        Some(nearest) if strsim::jaro(&nearest, &written) > 0.85 => fault.help(format!("did you mean {nearest}?")),
+        _ => fault.help("write the kind as kubectl takes it, such as deployment or deploy"),
+    }
 }
 
 fn changes(field: &str, map: Map<String, Value>) -> Result<Changes, Fault> {

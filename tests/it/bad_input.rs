@@ -125,7 +125,7 @@ fn steps_and_expectations_that_make_no_sense() {
         ("an unknown verb", spec("steps: [{at: 1s, setImages: {target: deployment/web, image: x}}]")),
         ("a verb not simulated yet", spec("steps: [{at: 1s, drain: {node: w}}]")),
         ("a target without a kind", spec("steps: [{at: 1s, scale: {target: web, replicas: 1}}]")),
-        ("an unknown kind", spec("steps: [{at: 1s, scale: {target: statefulset/web, replicas: 1}}]")),
+        ("an unknown kind", spec("steps: [{at: 1s, scale: {target: widget/web, replicas: 1}}]")),
         ("negative replicas", spec("steps: [{at: 1s, scale: {target: deployment/web, replicas: -1}}]")),
         ("replicas that are no number", spec("steps: [{at: 1s, scale: {target: deployment/web, replicas: two}}]")),
         ("replicas missing", spec("steps: [{at: 1s, scale: {target: deployment/web}}]")),

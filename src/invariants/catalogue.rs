@@ -1,0 +1,66 @@
+//! The invariants by name, as expectations of scenarios write them.
+
+use crate::kernel::SimDuration;
+use crate::objects::Kind;
+use crate::sim::{Simulation, Target};
+
+use super::{Invariant, MaxSurge, MaxUnavailable, Violation};
+
+/// An invariant by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Such as `maxSurge`.
+    pub name: &'static str,
+    /// When it holds.
+    pub holds: Holds,
+}
+
+/// When an invariant holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Holds {
+    /// At every instant, of one object.
+    Always {
+        /// Of these kinds.
+        kinds: &'static [Kind],
+        /// The checker of one object.
+        watch: Watch,
+    },
+    /// Of the whole cluster, once nothing is left to happen.
+    AtRest(fn(&Simulation) -> Vec<Violation>),
+}
+
+/// Makes the checker of one object. The duration is how long a control plane with delays may still act on what was true
+/// before.
+pub type Watch = fn(&Target, SimDuration) -> Box<dyn Invariant>;
+
+impl Named {
+    /// How an object of that kind is watched, if the invariant is about such.
+    pub(super) fn watch_of(&self, kind: Kind) -> Option<Watch> {
+        match self.holds {
+            Holds::Always { kinds, watch } if kinds.contains(&kind) => Some(watch),
+            _ => None,
+        }
+    }
+}
+
+/// Every invariant.
+pub const CATALOGUE: &[Named] = &[
+    always("maxSurge", &[Kind::Deployment], |of, window| Box::new(MaxSurge::within(of.key.clone(), window))),
+    always("maxUnavailable", &[Kind::Deployment], |of, window| {
+        Box::new(MaxUnavailable::within(of.key.clone(), window))
+    }),
+    at_rest("replicaConservation", super::replica_conservation),
+    at_rest("noOrphan", super::no_orphan),
+    at_rest("noStuckFinalizer", super::no_stuck_finalizer),
+    at_rest("observedGeneration", super::observed_generation),
+    at_rest("quiescence", super::quiescence),
+    at_rest("settled", |sim| super::settled(sim).err().map(|violations| violations.0).unwrap_or_default()),
+];
+
+const fn always(name: &'static str, kinds: &'static [Kind], watch: Watch) -> Named {
+    Named { name, holds: Holds::Always { kinds, watch } }
+}
+
+const fn at_rest(name: &'static str, check: fn(&Simulation) -> Vec<Violation>) -> Named {
+    Named { name, holds: Holds::AtRest(check) }
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
-    ControllerRevision, Deployment, EndpointSlice, Event, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta,
+    ControllerRevision, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta,
     OpaqueObject, Pod, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
 };
 
@@ -296,6 +296,28 @@ stored!(ControllerRevision, {
     }
 });
 
+stored!(Job, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = Default::default();
+        self.complete();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
+    }
+    fn orphans_by_default(&self) -> bool {
+        true
+    }
+});
+
 stored!(Service, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.status = Value::Null;
@@ -397,7 +419,7 @@ impl Stored for OpaqueObject {
         Some(scaled)
     }
     fn orphans_by_default(&self) -> bool {
-        matches!((&*self.api_version, &*self.kind), ("batch/v1", "Job") | ("v1", "ReplicationController"))
+        matches!((&*self.api_version, &*self.kind), ("v1", "ReplicationController"))
     }
 }
 

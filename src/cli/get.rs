@@ -49,10 +49,8 @@ fn options(arguments: &GetArguments) -> Result<GetOptions, String> {
         None => (arguments.resource.as_str(), arguments.name.clone()),
     };
     let unknown = || {
-        format!(
-            "the kind {kind:?} is not simulated; there are pods, replicasets, deployments, services, endpointslices, \
-             nodes, namespaces, leases and events"
-        )
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
+        format!("the kind {kind:?} is not simulated; there are {}", known.join(", "))
     };
     let kind = Kind::parse(kind).ok_or_else(unknown)?;
     let selector = arguments.selector.as_deref().map(str::parse::<Selector>).transpose();

@@ -11,6 +11,7 @@ mod condition;
 mod controller_revision;
 pub mod defaults;
 mod int_or_percent;
+mod job;
 mod labels;
 mod meta;
 pub mod names;
@@ -38,6 +39,11 @@ pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectRef
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
 pub use controller_revision::ControllerRevision;
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
+pub use job::{
+    CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL, JOB_TRACKING_FINALIZER, Job,
+    JobCondition, JobSpec, JobStatus, OnExitCodes, OnPodCondition, PodFailureAction, PodFailurePolicy,
+    PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule, UncountedTerminatedPods,
+};
 pub use labels::{Annotations, Labels, SharedList};
 pub use meta::{ObjectMeta, OwnerReference, Uid};
 pub use network::{

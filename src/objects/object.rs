@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cluster::{Event, Lease, Namespace, Node};
 use super::controller_revision::ControllerRevision;
+use super::job::Job;
 use super::meta::ObjectMeta;
 use super::network::{EndpointSlice, Service};
 use super::pod::Pod;
@@ -133,6 +134,7 @@ macro_rules! with_kinds {
             ReplicaSet, replica_sets, "apps/v1", "replicasets", true, ["rs"];
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
+            Job, jobs, "batch/v1", "jobs", true, [];
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];

@@ -47,7 +47,7 @@ impl ObjectSelector {
         self.compiled.is_empty()
     }
 
-    fn from_wire(spec: &mut Map<String, Value>) -> Result<Self, WireError> {
+    pub(super) fn from_wire(spec: &mut Map<String, Value>) -> Result<Self, WireError> {
         match spec.remove("selector") {
             None | Some(Value::Null) => Ok(Self { wire: LabelSelector::default(), compiled: Selector::nothing() }),
             Some(value) => {
@@ -56,12 +56,13 @@ impl ObjectSelector {
         }
     }
 
-    fn to_wire(&self) -> Value {
+    pub(super) fn to_wire(&self) -> Value {
         serde_json::to_value(&self.wire).unwrap_or_default()
     }
 }
 
-fn integer<T: TryFrom<i64>>(spec: &Map<String, Value>, key: &str) -> Option<T> {
+/// An integer of a spec, if it is given and fits.
+pub(super) fn integer<T: TryFrom<i64>>(spec: &Map<String, Value>, key: &str) -> Option<T> {
     spec.get(key).and_then(Value::as_i64).and_then(|n| T::try_from(n).ok())
 }
 

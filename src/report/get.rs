@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ContainerState, ControllerRevision, Deployment, EndpointSlice, Event, Kind, Namespace, Node, Object,
-    Pod, ReplicaSet, Selector, Service, WallTime,
+    Conditions, ContainerState, ControllerRevision, Deployment, EndpointSlice, Event, Job, JobCondition, Kind,
+    Namespace, Node, Object, Pod, ReplicaSet, Selector, Service, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -114,6 +114,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         }
         Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
         Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
+        Kind::Job => (&["name", "status", "completions", "duration", "age"], &["containers", "images", "selector"]),
         Kind::Service => (&["name", "type", "cluster-ip", "external-ip", "port(s)", "age"], &["selector"]),
         Kind::Node => (&["name", "status", "roles", "age", "version"], &["internal-ip"]),
         Kind::Namespace => (&["name", "status", "age"], &[]),
@@ -133,6 +134,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::Deployment(deployment) => deployment_cells(deployment, age),
         Object::ReplicaSet(set) => replica_set_cells(set, age),
         Object::ControllerRevision(revision) => revision_cells(revision, age),
+        Object::Job(job) => job_cells(job, age, now),
         Object::Service(service) => service_cells(service, age),
         Object::Node(node) => node_cells(node, age),
         Object::Namespace(namespace) => namespace_cells(namespace, age),
@@ -222,6 +224,33 @@ fn revision_cells(revision: &ControllerRevision, age: String) -> Cells {
     });
     let controller = controller.unwrap_or_else(|| "<none>".to_owned());
     vec![revision.meta.name.to_string(), controller, revision.revision.to_string(), age]
+}
+
+/// Upstream `printers/internalversion.printJob`.
+fn job_cells(job: &Job, age: String, now: WallTime) -> Cells {
+    let (spec, status) = (&job.spec, &job.status);
+    let completions = match spec.completions {
+        Some(completions) => format!("{}/{completions}", status.succeeded),
+        None if spec.parallelism > 1 => format!("{}/1 of {}", status.succeeded, spec.parallelism),
+        None => format!("{}/1", status.succeeded),
+    };
+    let until = status.completion_time.map_or(now, Timestamp::wall);
+    let duration = status.start_time.map(|start| super::table::age(Some(start), until)).unwrap_or_default();
+    let ended = job.finished().map(|condition| condition.kind.to_string());
+    let holding = |kind: &&&str| status.holding(kind).is_some();
+    let on_the_way = [JobCondition::SUSPENDED, JobCondition::FAILURE_TARGET, JobCondition::SUCCESS_CRITERIA_MET];
+    let state = match ended {
+        Some(ended) => ended,
+        None if job.meta.is_deleting() => "Terminating".to_owned(),
+        None => on_the_way.iter().find(holding).map_or("Running", |kind| *kind).to_owned(),
+    };
+    let mut cells = vec![job.meta.name.to_string(), state, completions, duration, age];
+    let mut template = template_cells(&spec.template, &spec.selector.compiled);
+    if spec.selector.wire.is_empty() {
+        template[2] = "<none>".to_owned();
+    }
+    cells.extend(template);
+    cells
 }
 
 fn template_cells(template: &crate::objects::PodTemplate, selector: &Selector) -> [String; 3] {

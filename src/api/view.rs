@@ -10,6 +10,7 @@ use crate::objects::{
     ControllerRevision, Deployment, EndpointSlice, Event, Job, Lease, Namespace, Node, Pod, ReplicaSet, Service,
 };
 use crate::objects::{Key, Kind, Labels, Object, OpaqueObject, Resource, SERVICE_NAME_LABEL, Selector, with_kinds};
+use crate::objects::{PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment};
 
 use super::table::{IdSet, Table, drop_from};
 
@@ -151,6 +152,9 @@ struct Indexes {
     pods_by_node: FxHashMap<Arc<str>, IdSet>,
     pods_by_labels: FxHashMap<Arc<str>, IndexMap<Labels, IdSet, FxBuildHasher>>,
     slices_by_service: FxHashMap<Key, IdSet>,
+    pods_by_claim: FxHashMap<Key, IdSet>,
+    volumes_by_claim: FxHashMap<Key, IdSet>,
+    free_volumes: FxHashMap<Arc<str>, IdSet>,
 }
 
 impl View {
@@ -179,6 +183,21 @@ impl View {
     pub fn slices_of(&self, service: &Key) -> impl Iterator<Item = &Arc<EndpointSlice>> {
         self.endpoint_slices.by_ids(self.indexes.slices_by_service.get(service))
     }
+
+    /// Pods that use a claim, in the order of creation.
+    pub fn pods_using(&self, claim: &Key) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.by_ids(self.indexes.pods_by_claim.get(claim))
+    }
+
+    /// Volumes that are bound to a claim of that name or kept for it, in the order of creation.
+    pub fn volumes_for(&self, claim: &Key) -> impl Iterator<Item = &Arc<PersistentVolume>> {
+        self.persistent_volumes.by_ids(self.indexes.volumes_by_claim.get(claim))
+    }
+
+    /// Volumes of a storage class (empty = of none) that are kept for no claim, in the order of creation.
+    pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = &Arc<PersistentVolume>> {
+        self.persistent_volumes.by_ids(self.indexes.free_volumes.get(class))
+    }
 }
 
 impl Indexes {
@@ -187,6 +206,7 @@ impl Indexes {
         match new.or(old) {
             Some(Object::Pod(_)) => self.follow_pod(id, snapshot(old), snapshot(new)),
             Some(Object::EndpointSlice(_)) => self.follow_slice(id, snapshot(old), snapshot(new)),
+            Some(Object::PersistentVolume(_)) => self.follow_volume(id, snapshot(old), snapshot(new)),
             _ => {}
         }
     }
@@ -195,6 +215,13 @@ impl Indexes {
         let node = |pod: Option<&Pod>| pod.filter(|pod| pod.is_bound()).map(|pod| pod.node_name.clone());
         if old.map(|pod| &pod.node_name) != new.map(|pod| &pod.node_name) {
             exchange(&mut self.pods_by_node, id, node(old), node(new));
+        }
+        if old.is_none() || new.is_none() {
+            // The claims of a pod cannot change.
+            old.into_iter().flat_map(Pod::claims).for_each(|claim| drop_from(&mut self.pods_by_claim, &claim, id));
+            for claim in new.into_iter().flat_map(Pod::claims) {
+                self.pods_by_claim.entry(claim).or_default().insert(id);
+            }
         }
         let labels = |pod: &Pod| pod.meta.labels.clone();
         if old.map(labels) == new.map(labels) {
@@ -223,6 +250,21 @@ impl Indexes {
         let (old, new) = (old.and_then(service), new.and_then(service));
         if old != new {
             exchange(&mut self.slices_by_service, id, old, new);
+        }
+    }
+}
+
+impl Indexes {
+    fn follow_volume(&mut self, id: u32, old: Option<&PersistentVolume>, new: Option<&PersistentVolume>) {
+        let claim = |volume: &PersistentVolume| volume.claim();
+        let (old_claim, new_claim) = (old.and_then(claim), new.and_then(claim));
+        let free = |volume: &PersistentVolume| volume.spec.claim_ref.is_none().then(|| Arc::from(volume.class()));
+        let (old_class, new_class) = (old.and_then(free), new.and_then(free));
+        if old_claim != new_claim {
+            exchange(&mut self.volumes_by_claim, id, old_claim, new_claim);
+        }
+        if old_class != new_class {
+            exchange(&mut self.free_volumes, id, old_class, new_class);
         }
     }
 }

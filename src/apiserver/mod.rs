@@ -37,6 +37,7 @@ mod services;
 mod store;
 mod strategy;
 mod update;
+mod volumes;
 
 #[cfg(test)]
 mod tests;

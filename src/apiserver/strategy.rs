@@ -133,7 +133,7 @@ macro_rules! kind_arms {
         }
     };
 }
-pub(super) use {by_kind, by_object, kind_arms, object_arms};
+pub(super) use {by_kind, by_object, kind_arms, object_arms, stored};
 
 fn count_generation(meta: &mut ObjectMeta, changed: bool) {
     if changed {

@@ -18,6 +18,8 @@ pub mod names;
 mod network;
 mod object;
 pub mod patch;
+mod persistent_volume;
+mod persistent_volume_claim;
 mod pod;
 mod pod_spec;
 mod quantity;
@@ -26,9 +28,12 @@ mod resources;
 pub mod schema;
 mod selector;
 mod skip;
+pub mod storage;
+mod storage_class;
 mod text;
 mod time;
 pub mod validation;
+mod volume_attachment;
 pub mod wire;
 mod workload;
 
@@ -52,10 +57,14 @@ pub use network::{
 };
 pub(crate) use object::with_kinds;
 pub use object::{Key, Kind, Object, OpaqueObject, Resource, Typed, WireError};
+pub use persistent_volume::{PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus, VolumeNodeAffinity};
+pub use persistent_volume_claim::{
+    ClaimResources, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,
+};
 pub use pod::{ContainerState, ContainerStatus, Pod, PodPhase, PodStatus, Terminated};
 pub use pod_spec::{
-    Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass, ReadinessGate,
-    ResourceRequirements, RestartPolicy, SchedulingGate, Toleration,
+    ClaimSource, Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass,
+    ReadinessGate, ResourceRequirements, RestartPolicy, SchedulingGate, Toleration, Volume, VolumeMount,
 };
 pub use quantity::{Format, Quantity, QuantityError};
 pub use resources::Resources;
@@ -63,8 +72,10 @@ pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
     SelectorError,
 };
+pub use storage_class::{StorageClass, StorageClassBody, TopologyRequirement, TopologyTerm, VolumeBindingMode};
 pub use text::Text;
 pub use time::{Timestamp, TimestampError, WallTime};
+pub use volume_attachment::{AttachedSource, VolumeAttachment, VolumeAttachmentSpec, VolumeAttachmentStatus};
 pub use workload::{
     Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, ObjectSelector, ReplicaSet, ReplicaSetSpec,
     ReplicaSetStatus,

@@ -11,7 +11,11 @@ use super::controller_revision::ControllerRevision;
 use super::job::Job;
 use super::meta::ObjectMeta;
 use super::network::{EndpointSlice, Service};
+use super::persistent_volume::PersistentVolume;
+use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
+use super::storage_class::StorageClass;
+use super::volume_attachment::VolumeAttachment;
 use super::workload::{Deployment, ReplicaSet};
 
 /// A document does not have the shape of its kind.
@@ -139,6 +143,10 @@ macro_rules! with_kinds {
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];
             Event, events, "v1", "events", true, ["ev"];
+            PersistentVolume, persistent_volumes, "v1", "persistentvolumes", false, ["pv"];
+            PersistentVolumeClaim, persistent_volume_claims, "v1", "persistentvolumeclaims", true, ["pvc"];
+            StorageClass, storage_classes, "storage.k8s.io/v1", "storageclasses", false, ["sc"];
+            VolumeAttachment, volume_attachments, "storage.k8s.io/v1", "volumeattachments", false, [];
         }
     };
 }

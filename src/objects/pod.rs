@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::condition::{ConditionList, Conditions};
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take, wire_object};
-use super::pod_spec::{PodSpec, QosClass};
+use super::object::{Key, Kind, Resource, WireError, take, wire_object};
+use super::pod_spec::{PodSpec, QosClass, Volume};
 use super::text::{self, Text};
 use super::{SharedList, Timestamp, WallTime};
 
@@ -219,6 +219,22 @@ impl Pod {
     #[must_use]
     pub fn is_bound(&self) -> bool {
         !self.node_name.is_empty()
+    }
+
+    /// The claim that a volume of this pod stands for, if it does.
+    #[must_use]
+    pub fn claim_of(&self, volume: &Volume) -> Option<Key> {
+        let name: Arc<str> = match (&volume.persistent_volume_claim, &volume.ephemeral) {
+            (Some(claim), _) => claim.claim_name.clone(),
+            (None, Some(_)) => format!("{}-{}", self.meta.name, volume.name).into(),
+            (None, None) => return None,
+        };
+        Some(Key::new(self.meta.namespace.clone(), name))
+    }
+
+    /// The claims that the pod uses, in the order of its volumes.
+    pub fn claims(&self) -> impl Iterator<Item = Key> {
+        self.spec.volumes.iter().filter_map(|volume| self.claim_of(volume))
     }
 
     /// Whether all containers have ended for good.

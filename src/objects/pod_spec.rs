@@ -52,6 +52,8 @@ pub struct PodSpec {
     pub priority_class_name: Arc<str>,
     /// `Never`: the pod does not displace others.
     pub preemption_policy: Arc<str>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
     /// Which scheduler binds the pod.
     pub scheduler_name: Arc<str>,
     /// Whether the pod shares its node's network.
@@ -88,6 +90,8 @@ pub struct Container {
     pub ports: Vec<ContainerPort>,
     /// Requests and limits.
     pub resources: ResourceRequirements,
+    /// Volumes of the pod that it sees as directories.
+    pub volume_mounts: Vec<VolumeMount>,
     /// Gates traffic.
     pub readiness_probe: Option<Probe>,
     /// Restarts the container.
@@ -104,6 +108,40 @@ impl Container {
     pub fn is_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
     }
+}
+
+/// A volume of a pod. Of its sources only those are read that storage decides on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    /// Name, unique in the pod.
+    pub name: Arc<str>,
+    /// A claim in the pod's namespace.
+    pub persistent_volume_claim: Option<ClaimSource>,
+    /// A directory that lives as long as the pod.
+    pub empty_dir: Option<Value>,
+    /// A claim that is made for the pod.
+    pub ephemeral: Option<Value>,
+}
+
+/// The claim that a volume of a pod stands for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClaimSource {
+    /// Name of the claim.
+    pub claim_name: Arc<str>,
+    /// Whether the pod does not write.
+    pub read_only: bool,
+}
+
+/// A volume as a container sees it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeMount {
+    /// Name of the volume.
+    pub name: Arc<str>,
+    /// Whether the container does not write.
+    pub read_only: bool,
 }
 
 /// A port of a container.

@@ -9,6 +9,7 @@ use crate::objects::{
 use crate::sim::Simulation;
 
 use super::table::{Table, age};
+use super::volumes;
 
 /// How objects are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +122,10 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::EndpointSlice => (&["name", "addresstype", "ports", "endpoints", "age"], &[]),
         Kind::Event => (&["last seen", "type", "reason", "object", "message"], &[]),
         Kind::Lease => (&["name", "holder", "age"], &[]),
+        Kind::PersistentVolume => volumes::VOLUME_COLUMNS,
+        Kind::PersistentVolumeClaim => volumes::CLAIM_COLUMNS,
+        Kind::StorageClass => volumes::CLASS_COLUMNS,
+        Kind::VolumeAttachment => volumes::ATTACHMENT_COLUMNS,
         Kind::Opaque => (&["name", "age"], &[]),
     }
 }
@@ -141,6 +146,10 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::EndpointSlice(slice) => slice_cells(slice, age),
         Object::Event(event) => event_cells(event, now),
         Object::Lease(lease) => vec![name, lease.holder_identity.to_string(), age],
+        Object::PersistentVolume(volume) => volumes::volume_cells(volume, age),
+        Object::PersistentVolumeClaim(claim) => volumes::claim_cells(claim, age),
+        Object::StorageClass(class) => volumes::class_cells(class, age),
+        Object::VolumeAttachment(attachment) => volumes::attachment_cells(attachment, age),
         Object::Opaque(_) => vec![name, age],
     }
 }

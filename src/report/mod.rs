@@ -5,6 +5,7 @@ mod happened;
 mod story;
 mod table;
 mod timeline;
+mod volumes;
 
 pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;

@@ -1,0 +1,91 @@
+//! Strategies and admission of volumes, claims, storage classes and attachments (`pkg/registry/core/persistentvolume*`,
+//! `plugin/pkg/admission/storage`).
+
+use std::sync::Arc;
+
+use super::strategy::{Stored, stored};
+use super::{ApiServer, errors};
+use crate::api::{ApiError, Tabled, View};
+use crate::objects::storage::{claim_phase, volume_phase};
+use crate::objects::{
+    Key, Kind, Object, ObjectMeta, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
+    PersistentVolumeStatus, StorageClass, Typed, VolumeAttachment, VolumeAttachmentStatus, WallTime,
+};
+
+stored!(PersistentVolume, {
+    fn prepare_for_create(&mut self, now: WallTime) {
+        self.status = PersistentVolumeStatus {
+            phase: volume_phase::PENDING.into(),
+            last_phase_transition_time: Some(now.timestamp()),
+            ..PersistentVolumeStatus::default()
+        };
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});
+
+stored!(PersistentVolumeClaim, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.status = PersistentVolumeClaimStatus {
+            phase: claim_phase::PENDING.into(),
+            ..PersistentVolumeClaimStatus::default()
+        };
+    }
+    /// `DefaultStorageClass`.
+    fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
+        if self.class_given().is_none()
+            && let Some(class) = StorageClass::default_of(server.view().storage_classes.iter())
+        {
+            Arc::make_mut(&mut self.spec).storage_class_name = Some(class.meta.name.clone().into());
+        }
+        Ok(())
+    }
+    /// `PersistentVolumeClaimResize`.
+    fn admit_update(&mut self, old: &Self, server: &mut ApiServer) -> Result<(), ApiError> {
+        if self.request() <= old.request() {
+            return Ok(());
+        }
+        let refuse = |why| Err(errors::forbidden(Kind::PersistentVolumeClaim, &self.store_key(), why));
+        if !old.is_bound() {
+            return refuse("Only bound persistent volume claims can be expanded");
+        }
+        let class = server.view().storage_classes.get(&Key::new("", self.class()));
+        let grows = class.is_some_and(|class| class.body.allow_volume_expansion == Some(true));
+        if !grows || self.class() != old.class() {
+            return refuse(
+                "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize",
+            );
+        }
+        Ok(())
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});
+
+stored!(StorageClass, {
+    fn prepare_for_create(&mut self, _now: WallTime) {}
+    fn prepare_for_update(&mut self, _old: &Self) {}
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
+    }
+});
+
+stored!(VolumeAttachment, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.status = VolumeAttachmentStatus::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});

@@ -21,6 +21,7 @@ pub mod patch;
 mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
+pub mod pod_resources;
 mod pod_spec;
 mod quantity;
 pub mod reader;

@@ -10,6 +10,7 @@ use super::affinity::Affinity;
 use super::cluster::Taint;
 use super::labels::Labels;
 use super::object::WireError;
+use super::pod_resources::{ResourceOptions, pod_requests, qos_class};
 use super::resources::Resources;
 
 /// What restarts when a container ends.
@@ -68,7 +69,9 @@ pub struct PodSpec {
     pub readiness_gates: Vec<ReadinessGate>,
     /// Resources that the sandbox itself takes.
     pub overhead: Resources,
-    /// What the scheduler reserves: containers, init containers, sidecars and overhead resolved.
+    /// Resources of the pod as a whole, which stand in for those of its containers.
+    pub resources: Option<Box<ResourceRequirements>>,
+    /// What the scheduler reserves: containers, init containers, sidecars, pod-level resources and overhead resolved.
     #[serde(skip)]
     pub requests: Resources,
     /// QoS class.
@@ -258,6 +261,18 @@ pub struct ReadinessGate {
     pub condition_type: Arc<str>,
 }
 
+impl QosClass {
+    /// As the API writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BestEffort => "BestEffort",
+            Self::Burstable => "Burstable",
+            Self::Guaranteed => "Guaranteed",
+        }
+    }
+}
+
 /// Quality of service class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub enum QosClass {
@@ -279,10 +294,11 @@ impl PodSpec {
         wire.remove("nodeName");
         let value = Value::Object(wire);
         let mut spec = Self::deserialize(&value).map_err(|e| WireError::new("spec", e))?;
-        let Value::Object(wire) = value else { return Ok(spec) };
-        spec.wire = wire;
-        spec.requests = spec.total(|resources| &resources.requests);
-        spec.qos_class = spec.classify();
+        spec.requests = Resources::from(&pod_requests(&value, ResourceOptions::default()));
+        spec.qos_class = qos_class(&value);
+        if let Value::Object(wire) = value {
+            spec.wire = wire;
+        }
         Ok(spec)
     }
 
@@ -290,47 +306,6 @@ impl PodSpec {
     #[must_use]
     pub const fn wire(&self) -> &Map<String, Value> {
         &self.wire
-    }
-
-    /// The sum that the scheduler uses (upstream `resourcehelper.PodRequests`): regular containers and sidecars
-    /// together, or an init container with the sidecars before it if that is more, plus overhead.
-    fn total(&self, of: impl Fn(&ResourceRequirements) -> &Resources) -> Resources {
-        let mut running = Resources::default();
-        for container in &self.containers {
-            running.add(of(&container.resources));
-        }
-        let (mut sidecars, mut peak) = (Resources::default(), Resources::default());
-        for init in &self.init_containers {
-            let mut during = sidecars.clone();
-            during.add(of(&init.resources));
-            peak.max(&during);
-            if init.is_sidecar() {
-                sidecars.add(of(&init.resources));
-            }
-        }
-        running.add(&sidecars);
-        running.max(&peak);
-        running.add(&self.overhead);
-        running
-    }
-
-    /// QoS of CPU and memory over all containers (upstream `qos.ComputePodQOS`).
-    fn classify(&self) -> QosClass {
-        let (mut requests, mut limits, mut guaranteed) = (Resources::default(), Resources::default(), true);
-        for container in self.containers.iter().chain(&self.init_containers) {
-            let (req, lim) = (&container.resources.requests, &container.resources.limits);
-            requests.add(req);
-            limits.add(lim);
-            guaranteed &= lim.cpu_milli > 0 && lim.memory > 0;
-        }
-        let none = |r: &Resources| r.cpu_milli == 0 && r.memory == 0;
-        if none(&requests) && none(&limits) {
-            QosClass::BestEffort
-        } else if guaranteed && requests.cpu_milli == limits.cpu_milli && requests.memory == limits.memory {
-            QosClass::Guaranteed
-        } else {
-            QosClass::Burstable
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer};
 
 use super::Quantity;
+use super::pod_resources::ResourceAmounts;
 
 /// Amounts of resources: CPU in thousandths of a core, memory and storage in bytes, others in units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,13 +75,17 @@ impl Resources {
     }
 }
 
+impl From<&ResourceAmounts> for Resources {
+    fn from(amounts: &ResourceAmounts) -> Self {
+        let mut resources = Self::default();
+        amounts.iter().for_each(|(name, quantity)| resources.set(name, quantity));
+        resources
+    }
+}
+
 impl<'de> Deserialize<'de> for Resources {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = Option::<std::collections::BTreeMap<String, Quantity>>::deserialize(deserializer)?;
-        let mut resources = Self::default();
-        for (name, quantity) in entries.unwrap_or_default() {
-            resources.set(&name, &quantity);
-        }
-        Ok(resources)
+        let entries = Option::<ResourceAmounts>::deserialize(deserializer)?;
+        Ok(Self::from(&entries.unwrap_or_default()))
     }
 }

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ContainerState, ControllerRevision, Deployment, EndpointSlice, Event, Job, JobCondition, Kind,
-    Namespace, Node, Object, Pod, ReplicaSet, Selector, Service, Timestamp, WallTime,
+    Conditions, ControllerRevision, Deployment, EndpointSlice, Event, Job, JobCondition, Kind, Namespace, Node, Object,
+    ReplicaSet, Selector, Service, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
+use super::pod_row::pod_cells;
 use super::table::{Table, age};
 use super::volumes;
 
@@ -152,55 +153,6 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::VolumeAttachment(attachment) => volumes::attachment_cells(attachment, age),
         Object::Opaque(_) => vec![name, age],
     }
-}
-
-fn pod_cells(pod: &Pod, age: String, now: WallTime) -> Cells {
-    let ready = pod.status.container_statuses.iter().filter(|status| status.ready).count();
-    let restarts: i32 = pod.status.container_statuses.iter().map(|status| status.restart_count).sum();
-    let last = pod.status.container_statuses.iter().filter_map(|status| match &status.last_state {
-        ContainerState::Terminated(end) => end.finished_at,
-        _ => None,
-    });
-    let restarts = match last.max() {
-        Some(at) if restarts > 0 => format!("{restarts} ({} ago)", super::table::age(Some(at), now)),
-        _ => restarts.to_string(),
-    };
-    let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
-    let ip = pod.status.pod_ip.map(|ip| ip.to_string()).unwrap_or_default();
-    vec![
-        pod.meta.name.to_string(),
-        format!("{ready}/{}", pod.spec.containers.len()),
-        pod_status(pod),
-        restarts,
-        age,
-        or_none(&ip),
-        or_none(&pod.node_name),
-        or_none(&pod.status.nominated_node_name),
-        "<none>".to_owned(),
-    ]
-}
-
-/// The status column of pods (upstream `printers/internalversion.printPod`).
-fn pod_status(pod: &Pod) -> String {
-    if pod.meta.is_deleting() {
-        return "Terminating".to_owned();
-    }
-    let mut status =
-        if pod.status.reason.is_empty() { pod.status.phase.as_str() } else { &pod.status.reason }.to_owned();
-    let mut running = false;
-    for container in pod.status.container_statuses.iter().rev() {
-        match &container.state {
-            ContainerState::Waiting { reason, .. } if !reason.is_empty() => status = reason.to_string(),
-            ContainerState::Terminated(end) if !end.reason.is_empty() => status = end.reason.to_string(),
-            ContainerState::Terminated(end) => status = format!("ExitCode:{}", end.exit_code),
-            ContainerState::Running { .. } => running |= container.ready,
-            ContainerState::Waiting { .. } | ContainerState::None => {}
-        }
-    }
-    if status == "Completed" && running {
-        status = if pod.is_ready() { "Running" } else { "NotReady" }.to_owned();
-    }
-    status
 }
 
 fn deployment_cells(deployment: &Deployment, age: String) -> Cells {

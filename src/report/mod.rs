@@ -2,6 +2,7 @@
 
 mod get;
 mod happened;
+mod pod_row;
 mod story;
 mod table;
 mod timeline;

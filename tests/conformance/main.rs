@@ -17,6 +17,7 @@ mod manifest;
 mod manifest_defaulting;
 mod manifest_validation;
 mod patches;
+mod qos_and_requests;
 mod quantities;
 mod recordings;
 mod registry;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    manifest_defaulting, manifest_validation, patches, quantities, recordings, replicaset_victims, rollout_math,
-    scheduling, selectors,
+    manifest_defaulting, manifest_validation, patches, qos_and_requests, quantities, recordings, replicaset_victims,
+    rollout_math, scheduling, selectors,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -17,6 +17,7 @@ const DATASETS: &[(&str, CheckCase)] = &[
     ("manifest-defaulting", manifest_defaulting::check),
     ("manifest-validation", manifest_validation::check),
     ("patches", patches::check),
+    ("qos-and-requests", qos_and_requests::check),
     ("quantities", quantities::check),
     ("replicaset-victims", replicaset_victims::check),
     ("rollout-math", rollout_math::check),

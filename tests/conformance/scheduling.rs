@@ -47,7 +47,6 @@ fn missing(input: &Value) -> Option<&'static str> {
     let images = |node: &Value| !node["status"]["images"].is_null();
     match () {
         () if !spec["topologySpreadConstraints"].is_null() => Some("a pod's own spread constraints"),
-        () if !spec["resources"].is_null() => Some("resources of a whole pod"),
         () if input["nodes"].as_array().into_iter().flatten().any(images) => Some("image locality"),
         () if input["owners"].as_array().into_iter().flatten().any(|owner| owner["kind"] != "ReplicaSet") => {
             Some("a workload of another kind")

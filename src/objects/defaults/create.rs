@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::workloads::TEMPLATE_GENERATION;
-use super::{label_with_own_name, resources, shape};
+use super::{label_with_own_name, shape};
+use crate::objects::pod_resources::qos_class;
 use crate::objects::schema;
 use crate::objects::wire::{Wire, WireMut};
 
@@ -103,7 +104,7 @@ pub(super) fn tidy(kind: &str, object: &mut Value) {
 }
 
 fn prepare_pod(pod: &mut Value, creation: &Creation<'_>) {
-    let mut status = json!({"phase": "Pending", "qosClass": resources::qos_class(pod.at("spec"))});
+    let mut status = json!({"phase": "Pending", "qosClass": qos_class(pod.at("spec")).as_str()});
     if !pod.at("spec").list("schedulingGates").is_empty() {
         status.set(
             "conditions",

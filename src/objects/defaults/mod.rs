@@ -24,8 +24,6 @@ use serde_json::Value;
 
 pub(in crate::objects) use base64::decode as decode_base64;
 pub use create::{Creation, prepare_for_create};
-pub(in crate::objects) use resources::is_pod_level_resource;
-pub use resources::{ResourceAmounts, pod_limits, pod_requests, qos_class};
 pub(in crate::objects) use service::is_externally_accessible;
 pub use update::{Subresource, prepare_for_update};
 pub(in crate::objects) use workloads::TEMPLATE_GENERATION;

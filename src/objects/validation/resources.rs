@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::checks::{NOT_NEGATIVE, dns_label, qualified_name, quantities};
 use super::{Errors, Path};
 use crate::objects::Quantity;
-use crate::objects::defaults::is_pod_level_resource;
 use crate::objects::names;
+use crate::objects::pod_resources::is_pod_level_resource;
 use crate::objects::wire::Wire;
 
 const STANDARD: [&str; 20] = [

@@ -72,33 +72,48 @@ impl CpuMemory {
         Self { cpu_milli: self.cpu_milli.max(other.cpu_milli), memory: self.memory.max(other.memory) }
     }
 
-    fn of_container(requests: &Resources) -> Self {
+    fn of_container(requests: &Resources, unnamed: Self) -> Self {
         Self {
-            cpu_milli: if requests.named & 1 == 0 { Self::UNNAMED.cpu_milli } else { requests.cpu_milli },
-            memory: if requests.named & 2 == 0 { Self::UNNAMED.memory } else { requests.memory },
+            cpu_milli: if requests.named & CPU == 0 { unnamed.cpu_milli } else { requests.cpu_milli },
+            memory: if requests.named & MEMORY == 0 { unnamed.memory } else { requests.memory },
         }
     }
 
-    /// What a pod requests, containers that name no amount counted with the default (upstream
-    /// `PodRequests` with `NonMissingContainerRequests`).
+    /// What a pod requests, containers that name no amount counted with the default (upstream `PodRequests` with
+    /// `NonMissingContainerRequests`). Pod-level requests stand in for those of the containers; where there are any, the
+    /// default only counts for a resource that nobody names.
     #[must_use]
     pub fn non_zero_of(spec: &PodSpec) -> Self {
+        let pod_level = spec.resources.as_ref().map(|resources| &resources.requests);
+        let pod_level = pod_level.filter(|requests| requests.named & (CPU | MEMORY) != 0);
+        let unnamed = match pod_level {
+            Some(_) => Self {
+                cpu_milli: if spec.requests.named & CPU == 0 { Self::UNNAMED.cpu_milli } else { 0 },
+                memory: if spec.requests.named & MEMORY == 0 { Self::UNNAMED.memory } else { 0 },
+            },
+            None => Self::UNNAMED,
+        };
         let mut running = Self::default();
         for container in &spec.containers {
-            running = running.plus(Self::of_container(&container.resources.requests));
+            running = running.plus(Self::of_container(&container.resources.requests, unnamed));
         }
         let (mut sidecars, mut peak) = (Self::default(), Self::default());
         for init in &spec.init_containers {
-            let requests = Self::of_container(&init.resources.requests);
+            let requests = Self::of_container(&init.resources.requests, unnamed);
             peak = peak.max(sidecars.plus(requests));
             if init.is_sidecar() {
                 sidecars = sidecars.plus(requests);
             }
         }
-        let overhead = Self { cpu_milli: spec.overhead.cpu_milli, memory: spec.overhead.memory };
-        running.plus(sidecars).max(peak).plus(overhead)
+        let needed = running.plus(sidecars).max(peak);
+        let needed = pod_level.map_or(needed, |requests| Self::of_container(requests, needed));
+        needed.plus(Self { cpu_milli: spec.overhead.cpu_milli, memory: spec.overhead.memory })
     }
 }
+
+/// Bits of [`Resources::named`].
+const CPU: u8 = 1;
+const MEMORY: u8 = 2;
 
 /// What one node has and carries. Assumed pods count.
 #[derive(Clone, Debug)]

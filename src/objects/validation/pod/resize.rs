@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::update::update_options;
 use super::{MIRROR, validate_metadata_and_spec};
-use crate::objects::defaults::qos_class;
+use crate::objects::pod_resources::qos_class;
 use crate::objects::validation::meta::validate_meta_update;
 use crate::objects::validation::{Errors, Path};
 use crate::objects::wire::{Wire, WireMut};
@@ -43,8 +43,8 @@ pub(in crate::objects::validation) fn validate_resize(new: &Value, old: &Value, 
 
 fn validate_qos(new: &Value, old: &Value, path: &Path<'_>, errors: &mut Errors) {
     let stored = old.at("status").text("qosClass");
-    let before = if stored.is_empty() { qos_class(old.at("spec")) } else { stored };
-    if before != qos_class(new.at("spec")) {
+    let before = if stored.is_empty() { qos_class(old.at("spec")).as_str() } else { stored };
+    if before != qos_class(new.at("spec")).as_str() {
         let shown = new.at("status").text("qosClass");
         errors.push(path.invalid(shown, "Pod QOS Class may not change as a result of resizing"));
     }

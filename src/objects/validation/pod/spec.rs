@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::containers::{self, ContainerContext};
 use super::scheduling::{validate_affinity, validate_spread, validate_tolerations};
 use super::{MIRROR, PodOptions, all_containers, security, validate_name, volumes, windows};
-use crate::objects::defaults;
 use crate::objects::names;
+use crate::objects::pod_resources;
 use crate::objects::validation::checks::{
     self, Report, dns_label, dns_subdomain, legacy_ip, qualified_name, quantities, required_enum,
 };
@@ -185,14 +185,14 @@ fn validate_pod_level_covers_containers(spec: &Value, resources: &Value, path: &
     let requests: BTreeMap<&str, _> = quantities(resources, "requests").into_iter().collect();
     let limits: BTreeMap<&str, _> = quantities(resources, "limits").into_iter().collect();
     let requests_path = path.child("requests");
-    for (name, needed) in defaults::pod_requests(spec) {
+    for (name, needed) in pod_resources::container_requests(spec) {
         if let Some(request) = requests.get(name.as_str()).filter(|request| needed > **request) {
             let detail = format!("must be greater than or equal to aggregate container requests of {needed}");
             errors.push(requests_path.key(&name).invalid(request, detail));
         }
     }
     let limits_path = path.child("limits");
-    for (name, needed) in defaults::pod_limits(spec).into_iter().filter(|(name, _)| is_huge_pages(name)) {
+    for (name, needed) in pod_resources::container_limits(spec).into_iter().filter(|(name, _)| is_huge_pages(name)) {
         if let Some(limit) = limits.get(name.as_str()).filter(|limit| needed > **limit) {
             let detail = format!("must be greater than or equal to aggregate container limits of {needed}");
             errors.push(limits_path.key(&name).invalid(limit, detail));

@@ -23,13 +23,13 @@ pub struct Cycle<'a> {
     pub view: &'a View,
     /// Nodes and what they carry.
     pub cache: &'a Cache,
-    /// What the pod requests, with a default for containers that do not say.
+    /// What the pod's containers request, with a default for those that do not say.
     pub non_zero_requests: CpuMemory,
 }
 
 impl<'a> Cycle<'a> {
     pub(super) fn new(pod: &'a Pod, view: &'a View, cache: &'a Cache) -> Self {
-        Self { pod, view, cache, non_zero_requests: CpuMemory::non_zero_of(&pod.spec) }
+        Self { pod, view, cache, non_zero_requests: CpuMemory::scored_of(&pod.spec) }
     }
 
     /// What the pod requests.

@@ -85,14 +85,26 @@ impl CpuMemory {
     #[must_use]
     pub fn non_zero_of(spec: &PodSpec) -> Self {
         let pod_level = spec.resources.as_ref().map(|resources| &resources.requests);
-        let pod_level = pod_level.filter(|requests| requests.named & (CPU | MEMORY) != 0);
-        let unnamed = match pod_level {
-            Some(_) => Self {
-                cpu_milli: if spec.requests.named & CPU == 0 { Self::UNNAMED.cpu_milli } else { 0 },
-                memory: if spec.requests.named & MEMORY == 0 { Self::UNNAMED.memory } else { 0 },
-            },
-            None => Self::UNNAMED,
+        let overhead = Self { cpu_milli: spec.overhead.cpu_milli, memory: spec.overhead.memory };
+        let Some(pod_level) = pod_level.filter(|requests| requests.named & (CPU | MEMORY) != 0) else {
+            return Self::of_containers(spec, Self::UNNAMED).plus(overhead);
         };
+        let unnamed = Self {
+            cpu_milli: if spec.requests.named & CPU == 0 { Self::UNNAMED.cpu_milli } else { 0 },
+            memory: if spec.requests.named & MEMORY == 0 { Self::UNNAMED.memory } else { 0 },
+        };
+        Self::of_container(pod_level, Self::of_containers(spec, unnamed)).plus(overhead)
+    }
+
+    /// The same for the pod that looks for a node, as `NodeResourcesFit` scores it: upstream's scorer is made without the
+    /// feature of pod-level requests and so does not see them.
+    #[must_use]
+    pub fn scored_of(spec: &PodSpec) -> Self {
+        let overhead = Self { cpu_milli: spec.overhead.cpu_milli, memory: spec.overhead.memory };
+        Self::of_containers(spec, Self::UNNAMED).plus(overhead)
+    }
+
+    fn of_containers(spec: &PodSpec, unnamed: Self) -> Self {
         let mut running = Self::default();
         for container in &spec.containers {
             running = running.plus(Self::of_container(&container.resources.requests, unnamed));
@@ -105,9 +117,7 @@ impl CpuMemory {
                 sidecars = sidecars.plus(requests);
             }
         }
-        let needed = running.plus(sidecars).max(peak);
-        let needed = pod_level.map_or(needed, |requests| Self::of_container(requests, needed));
-        needed.plus(Self { cpu_milli: spec.overhead.cpu_milli, memory: spec.overhead.memory })
+        running.plus(sidecars).max(peak)
     }
 }
 

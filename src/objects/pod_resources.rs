@@ -130,7 +130,7 @@ fn aggregate(spec: &Value, list: List, options: ResourceOptions<'_>) -> Resource
 fn effective(asked: ResourceAmounts, name: &str, status: &Value, list: List) -> ResourceAmounts {
     // A name is used once in a pod; of two entries the later would be found.
     let statuses = status.list("initContainerStatuses").iter().chain(status.list("containerStatuses"));
-    let found = statuses.filter(|status| status.text("name") == name).last();
+    let found = statuses.rev().find(|status| status.text("name") == name);
     let Some(resources) = found.and_then(|found| found.get_some("resources")) else { return asked };
     let pending = status.list("conditions").iter().find(|condition| condition.text("type") == "PodResizePending");
     let is_infeasible = pending.is_some_and(|condition| condition.text("reason") == "Infeasible");

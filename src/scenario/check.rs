@@ -192,7 +192,7 @@ impl<'a> Checker<'a> {
         let mut expectations = Vec::new();
         for (at, expectation) in raw.into_iter().enumerate() {
             let path = format!("spec.expect[{at}]");
-            let RawExpectation { always, never, eventually, within, r#final } = expectation;
+            let RawExpectation { always, never, eventually, after, within, r#final } = expectation;
             let kinds = [
                 (always, ExpectationKind::Always),
                 (never, ExpectationKind::Never),
@@ -205,8 +205,13 @@ impl<'a> Checker<'a> {
                     if within.is_some() && !matches!(kind, ExpectationKind::Eventually { .. }) {
                         self.problem(Fault::new(format!("{path}.within"), "`within` belongs to `eventually`"));
                     }
+                    if after.is_some() && kind == ExpectationKind::Final {
+                        let fault = Fault::new(format!("{path}.after"), "`final` is about the end of the run");
+                        self.problem(fault.help("leave `after` out, or write `always`"));
+                    }
+                    let after = after.unwrap_or_default();
                     let expression = self.condition(&format!("{path}.{}", kind.name()), &text, Some(kind));
-                    expectations.extend(expression.map(|expression| Expectation { kind, expression }));
+                    expectations.extend(expression.map(|expression| Expectation { kind, after, expression }));
                 }
                 (Some((_, first)), Some((_, second))) => {
                     let message = format!("an expectation is one of {} and {}", first.name(), second.name());

@@ -11,6 +11,8 @@ use super::expression::Expression;
 pub struct Expectation {
     /// Over which time.
     pub kind: ExpectationKind,
+    /// From when on; `eventually … within` counts from there. Nothing for `final`.
+    pub after: SimDuration,
     /// What.
     pub expression: Expression,
 }
@@ -18,13 +20,13 @@ pub struct Expectation {
 /// Over which time something is expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectationKind {
-    /// At every instant, from the first step on.
+    /// At every instant.
     Always,
     /// At no instant.
     Never,
     /// At some instant.
     Eventually {
-        /// Counted from the start; absent = before the end.
+        /// Counted from [`Expectation::after`]; absent = before the end.
         within: Option<SimDuration>,
     },
     /// At the end.
@@ -97,10 +99,10 @@ impl Watch {
 
     /// Looks at the cluster after a change.
     pub(super) fn observe(&mut self, sim: &Simulation) {
-        if self.outcome.is_some() {
+        let (at, from) = (sim.now(), SimTime::ZERO + self.expectation.after);
+        if self.outcome.is_some() || at < from {
             return;
         }
-        let at = sim.now();
         if let Some(invariant) = &mut self.invariant {
             if let Err(violation) = invariant.check(sim) {
                 self.outcome = Some(Outcome::Failed { at, why: violation.story });
@@ -112,9 +114,7 @@ impl Watch {
         self.outcome = match self.expectation.kind {
             ExpectationKind::Always if !expression.holds(sim) => failed(),
             ExpectationKind::Never if expression.holds(sim) => failed(),
-            ExpectationKind::Eventually { within } if within.is_some_and(|limit| at > SimTime::ZERO + limit) => {
-                failed()
-            }
+            ExpectationKind::Eventually { within } if within.is_some_and(|limit| at > from + limit) => failed(),
             ExpectationKind::Eventually { .. } if expression.holds(sim) => Some(Outcome::Held { at: Some(at) }),
             _ => None,
         };
@@ -125,7 +125,7 @@ impl Watch {
         if !matches!(self.expectation.kind, ExpectationKind::Always | ExpectationKind::Never) {
             self.observe(sim);
         }
-        let Expectation { kind, expression } = &self.expectation;
+        let Expectation { kind, expression, .. } = &self.expectation;
         let outcome = self.outcome.unwrap_or_else(|| match kind {
             ExpectationKind::Always | ExpectationKind::Never => Outcome::Held { at: None },
             ExpectationKind::Final if expression.holds(sim) => Outcome::Held { at: None },
@@ -137,6 +137,10 @@ impl Watch {
             ExpectationKind::Eventually { within: Some(within) } => format!(" within {within}"),
             _ => String::new(),
         };
-        Verdict { expectation: format!("{}: {expression}{within}", kind.name()), outcome }
+        let after = match self.expectation.after {
+            SimDuration::ZERO => String::new(),
+            after => format!(" after {after}"),
+        };
+        Verdict { expectation: format!("{}: {expression}{after}{within}", kind.name()), outcome }
     }
 }

@@ -1,5 +1,6 @@
 //! What expressions can ask of a cluster.
 
+use crate::controllers::deployment;
 use crate::objects::{Conditions, Kind, Selector};
 use crate::sim::{Simulation, Target};
 
@@ -115,13 +116,7 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
     }
 }
 
-/// As `kubectl rollout status` and upstream `deployment/util.DeploymentComplete` see it: the controller has seen the
-/// newest spec, and all replicas are new, there and available, with no old ones left.
 fn rollout_complete(sim: &Simulation, target: &Target) -> bool {
-    let Some(deployment) = sim.view().deployments.get(&target.key) else { return false };
-    let (status, wanted) = (&deployment.status, deployment.spec.replicas);
-    status.observed_generation >= deployment.meta.generation
-        && status.updated_replicas == wanted
-        && status.replicas == wanted
-        && status.available_replicas == wanted
+    let deployment = sim.view().deployments.get(&target.key);
+    deployment.is_some_and(|deployment| deployment::is_complete(deployment, &deployment.status))
 }

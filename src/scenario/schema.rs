@@ -212,6 +212,7 @@ pub(super) struct RawExpectation {
     pub(super) always: Option<String>,
     pub(super) never: Option<String>,
     pub(super) eventually: Option<String>,
+    pub(super) after: Option<SimDuration>,
     pub(super) within: Option<SimDuration>,
     pub(super) r#final: Option<String>,
 }

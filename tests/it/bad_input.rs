@@ -157,6 +157,7 @@ fn steps_and_expectations_that_make_no_sense() {
         ("nothing expected", spec("expect: [{within: 3s}]")),
         ("two expectations in one", spec("expect:\n- always: quiescent()\n  never: settled()")),
         ("within of a final", spec("expect: [{final: quiescent(), within: 3s}]")),
+        ("after of a final", spec("expect: [{final: quiescent(), after: 3s}]")),
         ("an unknown expectation", spec("expect: [{sometimes: quiescent()}]")),
         ("an expression that is a number", spec("expect: [{final: 3}]")),
         ("too deep", spec(&format!("expect: [{{final: \"{}quiescent()\"}}]", "!".repeat(100)))),

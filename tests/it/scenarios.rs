@@ -76,3 +76,23 @@ fn a_simulation_stops_at_its_limits() {
     let few_pods = run(u64::MAX, 2);
     assert!(few_pods.is_exhausted() && few_pods.now() < SimTime::from_secs(1));
 }
+
+#[test]
+fn an_expectation_may_begin_after_a_while() {
+    let verdicts = |expect: &str| {
+        let text = format!(
+            "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {{name: later}}\nspec:\n  duration: 1m\n  \
+             nodes: [{{name: worker}}]\n  steps: [{{at: 20s, addNode: {{name: late}}}}]\n  \
+             expect:\n{expect}"
+        );
+        let run = Scenario::read("later.yaml", &text).expect("a scenario").run(&RunOptions::default()).expect("a run");
+        run.verdicts.iter().map(|verdict| (verdict.expectation.clone(), verdict.held())).collect::<Vec<_>>()
+    };
+    let always = |after: &str| verdicts(&format!("  - {{always: \"nodeReady(node/late)\"{after}}}\n"));
+    assert_eq!(always(""), [("always: nodeReady(node/late)".to_owned(), false)], "it has to join first");
+    assert_eq!(always(", after: 30s"), [("always: nodeReady(node/late) after 30s".to_owned(), true)]);
+    let eventually =
+        |rest: &str| verdicts(&format!("  - {{eventually: \"nodeReady(node/late)\", after: 30s{rest}}}\n"));
+    let wanted = "eventually: nodeReady(node/late) after 30s within 5s".to_owned();
+    assert_eq!(eventually(", within: 5s"), [(wanted, true)]);
+}

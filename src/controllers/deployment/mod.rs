@@ -12,6 +12,8 @@ mod sync;
 mod tests;
 pub mod util;
 
+pub use progress::is_complete;
+
 use std::sync::Arc;
 
 use crate::api::{Change, ChangeType, Context, Enqueue, RateLimit, Reconciler, Response, Step, Then, View};

@@ -111,7 +111,7 @@ fn terminating(sets: &ReplicaSets) -> Option<i32> {
 /// Whether all desired pods are of the new template and available, and no old one is left (upstream
 /// `DeploymentComplete`).
 #[must_use]
-pub(super) fn is_complete(deployment: &Deployment, status: &DeploymentStatus) -> bool {
+pub fn is_complete(deployment: &Deployment, status: &DeploymentStatus) -> bool {
     let replicas = deployment.spec.replicas;
     status.updated_replicas == replicas
         && status.replicas == replicas

@@ -1,0 +1,311 @@
+//! Steps as the file has them, and the checks that make verbs of them.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::api::{DeleteOptions, PatchType, Propagation};
+use crate::kernel::SimDuration;
+use crate::scenario::error::Fault;
+use crate::scenario::schema::RawNode;
+use crate::sim::{Changes, Target};
+
+use super::choice::parse_target;
+use super::{Choice, Verb};
+
+/// A step as the file has it: a trigger and one verb.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(in crate::scenario) struct RawStep {
+    pub(in crate::scenario) at: Option<SimDuration>,
+    pub(in crate::scenario) when: Option<String>,
+    apply: Option<RawApply>,
+    set_image: Option<RawSetImage>,
+    scale: Option<RawScale>,
+    patch: Option<RawPatch>,
+    delete: Option<RawDelete>,
+    label: Option<RawLabel>,
+    annotate: Option<RawAnnotate>,
+    cordon: Option<RawNodeName>,
+    uncordon: Option<RawNodeName>,
+    taint: Option<RawTaint>,
+    rollout_undo: Option<RawUndo>,
+    rollout_pause: Option<RawTarget>,
+    rollout_resume: Option<RawTarget>,
+    rollout_restart: Option<RawTarget>,
+    add_node: Option<RawNode>,
+    delete_node: Option<RawNodeName>,
+    node_down: Option<RawNodeName>,
+    node_up: Option<RawNodeName>,
+    evict: Option<Value>,
+    drain: Option<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawApply {
+    objects: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSetImage {
+    target: String,
+    #[serde(default = "every_container")]
+    container: String,
+    image: String,
+}
+
+fn every_container() -> String {
+    "*".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScale {
+    target: String,
+    replicas: i32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPatch {
+    target: String,
+    #[serde(default, rename = "type")]
+    patch_type: RawPatchType,
+    patch: Value,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawPatchType {
+    #[default]
+    Strategic,
+    Merge,
+    Json,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTarget {
+    target: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawUndo {
+    target: String,
+    to_revision: Option<i64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawNodeName {
+    node: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTaint {
+    node: String,
+    taints: Value,
+}
+
+/// Which objects: a target by name, or the n-th of a kind (that match a selector) in the order of creation, then name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawDelete {
+    target: Option<String>,
+    kind: Option<String>,
+    selector: Option<String>,
+    nth: Option<usize>,
+    namespace: Option<String>,
+    cascade: Option<RawCascade>,
+    grace_period: Option<SimDuration>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RawCascade {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLabel {
+    target: Option<String>,
+    kind: Option<String>,
+    selector: Option<String>,
+    nth: Option<usize>,
+    namespace: Option<String>,
+    labels: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawAnnotate {
+    target: Option<String>,
+    kind: Option<String>,
+    selector: Option<String>,
+    nth: Option<usize>,
+    namespace: Option<String>,
+    annotations: Map<String, Value>,
+}
+
+fn changes(field: &str, map: Map<String, Value>) -> Result<Changes, Fault> {
+    if map.is_empty() {
+        return Err(Fault::new("", format!("{field} is missing")));
+    }
+    map.into_iter()
+        .map(|(key, value)| match value {
+            Value::Null => Ok((Arc::from(key), None)),
+            Value::String(text) => Ok((Arc::from(key), Some(Arc::from(text)))),
+            other => Err(Fault::new(field, format!("{key}: expected a string, or null to remove it, got {other}"))
+                .help(format!("put it in quotes: {key}: \"{other}\""))),
+        })
+        .collect()
+}
+
+type Reading = Result<Verb, Fault>;
+
+impl RawStep {
+    /// The manifests of an `apply` step.
+    pub(in crate::scenario) fn objects(&self) -> Option<String> {
+        self.apply.as_ref().map(|apply| apply.objects.clone())
+    }
+
+    /// The machines of an `addNode` step.
+    pub(in crate::scenario) const fn joining(&self) -> Option<&RawNode> {
+        self.add_node.as_ref()
+    }
+
+    /// The one verb of the step; the manifests of `apply` are left to the caller.
+    pub(in crate::scenario) fn verb(self) -> Reading {
+        for (name, given) in [("evict", self.evict.is_some()), ("drain", self.drain.is_some())] {
+            if given {
+                return Err(Fault::new(name, format!("{name} is not simulated yet")));
+            }
+        }
+        let mut verbs = self.verbs().into_iter();
+        match (verbs.next(), verbs.next()) {
+            (Some((name, verb)), None) => verb.map_err(|fault| fault.under(name)),
+            (Some((first, _)), Some((second, _))) => {
+                Err(Fault::new(second, format!("a step has one verb, this one has {first} and {second}"))
+                    .help("write one step for each, with the same time"))
+            }
+            (None, _) => Err(Fault::new("", "the step has no verb").help(
+                "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
+                 rolloutResume, rolloutRestart, cordon, uncordon, taint, addNode, deleteNode, nodeDown, nodeUp",
+            )),
+        }
+    }
+
+    /// Every verb that is given, with its name.
+    fn verbs(self) -> Vec<(&'static str, Reading)> {
+        let target =
+            |raw: Option<RawTarget>, verb: fn(Target) -> Verb| raw.map(|raw| parse_target(&raw.target).map(verb));
+        let node = |raw: Option<RawNodeName>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.node)));
+        let verbs = [
+            ("apply", self.apply.map(|_| Ok(Verb::Apply { manifests: Vec::new() }))),
+            ("setImage", self.set_image.map(RawSetImage::verb)),
+            ("scale", self.scale.map(RawScale::verb)),
+            ("patch", self.patch.map(RawPatch::verb)),
+            ("delete", self.delete.map(RawDelete::verb)),
+            ("label", self.label.map(RawLabel::verb)),
+            ("annotate", self.annotate.map(RawAnnotate::verb)),
+            ("cordon", node(self.cordon, |node| Verb::Cordon { node, on: true })),
+            ("uncordon", node(self.uncordon, |node| Verb::Cordon { node, on: false })),
+            ("taint", self.taint.map(RawTaint::verb)),
+            ("rolloutUndo", self.rollout_undo.map(RawUndo::verb)),
+            ("rolloutPause", target(self.rollout_pause, Verb::RolloutPause)),
+            ("rolloutResume", target(self.rollout_resume, Verb::RolloutResume)),
+            ("rolloutRestart", target(self.rollout_restart, Verb::RolloutRestart)),
+            ("addNode", self.add_node.map(|raw| raw.expand().map(Verb::AddNode))),
+            ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
+            ("nodeDown", node(self.node_down, Verb::NodeDown)),
+            ("nodeUp", node(self.node_up, Verb::NodeUp)),
+        ];
+        verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
+    }
+}
+
+impl RawSetImage {
+    fn verb(self) -> Reading {
+        if self.image.trim().is_empty() {
+            return Err(Fault::new("image", "the image is empty"));
+        }
+        Ok(Verb::SetImage { target: parse_target(&self.target)?, container: self.container, image: self.image })
+    }
+}
+
+impl RawScale {
+    fn verb(self) -> Reading {
+        let replicas = self.replicas;
+        if replicas < 0 {
+            return Err(Fault::new("replicas", format!("{replicas} replicas: must be greater than or equal to 0")));
+        }
+        Ok(Verb::Scale { target: parse_target(&self.target)?, replicas })
+    }
+}
+
+impl RawTaint {
+    fn verb(self) -> Reading {
+        if !self.taints.is_array() {
+            return Err(Fault::new("taints", "expected a list of taints").help("`taints: []` takes all of them away"));
+        }
+        Ok(Verb::Taint { node: self.node, taints: self.taints })
+    }
+}
+
+impl RawUndo {
+    fn verb(self) -> Reading {
+        if self.to_revision.is_some_and(|revision| revision < 0) {
+            return Err(Fault::new("toRevision", "must be greater than or equal to 0"));
+        }
+        Ok(Verb::RolloutUndo { target: parse_target(&self.target)?, to_revision: self.to_revision })
+    }
+}
+
+impl RawPatch {
+    fn verb(self) -> Reading {
+        let patch_type = match self.patch_type {
+            RawPatchType::Strategic => PatchType::Strategic,
+            RawPatchType::Merge => PatchType::Merge,
+            RawPatchType::Json => PatchType::Json,
+        };
+        Ok(Verb::Patch { target: parse_target(&self.target)?, patch_type, patch: self.patch })
+    }
+}
+
+impl RawDelete {
+    fn verb(self) -> Reading {
+        let propagation = match self.cascade {
+            // kubectl asks for background deletion unless told otherwise.
+            None | Some(RawCascade::Background) => Propagation::Background,
+            Some(RawCascade::Foreground) => Propagation::Foreground,
+            Some(RawCascade::Orphan) => Propagation::Orphan,
+        };
+        let grace = self.grace_period.map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX));
+        let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
+        let options =
+            DeleteOptions { grace_period_seconds: grace, propagation: Some(propagation), ..DeleteOptions::default() };
+        Ok(Verb::Delete { choice, options })
+    }
+}
+
+impl RawLabel {
+    fn verb(self) -> Reading {
+        let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
+        Ok(Verb::Label { choice, labels: changes("labels", self.labels)? })
+    }
+}
+
+impl RawAnnotate {
+    fn verb(self) -> Reading {
+        let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
+        Ok(Verb::Annotate { choice, annotations: changes("annotations", self.annotations)? })
+    }
+}

@@ -97,9 +97,14 @@ impl Watch {
         Self { expectation, invariant, outcome: None }
     }
 
+    /// When it begins to look.
+    pub(super) fn begins(&self) -> SimTime {
+        SimTime::ZERO + self.expectation.after
+    }
+
     /// Looks at the cluster after a change.
     pub(super) fn observe(&mut self, sim: &Simulation) {
-        let (at, from) = (sim.now(), SimTime::ZERO + self.expectation.after);
+        let (at, from) = (sim.now(), self.begins());
         if self.outcome.is_some() || at < from {
             return;
         }

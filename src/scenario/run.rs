@@ -204,8 +204,10 @@ impl Runner<'_> {
             Some(quiet) if self.steps.is_done() => sim.last_change() + quiet,
             _ => self.end,
         };
+        // An expectation that begins looks at once, also when nothing changes then.
+        let begins = self.watches.iter().map(Watch::begins).filter(|begins| *begins > sim.now());
         // A change may push the settling time on; never stand still.
-        step.min(self.end).min(settled.max(sim.now()))
+        step.min(self.end).min(begins.min().unwrap_or(self.end)).min(settled.max(sim.now()))
     }
 
     fn is_settled(&self, sim: &Simulation) -> bool {

@@ -198,7 +198,7 @@ fn good_manifests_and_scenarios_pass_the_check() {
         stdout(&run),
         "scenarios/manifests/web.yaml: deployment/web is valid\n\
          scenarios/manifests/web.yaml: service/web is valid\n\
-         scenarios/manifests/job-deadline.yaml: job/job-example is kept as it is: not simulated yet\n\
+         scenarios/manifests/job-deadline.yaml: job/job-example is valid\n\
          scenarios/recreate-has-a-gap.yaml: scenario recreate-has-a-gap is valid\n"
     );
 }

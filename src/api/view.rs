@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::objects::{
-    ControllerRevision, Deployment, EndpointSlice, Event, Job, Lease, Namespace, Node, Pod, ReplicaSet, Service,
+    ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Lease, Namespace, Node, Pod, ReplicaSet,
+    Service,
 };
 use crate::objects::{Key, Kind, Labels, Object, OpaqueObject, Resource, SERVICE_NAME_LABEL, Selector, with_kinds};
 use crate::objects::{PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment};

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
-    ControllerRevision, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta,
-    OpaqueObject, Pod, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint, Typed, WallTime,
+    ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object,
+    ObjectMeta, OpaqueObject, Pod, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus, Service, Taint,
+    Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -213,7 +214,7 @@ stored!(Pod, {
     fn prepare_for_update(&mut self, old: &Self) {
         self.status = old.status.clone();
         self.node_name = old.node_name.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
+        count_generation(&mut self.meta, self.spec != old.spec || self.pinned_to != old.pinned_to);
     }
     fn with_status(&self, request: &Self) -> Option<Self> {
         let mut pod = Self { status: request.status.clone(), ..self.clone() };
@@ -315,6 +316,27 @@ stored!(Job, {
     }
     fn orphans_by_default(&self) -> bool {
         true
+    }
+});
+
+stored!(DaemonSet, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = Default::default();
+        self.set_template_generation(self.template_generation().unwrap_or(0).max(1));
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        let changed = i64::from(self.spec.template != old.spec.template);
+        self.set_template_generation(old.template_generation().unwrap_or(0).saturating_add(changed));
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
     }
 });
 

@@ -31,13 +31,21 @@ impl PodFactory {
             owner_references: SharedList::from(vec![reference]),
             ..ObjectMeta::default()
         };
-        Self { pod: Pod { meta, spec: Arc::clone(&template.spec), ..Pod::default() } }
+        let (spec, node_name) = (Arc::clone(&template.spec), Arc::clone(&template.node_name));
+        Self { pod: Pod { meta, spec, node_name, ..Pod::default() } }
     }
 
     /// The request that creates one.
     #[must_use]
     pub fn create(&self) -> Request {
         Request::Create(self.pod.clone().into())
+    }
+
+    /// The request that creates one for that node alone, whatever node affinity the template requires (upstream
+    /// `ReplaceDaemonSetPodNodeNameNodeAffinity`).
+    #[must_use]
+    pub fn create_for(&self, node: &Arc<str>) -> Request {
+        Request::Create(Pod { pinned_to: Arc::clone(node), ..self.pod.clone() }.into())
     }
 }
 

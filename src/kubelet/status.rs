@@ -50,6 +50,7 @@ impl PodSync<'_, '_> {
             meta: ObjectMeta { resource_version: 0, ..current.meta.clone() },
             spec: current.spec.clone(),
             node_name: current.node_name.clone(),
+            pinned_to: current.pinned_to.clone(),
             status,
         };
         self.cx.effects.requests.push(Request::Update(Object::Pod(Arc::new(pod)), Part::Status));

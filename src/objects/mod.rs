@@ -9,6 +9,7 @@ mod affinity;
 mod cluster;
 mod condition;
 mod controller_revision;
+mod daemon_set;
 pub mod defaults;
 mod int_or_percent;
 mod job;
@@ -20,6 +21,7 @@ mod object;
 pub mod patch;
 mod persistent_volume;
 mod persistent_volume_claim;
+mod pin;
 mod pod;
 pub mod pod_resources;
 mod pod_spec;
@@ -44,6 +46,7 @@ pub use affinity::{
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
 pub use controller_revision::ControllerRevision;
+pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use job::{
     CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL, JOB_TRACKING_FINALIZER, Job,

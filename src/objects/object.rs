@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cluster::{Event, Lease, Namespace, Node};
 use super::controller_revision::ControllerRevision;
+use super::daemon_set::DaemonSet;
 use super::job::Job;
 use super::meta::ObjectMeta;
 use super::network::{EndpointSlice, Service};
@@ -139,6 +140,7 @@ macro_rules! with_kinds {
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
             Job, jobs, "batch/v1", "jobs", true, [];
+            DaemonSet, daemon_sets, "apps/v1", "daemonsets", true, ["ds"];
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];

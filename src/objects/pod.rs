@@ -9,9 +9,10 @@ use serde_json::Value;
 use super::condition::{ConditionList, Conditions};
 use super::meta::ObjectMeta;
 use super::object::{Key, Kind, Resource, WireError, take, wire_object};
+use super::pin;
 use super::pod_spec::{PodSpec, QosClass, Volume};
 use super::text::{self, Text};
-use super::{SharedList, Timestamp, WallTime};
+use super::{Labels, SharedList, Timestamp, WallTime};
 
 /// A pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub struct Pod {
     pub spec: Arc<PodSpec>,
     /// Node that the pod is bound to; empty = not yet.
     pub node_name: Arc<str>,
+    /// The only node that the required node affinity allows, by the field `metadata.name`; empty = it does not name one.
+    /// It is kept beside the spec so that the pods of a DaemonSet share theirs, and stands for
+    /// `spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
+    pub pinned_to: Arc<str>,
     /// Observed state.
     pub status: PodStatus,
 }
@@ -237,6 +242,13 @@ impl Pod {
         self.spec.volumes.iter().filter_map(|volume| self.claim_of(volume))
     }
 
+    /// Whether a node of that name and with these labels is what the pod asks for by its node selector and its required
+    /// node affinity.
+    #[must_use]
+    pub fn accepts_node(&self, name: &str, labels: &Labels) -> bool {
+        (self.pinned_to.is_empty() || *self.pinned_to == *name) && self.spec.accepts_node(name, labels)
+    }
+
     /// Whether all containers have ended for good.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
@@ -288,11 +300,15 @@ impl Resource for Pod {
             Some(Value::String(name)) => name.into(),
             _ => "".into(),
         };
-        Ok(Self { meta, spec: Arc::new(PodSpec::from_wire(spec)?), node_name, status })
+        let pinned_to = pin::take(&mut spec).unwrap_or_default();
+        Ok(Self { meta, spec: Arc::new(PodSpec::from_wire(spec)?), node_name, pinned_to, status })
     }
 
     fn spec_wire(&self) -> Option<Value> {
         let mut spec = self.spec.wire().clone();
+        if !self.pinned_to.is_empty() {
+            pin::set(&mut spec, &self.pinned_to);
+        }
         if self.is_bound() {
             spec.insert("nodeName".into(), Value::String(self.node_name.to_string()));
         }

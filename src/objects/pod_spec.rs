@@ -1,5 +1,6 @@
 //! Pod specs and templates: the wire form, and beside it what the simulation decides on.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -307,6 +308,19 @@ impl PodSpec {
     pub const fn wire(&self) -> &Map<String, Value> {
         &self.wire
     }
+
+    /// Drops the required node affinity from a spec in wire form, and what is empty without it.
+    pub fn remove_required_node_affinity(wire: &mut Map<String, Value>) {
+        super::pin::remove(wire);
+    }
+
+    /// Whether a node of that name and with these labels is what the node selector and the required node affinity ask
+    /// for (upstream `nodeaffinity.GetRequiredNodeAffinity`).
+    #[must_use]
+    pub fn accepts_node(&self, name: &str, labels: &Labels) -> bool {
+        let required = self.affinity.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
+        labels.contains_all(&self.node_selector) && required.is_none_or(|selector| selector.matches(name, labels))
+    }
 }
 
 /// A pod template: what the pods of a workload are made of. Shared by the workload, its ReplicaSets and their pods.
@@ -321,6 +335,8 @@ pub struct PodTemplate {
     pub finalizers: SharedList<Arc<str>>,
     /// Spec that each pod gets.
     pub spec: Arc<PodSpec>,
+    /// Node that each pod is bound to from the start; empty = a scheduler chooses.
+    pub node_name: Arc<str>,
 }
 
 /// Label by which a Deployment tells its ReplicaSets apart.
@@ -342,6 +358,7 @@ impl PodTemplate {
             labels: labels("labels")?,
             annotations: labels("annotations")?,
             finalizers: SharedList::deserialize(&read("finalizers")).map_err(|e| WireError::new("finalizers", e))?,
+            node_name: template.get("spec").and_then(|spec| spec.get("nodeName")?.as_str()).unwrap_or_default().into(),
             spec: Arc::new(PodSpec::from_wire(object(template.get("spec")))?),
             metadata,
         })
@@ -352,8 +369,18 @@ impl PodTemplate {
     pub fn to_wire(&self) -> Value {
         let mut template = Map::new();
         template.insert("metadata".into(), Value::Object(self.metadata.clone()));
-        template.insert("spec".into(), Value::Object(self.spec.wire().clone()));
+        template.insert("spec".into(), Value::Object(self.spec_wire().into_owned()));
         Value::Object(template)
+    }
+
+    /// The spec in wire form, with the node of its pods if it names one.
+    fn spec_wire(&self) -> Cow<'_, Map<String, Value>> {
+        if self.node_name.is_empty() {
+            return Cow::Borrowed(self.spec.wire());
+        }
+        let mut spec = self.spec.wire().clone();
+        spec.insert("nodeName".into(), Value::String(self.node_name.to_string()));
+        Cow::Owned(spec)
     }
 
     /// Whether it is that document, but for fields of these names.
@@ -362,7 +389,7 @@ impl PodTemplate {
         wire.as_object().is_some_and(|fields| {
             fields.iter().filter(|(key, _)| !ignored.contains(&key.as_str())).count() == 2
                 && fields.get("metadata").and_then(Value::as_object) == Some(&self.metadata)
-                && fields.get("spec").and_then(Value::as_object) == Some(self.spec.wire())
+                && fields.get("spec").and_then(Value::as_object) == Some(&*self.spec_wire())
         })
     }
 
@@ -390,6 +417,7 @@ impl PodTemplate {
         let same_labels =
             self.labels.ptr_eq(&other.labels) || without_hash(&self.labels).eq(without_hash(&other.labels));
         same_labels
+            && self.node_name == other.node_name
             && self.rest_of_metadata().eq(other.rest_of_metadata())
             && (Arc::ptr_eq(&self.spec, &other.spec) || self.spec.wire == other.spec.wire)
     }

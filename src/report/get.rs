@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ControllerRevision, Deployment, EndpointSlice, Event, Job, JobCondition, Kind, Namespace, Node, Object,
-    ReplicaSet, Selector, Service, Timestamp, WallTime,
+    Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, JobCondition, Kind, Namespace,
+    Node, Object, ReplicaSet, Selector, Service, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -117,6 +117,10 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
         Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
         Kind::Job => (&["name", "status", "completions", "duration", "age"], &["containers", "images", "selector"]),
+        Kind::DaemonSet => (
+            &["name", "desired", "current", "ready", "up-to-date", "available", "node selector", "age"],
+            &["containers", "images", "selector"],
+        ),
         Kind::Service => (&["name", "type", "cluster-ip", "external-ip", "port(s)", "age"], &["selector"]),
         Kind::Node => (&["name", "status", "roles", "age", "version"], &["internal-ip"]),
         Kind::Namespace => (&["name", "status", "age"], &[]),
@@ -141,6 +145,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::ReplicaSet(set) => replica_set_cells(set, age),
         Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Job(job) => job_cells(job, age, now),
+        Object::DaemonSet(set) => daemon_set_cells(set, age),
         Object::Service(service) => service_cells(service, age),
         Object::Node(node) => node_cells(node, age),
         Object::Namespace(namespace) => namespace_cells(namespace, age),
@@ -211,6 +216,25 @@ fn job_cells(job: &Job, age: String, now: WallTime) -> Cells {
         template[2] = "<none>".to_owned();
     }
     cells.extend(template);
+    cells
+}
+
+fn daemon_set_cells(set: &DaemonSet, age: String) -> Cells {
+    let status = &set.status;
+    let counts = [
+        status.desired_number_scheduled,
+        status.current_number_scheduled,
+        status.number_ready,
+        status.updated_number_scheduled,
+        status.number_available,
+    ];
+    let mut cells = vec![set.meta.name.to_string()];
+    cells.extend(counts.map(|count| count.to_string()));
+    let template = &set.spec.template;
+    let labels: Vec<String> = template.spec.node_selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    cells.push(if labels.is_empty() { "<none>".to_owned() } else { labels.join(",") });
+    cells.push(age);
+    cells.extend(template_cells(template, &set.spec.selector.compiled));
     cells
 }
 

@@ -144,8 +144,7 @@ impl Runner {
         let Some(only) = only else { return Prepared::All };
         names.sort_unstable();
         let reason = format!("node(s) didn't satisfy plugin(s) [{}]", names.join(" "));
-        let chosen = cycle.cache.order().iter().filter(|id| only.contains(cycle.cache.node(**id).name()));
-        Prepared::Only(chosen.copied().collect(), limited_by, reason)
+        Prepared::Only(in_order(cycle.cache, &only), limited_by, reason)
     }
 
     /// The node that preemption made room on is tried first, and alone.
@@ -246,6 +245,14 @@ impl Runner {
         }
         let tail = preemption::explain(registry, cycle, &self.filtering, &self.refused);
         with_tail(histogram.message(all), tail, rejected_by)
+    }
+}
+
+/// The nodes of these names in the order in which they are filtered. For the one node of a daemon pod nothing is searched.
+fn in_order(cache: &Cache, names: &[Arc<str>]) -> Vec<NodeId> {
+    match names {
+        [only] => cache.id(only).into_iter().collect(),
+        several => cache.order().iter().filter(|id| several.contains(cache.node(**id).name())).copied().collect(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::workloads::TEMPLATE_GENERATION;
 use super::{label_with_own_name, shape};
+use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::pod_resources::qos_class;
 use crate::objects::schema;
 use crate::objects::wire::{Wire, WireMut};

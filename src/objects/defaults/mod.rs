@@ -26,7 +26,6 @@ pub(in crate::objects) use base64::decode as decode_base64;
 pub use create::{Creation, prepare_for_create};
 pub(in crate::objects) use service::is_externally_accessible;
 pub use update::{Subresource, prepare_for_update};
-pub(in crate::objects) use workloads::TEMPLATE_GENERATION;
 
 use crate::objects::schema;
 use crate::objects::wire::{Wire, WireMut};

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::create::{
     drop_deprecated_topology, drop_disabled_in_spec, drop_max_unavailable, normalize_data_sources, tidy,
 };
-use super::workloads::TEMPLATE_GENERATION;
+use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::wire::{Wire, WireMut};
 
 /// Which part of an object an update is about.

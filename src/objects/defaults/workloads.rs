@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 
 use super::pod::default_pod_spec;
 use super::{storage, volumes};
+use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::wire::{Wire, WireMut};
-
-/// Where `apps/v1` keeps a DaemonSet's template generation, which the internal version has as a field.
-pub(in crate::objects) const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 /// Defaults of the pod template of an object (or of its spec).
 pub(super) fn default_template(owner: &mut Value) {

@@ -8,7 +8,7 @@ use super::labels::{self, Matching, map_matches, matching, validate_selector};
 use super::meta::{NameRules, validate_meta, validate_meta_update};
 use super::pod::{PodOptions, validate_template, validate_template_metadata};
 use super::{Errors, Path};
-use crate::objects::defaults::TEMPLATE_GENERATION;
+use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::names;
 use crate::objects::wire::{Wire, WireMut};
 

@@ -17,7 +17,7 @@ fn required(pod: &Pod) -> Option<&NodeSelector> {
 
 /// Whether a node has what the pod asks of it (upstream `nodeaffinity.GetRequiredNodeAffinity`).
 pub(super) fn matches(pod: &Pod, name: &str, labels: &Labels) -> bool {
-    labels.contains_all(&pod.spec.node_selector) && required(pod).is_none_or(|selector| selector.matches(name, labels))
+    pod.accepts_node(name, labels)
 }
 
 /// Names of the only nodes that can match, if the terms name any.
@@ -57,6 +57,9 @@ impl Plugin for NodeAffinity {
     }
 
     fn pre_filter(&self, cycle: &Cycle<'_>, (): &mut ()) -> PreFilter {
+        if !cycle.pod.pinned_to.is_empty() {
+            return PreFilter::Only(vec![cycle.pod.pinned_to.clone()]);
+        }
         match required(cycle.pod) {
             None if cycle.pod.spec.node_selector.is_empty() => PreFilter::Skip,
             None => PreFilter::Filter,

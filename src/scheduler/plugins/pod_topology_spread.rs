@@ -135,7 +135,9 @@ impl Spread {
         }
         self.zone_weight = weight(count_domains(cache, nodes, &mut self.per_zone));
         let pod = cycle.pod;
-        let picky = !pod.spec.node_selector.is_empty() || pod.spec.affinity.node_affinity.is_some();
+        let picky = !pod.spec.node_selector.is_empty()
+            || !pod.pinned_to.is_empty()
+            || pod.spec.affinity.node_affinity.is_some();
         for &id in cache.order() {
             let node = cache.node(id);
             if !picky || node_affinity::matches(pod, node.name(), &node.node().meta.labels) {

@@ -1,7 +1,7 @@
 //! What the invariants of a rollout look at: the pods of a Deployment, counted once a check.
 
 use crate::kernel::SimDuration;
-use crate::objects::{Deployment, DeploymentStrategy, Key, Rounding, Uid};
+use crate::objects::{Deployment, DeploymentStrategy, Key, MAX_REPLICAS, Rounding, Uid};
 use crate::sim::Simulation;
 
 /// Bounds that a Deployment promises.
@@ -38,6 +38,8 @@ impl Bounds {
 pub(super) struct SetState {
     pub(super) uid: Uid,
     pub(super) wanted: i64,
+    /// Most pods that the Deployment could have when this ReplicaSet was last scaled; 0 if that is not noted.
+    pub(super) most: i64,
     pub(super) active: i64,
     /// Active pods that are ready, but not for long enough to be available, or not long enough for the controllers to know.
     pub(super) ripening: i64,
@@ -61,6 +63,7 @@ impl State {
             let mut state = SetState {
                 uid: set.meta.uid.clone(),
                 wanted: i64::from(set.spec.replicas),
+                most: set.meta.annotations.get(MAX_REPLICAS).and_then(|noted| noted.parse().ok()).unwrap_or(0),
                 active: 0,
                 ripening: 0,
                 available: Vec::new(),
@@ -88,6 +91,11 @@ impl State {
 
     pub(super) fn available(&self) -> i64 {
         self.sets.iter().map(|set| set.available.len() as i64).sum()
+    }
+
+    /// Most pods for which any of the ReplicaSets was last scaled.
+    pub(super) fn most(&self) -> i64 {
+        self.sets.iter().map(|set| set.most).max().unwrap_or(0)
     }
 
     pub(super) fn set(&self, uid: &Uid) -> Option<&SetState> {

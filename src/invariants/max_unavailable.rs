@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::Key;
+use crate::objects::{Deployment, Key};
 use crate::sim::Simulation;
 
 use super::deployment_state::{Bounds, State, name};
@@ -17,8 +17,9 @@ use super::{Invariant, Violation};
 /// that are ready from those that have been so for `minReadySeconds`. A ready pod that was spared counts in the place of an
 /// available one that was taken.
 ///
-/// Lowering `spec.replicas` or `maxSurge` in the middle of a rollout, or pausing it, is not covered: upstream then scales
-/// all ReplicaSets in proportion, without a look at how many of their pods are available.
+/// Scaling a Deployment in the middle of a rollout is not covered where it may have fewer pods in all (`replicas + maxSurge`)
+/// than before, nor is pausing it: upstream then scales all ReplicaSets in proportion, without a look at how many of their
+/// pods are available. An old ReplicaSet can so lose available pods even when `replicas` rises, if `maxSurge` was lowered.
 #[derive(Debug)]
 pub struct MaxUnavailable {
     deployment: Key,
@@ -26,6 +27,8 @@ pub struct MaxUnavailable {
     bounds: Window<i64>,
     replicas: Window<i32>,
     paused: Window<bool>,
+    /// Most pods for which any ReplicaSet was scaled.
+    most: Window<i64>,
     /// Available pods that were lost to something else, by instant.
     lost: VecDeque<(SimTime, i64)>,
     before: Option<State>,
@@ -41,8 +44,9 @@ impl MaxUnavailable {
     /// The bound of any spec that was current in the last `window`: for control planes with delays.
     #[must_use]
     pub fn within(deployment: Key, window: SimDuration) -> Self {
-        let (bounds, replicas, paused) = (Window::new(window), Window::new(window), Window::new(window));
-        Self { deployment, window, bounds, replicas, paused, lost: VecDeque::new(), before: None }
+        let (bounds, replicas) = (Window::new(window), Window::new(window));
+        let (paused, most) = (Window::new(window), Window::new(window));
+        Self { deployment, window, bounds, replicas, paused, most, lost: VecDeque::new(), before: None }
     }
 
     /// Splits the pods that ceased to be available since the last check: taken by a scale-in, taken in the place of a
@@ -62,6 +66,14 @@ impl MaxUnavailable {
             lost += gone - gone.min(scaled_in);
         }
         (taken, spared, lost)
+    }
+
+    /// Whether ReplicaSets may shrink in proportion to what the Deployment may have in all.
+    fn shrinks_in_proportion(&self, deployment: &Deployment, before: &State) -> bool {
+        let scaled = self.replicas.iter().any(|replicas| *replicas != deployment.spec.replicas);
+        let most = Bounds::of(deployment).most;
+        let fewer = before.active() > most || self.most.iter().any(|before| *before > most);
+        (scaled && fewer) || self.paused.iter().any(|paused| *paused)
     }
 
     fn lost_lately(&mut self, now: SimTime) -> i64 {
@@ -84,6 +96,7 @@ impl Invariant for MaxUnavailable {
         self.bounds.push(now, Bounds::of(deployment).least_available);
         self.replicas.push(now, deployment.spec.replicas);
         self.paused.push(now, deployment.spec.paused);
+        self.most.push(now, state.most());
         let Some(before) = self.before.replace(state.clone()) else { return Ok(()) };
         let (taken, spared, lost) = Self::taken_spared_lost(&before, &state);
         if lost > 0 {
@@ -91,9 +104,7 @@ impl Invariant for MaxUnavailable {
         }
         let least = self.bounds.iter().copied().min().unwrap_or(0);
         let available = state.available();
-        let scaled_in = self.replicas.iter().any(|replicas| *replicas > deployment.spec.replicas);
-        let too_many = before.active() > Bounds::of(deployment).most;
-        let in_proportion = scaled_in || too_many || self.paused.iter().any(|paused| *paused);
+        let in_proportion = self.shrinks_in_proportion(deployment, &before);
         if taken > spared && !in_proportion && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \

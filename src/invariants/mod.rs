@@ -150,3 +150,6 @@ pub fn settle(sim: &mut Simulation, limit: SimTime) -> Result<(), Violations> {
     violations.extend(settled(sim).err().into_iter().flat_map(|found| found.0));
     if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
 }
+
+#[cfg(test)]
+mod tests;

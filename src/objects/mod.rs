@@ -81,6 +81,6 @@ pub use text::Text;
 pub use time::{Timestamp, TimestampError, WallTime};
 pub use volume_attachment::{AttachedSource, VolumeAttachment, VolumeAttachmentSpec, VolumeAttachmentStatus};
 pub use workload::{
-    Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, ObjectSelector, ReplicaSet, ReplicaSetSpec,
-    ReplicaSetStatus,
+    Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, MAX_REPLICAS, ObjectSelector, ReplicaSet,
+    ReplicaSetSpec, ReplicaSetStatus,
 };

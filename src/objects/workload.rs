@@ -12,6 +12,9 @@ use super::object::{Kind, Resource, WireError, take, wire_object};
 use super::pod_spec::PodTemplate;
 use super::{LabelSelector, Selector};
 
+/// Annotation of a ReplicaSet: most pods that its Deployment could have when the ReplicaSet was last scaled.
+pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+
 /// A label selector as an object has it, and compiled.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectSelector {

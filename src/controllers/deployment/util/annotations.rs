@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::objects::{Annotations, Deployment, ObjectMeta, ReplicaSet};
+use crate::objects::{Annotations, Deployment, MAX_REPLICAS, ObjectMeta, ReplicaSet};
 
 use super::fenceposts::max_replicas;
 
@@ -12,8 +12,6 @@ pub const REVISION: &str = "deployment.kubernetes.io/revision";
 pub const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
 /// Size of the Deployment when the ReplicaSet was last scaled.
 pub const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
-/// Most pods that the Deployment could have when the ReplicaSet was last scaled.
-pub const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
 /// Asks the controller to roll back, with the revision as value; 0 = the one before.
 pub const ROLLBACK_TO: &str = "deprecated.deployment.rollback.to";
 /// What `kubectl apply` applied last.

@@ -7,11 +7,9 @@ use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::objects::{
-    ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Lease, Namespace, Node, Pod, ReplicaSet,
-    Service,
+    EndpointSlice, Key, Kind, Labels, Object, OpaqueObject, PersistentVolume, Pod, Resource, SERVICE_NAME_LABEL,
+    Selector, with_kinds,
 };
-use crate::objects::{Key, Kind, Labels, Object, OpaqueObject, Resource, SERVICE_NAME_LABEL, Selector, with_kinds};
-use crate::objects::{PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment};
 
 use super::table::{IdSet, Table, drop_from};
 
@@ -72,7 +70,7 @@ macro_rules! view {
         pub struct View {
             /// Revision of the newest change that is in here.
             pub resource_version: u64,
-            $(#[doc = concat!("Objects of kind `", stringify!($kind), "`.")] pub $table: Table<$kind>,)*
+            $(#[doc = concat!("Objects of kind `", stringify!($kind), "`.")] pub $table: Table<crate::objects::$kind>,)*
             /// Objects of kinds that are not simulated.
             pub opaque: IndexMap<Key, Arc<OpaqueObject>, FxBuildHasher>,
             indexes: Indexes,
@@ -137,7 +135,7 @@ macro_rules! view {
             fn table(view: &View) -> &Table<Self>;
         }
 
-        $(impl Tabled for $kind {
+        $(impl Tabled for crate::objects::$kind {
             fn table(view: &View) -> &Table<Self> {
                 &view.$table
             }

@@ -23,6 +23,7 @@ mod persistent_volume;
 mod persistent_volume_claim;
 mod pin;
 mod pod;
+mod pod_disruption_budget;
 pub mod pod_resources;
 mod pod_spec;
 mod quantity;
@@ -66,6 +67,7 @@ pub use persistent_volume_claim::{
     ClaimResources, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,
 };
 pub use pod::{ContainerState, ContainerStatus, Pod, PodPhase, PodStatus, Terminated};
+pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use pod_spec::{
     ClaimSource, Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass,
     ReadinessGate, ResourceRequirements, RestartPolicy, SchedulingGate, Toleration, Volume, VolumeMount,

@@ -15,6 +15,7 @@ use super::network::{EndpointSlice, Service};
 use super::persistent_volume::PersistentVolume;
 use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
+use super::pod_disruption_budget::PodDisruptionBudget;
 use super::storage_class::StorageClass;
 use super::volume_attachment::VolumeAttachment;
 use super::workload::{Deployment, ReplicaSet};
@@ -140,6 +141,7 @@ macro_rules! with_kinds {
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
             Job, jobs, "batch/v1", "jobs", true, [];
+            PodDisruptionBudget, pod_disruption_budgets, "policy/v1", "poddisruptionbudgets", true, ["pdb"];
             DaemonSet, daemon_sets, "apps/v1", "daemonsets", true, ["ds"];
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, JobCondition, Kind, Namespace,
-    Node, Object, ReplicaSet, Selector, Service, Timestamp, WallTime,
+    Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job, JobCondition, Kind,
+    Namespace, Node, Object, PodDisruptionBudget, ReplicaSet, Selector, Service, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -121,6 +121,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
             &["name", "desired", "current", "ready", "up-to-date", "available", "node selector", "age"],
             &["containers", "images", "selector"],
         ),
+        Kind::PodDisruptionBudget => (&["name", "min available", "max unavailable", "allowed disruptions", "age"], &[]),
         Kind::Service => (&["name", "type", "cluster-ip", "external-ip", "port(s)", "age"], &["selector"]),
         Kind::Node => (&["name", "status", "roles", "age", "version"], &["internal-ip"]),
         Kind::Namespace => (&["name", "status", "age"], &[]),
@@ -146,6 +147,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Job(job) => job_cells(job, age, now),
         Object::DaemonSet(set) => daemon_set_cells(set, age),
+        Object::PodDisruptionBudget(budget) => budget_cells(budget, age),
         Object::Service(service) => service_cells(service, age),
         Object::Node(node) => node_cells(node, age),
         Object::Namespace(namespace) => namespace_cells(namespace, age),
@@ -236,6 +238,17 @@ fn daemon_set_cells(set: &DaemonSet, age: String) -> Cells {
     cells.push(age);
     cells.extend(template_cells(template, &set.spec.selector.compiled));
     cells
+}
+
+fn budget_cells(budget: &PodDisruptionBudget, age: String) -> Cells {
+    let bound = |bound: &Option<IntOrPercent>| bound.as_ref().map_or_else(|| "N/A".to_owned(), ToString::to_string);
+    vec![
+        budget.meta.name.to_string(),
+        bound(&budget.spec.min_available),
+        bound(&budget.spec.max_unavailable),
+        budget.status.disruptions_allowed.to_string(),
+        age,
+    ]
 }
 
 fn template_cells(template: &crate::objects::PodTemplate, selector: &Selector) -> [String; 3] {

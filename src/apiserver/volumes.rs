@@ -6,11 +6,18 @@ use std::sync::Arc;
 use super::strategy::{Stored, stored};
 use super::{ApiServer, errors};
 use crate::api::{ApiError, Tabled, View};
-use crate::objects::storage::{claim_phase, volume_phase};
+use crate::objects::storage::{CLAIM_PROTECTION, VOLUME_PROTECTION, claim_phase, volume_phase};
 use crate::objects::{
     Key, Kind, Object, ObjectMeta, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
     PersistentVolumeStatus, StorageClass, Typed, VolumeAttachment, VolumeAttachmentStatus, WallTime,
 };
+
+/// Admission plugin `StorageObjectInUseProtection`.
+fn protect(meta: &mut ObjectMeta, finalizer: &str) {
+    if !meta.has_finalizer(finalizer) {
+        meta.finalizers = meta.finalizers.iter().cloned().chain([finalizer.into()]).collect();
+    }
+}
 
 stored!(PersistentVolume, {
     fn prepare_for_create(&mut self, now: WallTime) {
@@ -19,6 +26,10 @@ stored!(PersistentVolume, {
             last_phase_transition_time: Some(now.timestamp()),
             ..PersistentVolumeStatus::default()
         };
+    }
+    fn admit(&mut self, _server: &mut ApiServer) -> Result<(), ApiError> {
+        protect(&mut self.meta, VOLUME_PROTECTION);
+        Ok(())
     }
     fn prepare_for_update(&mut self, old: &Self) {
         self.status = old.status.clone();
@@ -35,13 +46,16 @@ stored!(PersistentVolumeClaim, {
             ..PersistentVolumeClaimStatus::default()
         };
     }
-    /// `DefaultStorageClass`.
+    /// `DefaultStorageClass`, then the protection.
     fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
         if self.class_given().is_none()
             && let Some(class) = StorageClass::default_of(server.view().storage_classes.iter())
         {
             Arc::make_mut(&mut self.spec).storage_class_name = Some(class.meta.name.clone().into());
         }
+        // What a decoded document has to say of its status was dropped, the phase with it.
+        self.status.phase = claim_phase::PENDING.into();
+        protect(&mut self.meta, CLAIM_PROTECTION);
         Ok(())
     }
     /// `PersistentVolumeClaimResize`.

@@ -15,6 +15,7 @@ pub mod replica_set;
 mod script;
 pub mod taint_eviction;
 pub mod template_hash;
+pub mod volume;
 
 #[cfg(test)]
 mod test_cluster;

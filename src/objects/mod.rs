@@ -38,6 +38,7 @@ mod text;
 mod time;
 pub mod validation;
 mod volume_attachment;
+pub mod volume_matching;
 pub mod wire;
 mod workload;
 

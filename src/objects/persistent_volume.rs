@@ -112,7 +112,8 @@ impl PersistentVolumeSpec {
     /// The field of the source and its value.
     #[must_use]
     pub fn source(&self) -> Option<(&'static str, &Value)> {
-        SOURCES.into_iter().find_map(|source| Some((source, self.rest.get(source)?)))
+        let given = |source| self.rest.get(source).filter(|value| !value.is_null());
+        SOURCES.into_iter().find_map(|source| Some((source, given(source)?)))
     }
 }
 
@@ -158,11 +159,11 @@ impl PersistentVolume {
         self.phase() == volume_phase::BOUND
     }
 
-    /// Whether a node of that name and with these labels can reach it (upstream `CheckNodeAffinity`).
+    /// Whether a node with these labels can reach it. Upstream does not look at the node's name (`CheckNodeAffinity`).
     #[must_use]
-    pub fn is_reachable_from(&self, node: &str, labels: &Labels) -> bool {
+    pub fn is_reachable_from(&self, labels: &Labels) -> bool {
         let required = self.spec.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
-        required.is_none_or(|terms| terms.matches(node, labels))
+        required.is_none_or(|terms| terms.matches("", labels))
     }
 }
 
@@ -224,7 +225,7 @@ mod tests {
         assert_eq!((volume.size().to_string(), volume.class(), volume.phase()), ("5Gi".to_owned(), "slow", "Bound"));
         assert_eq!(volume.spec.source().map(|(source, _)| source), Some("nfs"));
         assert_eq!(volume.spec.access_modes.to_string(), "RWO,ROX");
-        assert!(volume.is_reachable_from("n", &[("zone", "a")].into_iter().collect()));
-        assert!(!volume.is_reachable_from("n", &[("zone", "b")].into_iter().collect()));
+        assert!(volume.is_reachable_from(&[("zone", "a")].into_iter().collect()));
+        assert!(!volume.is_reachable_from(&[("zone", "b")].into_iter().collect()));
     }
 }

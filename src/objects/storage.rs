@@ -11,6 +11,24 @@ use super::{ObjectMeta, Quantity, SharedList, Text};
 /// Annotation that names the storage class, from before there was a field.
 pub const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
+/// Annotation of a claim that was bound once; what it says does not matter.
+pub const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+/// Annotation of a claim or volume whose partner the controller has chosen; without it a user has.
+pub const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+/// Annotation of a claim: the node that the scheduler has chosen for its consumer.
+pub const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
+/// Annotation of a volume: who made it.
+pub const PROVISIONED_BY: &str = "pv.kubernetes.io/provisioned-by";
+/// Annotation of a claim: who is to make its volume; the first is from before it was stable.
+pub const STORAGE_PROVISIONER: [&str; 2] =
+    ["volume.beta.kubernetes.io/storage-provisioner", "volume.kubernetes.io/storage-provisioner"];
+/// Annotation of a claim or volume: the driver that took over from a part of Kubernetes.
+pub const MIGRATED_TO: &str = "pv.kubernetes.io/migrated-to";
+/// Provisioner of classes whose volumes nobody makes.
+pub const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
+/// Finalizer of a volume that was made for a claim: its driver deletes what is behind it first.
+pub const PROVISIONER_FINALIZER: &str = "external-provisioner.volume.kubernetes.io/finalizer";
+
 /// Finalizer of a claim: it stays while a pod on a node uses it.
 pub const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 /// Finalizer of a volume: it stays while it is bound.

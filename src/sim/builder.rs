@@ -196,6 +196,7 @@ impl SimulationBuilder {
 
 /// The controllers of kube-controller-manager, with its numbers of concurrent syncs.
 fn built_in() -> Vec<Box<dyn ControllerHost>> {
+    use crate::controllers::volume::{PersistentVolumeController, PvProtectionController, PvcProtectionController};
     use crate::controllers::{
         DeploymentController, EndpointSliceController, GarbageCollector, NamespaceController, NodeLifecycleController,
         ReplicaSetController, TaintEvictionController,
@@ -208,5 +209,8 @@ fn built_in() -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(NamespaceController::default(), 10)),
         Box::new(Host::new(NodeLifecycleController::default(), 8)),
         Box::new(Host::new(TaintEvictionController::default(), 8)),
+        Box::new(Host::new(PersistentVolumeController::default(), 1)),
+        Box::new(Host::new(PvProtectionController, 1)),
+        Box::new(Host::new(PvcProtectionController, 1)),
     ]
 }

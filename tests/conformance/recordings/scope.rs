@@ -14,8 +14,6 @@ const KINDS: &[&str] = &[
     "DaemonSet",
     "HorizontalPodAutoscaler",
     "Job",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
     "PodDisruptionBudget",
     "ReplicationController",
     "ResourceQuota",

@@ -9,7 +9,7 @@ use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
     ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object,
     ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus,
-    Service, Taint, Typed, WallTime,
+    Service, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -286,6 +286,32 @@ stored!(Deployment, {
     }
 });
 
+stored!(StatefulSet, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = Default::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
+        if self.spec.volume_claim_templates == old.spec.volume_claim_templates {
+            self.spec.volume_claim_templates = old.spec.volume_claim_templates.clone();
+        }
+    }
+    fn scaled(&self, replicas: i32) -> Option<Self> {
+        let mut scaled = self.clone();
+        scaled.spec.replicas = replicas;
+        Some(scaled)
+    }
+});
+
 stored!(ControllerRevision, {
     fn prepare_for_create(&mut self, _now: WallTime) {}
     fn prepare_for_update(&mut self, _old: &Self) {}
@@ -450,7 +476,7 @@ impl Stored for OpaqueObject {
         }
     }
     fn scaled(&self, replicas: i32) -> Option<Self> {
-        if !matches!((&*self.api_version, &*self.kind), ("apps/v1", "StatefulSet") | ("v1", "ReplicationController")) {
+        if (&*self.api_version, &*self.kind) != ("v1", "ReplicationController") {
             return None;
         }
         let mut scaled = self.clone();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::api::{MetaPatch, Reason, Request, Response};
 use crate::objects::{Kind, Object, ObjectMeta, OwnerReference, Resource, Selector};
 
+use super::script::{Flow, Script};
+
 /// What a controller does about an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -83,6 +85,42 @@ pub fn released(response: Response) -> Result<(), String> {
         Err(error) if matches!(error.reason, Reason::NotFound | Reason::Invalid) => Ok(()),
         Err(error) => Err(error.message),
     }
+}
+
+/// Adopts and releases among `candidates`, all at once; gives those that are owned now (upstream `ClaimObject` for a
+/// list of objects).
+pub(crate) fn claim_all<T: Resource>(
+    script: &mut Script,
+    owner: &ObjectMeta,
+    owner_kind: Kind,
+    candidates: &[Arc<T>],
+    matches: impl Fn(&T) -> bool,
+) -> Flow<Vec<Arc<T>>> {
+    let claims: Vec<Claim> = candidates.iter().map(|object| claim(owner, object.meta(), matches(object))).collect();
+    let candidates = || candidates.iter().zip(&claims);
+    let kept = candidates().filter(|(_, claim)| **claim == Claim::Keep);
+    let mut owned: Vec<Arc<T>> = kept.map(|(object, _)| Arc::clone(object)).collect();
+    let changes = || candidates().filter(|(_, claim)| matches!(claim, Claim::Adopt | Claim::Release));
+    if changes().next().is_none() {
+        return Ok(owned);
+    }
+    let request = |(object, claim): (&Arc<T>, &Claim)| match claim {
+        Claim::Adopt => adopt(&**object, controller_reference(owner_kind, owner)),
+        _ => release(&**object, owner),
+    };
+    let answers = script.call_all(|| changes().map(request).collect())?;
+    let mut failures = Vec::new();
+    for ((_, claim), answer) in changes().zip(answers) {
+        if *claim == Claim::Release {
+            failures.extend(released(answer).err());
+            continue;
+        }
+        match adopted(answer) {
+            Ok(object) => owned.extend(object.as_ref().and_then(T::unwrap).cloned()),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if failures.is_empty() { Ok(owned) } else { Err(aggregate(failures).into()) }
 }
 
 /// Several failures as one text (upstream `utilerrors.NewAggregate`): one plain, several in brackets, each once.

@@ -5,6 +5,8 @@
 //! from its start, on what was read at first, and the calls that were answered return at once. So the code reads as
 //! the rule it implements, and the data that is carried between two steps is a list of answers.
 
+use std::fmt;
+
 use crate::api::{ApiError, EventKind, EventSpec, Request, Response, Step, Then};
 use crate::kernel::SimDuration;
 use crate::objects::{Object, ObjectReference, Text, WallTime};
@@ -29,6 +31,15 @@ pub(crate) enum Failure {
     Other(String),
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Api(error) => f.write_str(&error.message),
+            Self::Other(why) => f.write_str(why),
+        }
+    }
+}
+
 impl From<ApiError> for Halt {
     fn from(error: ApiError) -> Self {
         Self::Failed(Failure::Api(error))
@@ -43,6 +54,15 @@ impl From<String> for Halt {
 
 /// What a part of a sync gives.
 pub(crate) type Flow<T> = Result<T, Halt>;
+
+/// Lets a sync go on after a failure, with what failed in hand; a sync that waits still stops.
+pub(crate) fn caught<T>(flow: Flow<T>) -> Flow<Result<T, Failure>> {
+    match flow {
+        Ok(value) => Ok(Ok(value)),
+        Err(Halt::Failed(failure)) => Ok(Err(failure)),
+        Err(halt) => Err(halt),
+    }
+}
 
 /// One thing that a sync learned on its way.
 #[derive(Clone, Debug)]
@@ -102,12 +122,17 @@ impl Script {
 
     /// Makes calls together and gives their answers in order.
     pub(crate) fn call_all(&mut self, requests: impl FnOnce() -> Vec<Request>) -> Flow<Vec<Response>> {
+        self.try_call_all(|| Ok(requests()))
+    }
+
+    /// Makes calls together, if all of them can be made up, and gives their answers in order.
+    pub(crate) fn try_call_all(&mut self, requests: impl FnOnce() -> Flow<Vec<Request>>) -> Flow<Vec<Response>> {
         if let Some(Entry::Answers(answers, now)) = self.log.entries.get(self.at) {
             self.at += 1;
             self.now = *now;
             return Ok(answers.clone());
         }
-        self.calls = requests();
+        self.calls = requests()?;
         self.log.awaited = self.calls.len();
         Err(Halt::Await)
     }
@@ -144,8 +169,7 @@ impl Script {
             Ok(requeue_after) => Then::Done { requeue_after },
             Err(Halt::Ended) => Then::Done { requeue_after: None },
             Err(Halt::Await) => Then::Resume(self.log),
-            Err(Halt::Failed(Failure::Api(error))) => Then::Retry(error.message),
-            Err(Halt::Failed(Failure::Other(why))) => Then::Retry(why),
+            Err(Halt::Failed(failure)) => Then::Retry(failure.to_string()),
         };
         Step { requests: self.calls, then }
     }

@@ -32,6 +32,7 @@ mod resources;
 pub mod schema;
 mod selector;
 mod skip;
+mod stateful_set;
 pub mod storage;
 mod storage_class;
 mod text;
@@ -78,6 +79,10 @@ pub use resources::Resources;
 pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
     SelectorError,
+};
+pub use stateful_set::{
+    ClaimRetention, ClaimTemplate, PodManagementPolicy, RollingStatefulSetUpdate, StatefulSet, StatefulSetSpec,
+    StatefulSetStatus, StatefulSetUpdateStrategy,
 };
 pub use storage_class::{StorageClass, StorageClassBody, TopologyRequirement, TopologyTerm, VolumeBindingMode};
 pub use text::Text;

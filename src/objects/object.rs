@@ -16,6 +16,7 @@ use super::persistent_volume::PersistentVolume;
 use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
 use super::pod_disruption_budget::PodDisruptionBudget;
+use super::stateful_set::StatefulSet;
 use super::storage_class::StorageClass;
 use super::volume_attachment::VolumeAttachment;
 use super::workload::{Deployment, ReplicaSet};
@@ -139,6 +140,7 @@ macro_rules! with_kinds {
             Pod, pods, "v1", "pods", true, ["po"];
             ReplicaSet, replica_sets, "apps/v1", "replicasets", true, ["rs"];
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
+            StatefulSet, stateful_sets, "apps/v1", "statefulsets", true, ["sts"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
             Job, jobs, "batch/v1", "jobs", true, [];
             PodDisruptionBudget, pod_disruption_budgets, "policy/v1", "poddisruptionbudgets", true, ["pdb"];

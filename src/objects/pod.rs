@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::kernel::SimDuration;
+
 use super::condition::{ConditionList, Conditions};
 use super::meta::ObjectMeta;
 use super::object::{Key, Kind, Resource, WireError, take, wire_object};
@@ -285,6 +287,17 @@ impl Pod {
         self.is_ready()
             && (min_ready_seconds == 0
                 || self.ready_since().is_some_and(|since| since.plus_secs(i64::from(min_ready_seconds)).wall() <= now))
+    }
+}
+
+impl Pod {
+    /// Time until the pod, which is ready, will have been so for `min_ready_seconds`; nothing if it is not ready or has
+    /// been for long enough (upstream `nextPodAvailabilityCheck`).
+    #[must_use]
+    pub fn available_in(&self, min_ready_seconds: i32, now: WallTime) -> Option<SimDuration> {
+        let since = self.ready_since().filter(|_| self.is_ready() && min_ready_seconds > 0)?;
+        let wait = since.plus_secs(i64::from(min_ready_seconds)).wall().nanos_since(now);
+        u64::try_from(wait).ok().filter(|wait| *wait > 0).map(SimDuration::from_nanos)
     }
 }
 

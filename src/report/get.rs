@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::objects::{
     Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job, JobCondition, Kind,
-    Namespace, Node, Object, PodDisruptionBudget, ReplicaSet, Selector, Service, Timestamp, WallTime,
+    Namespace, Node, Object, PodDisruptionBudget, ReplicaSet, Selector, Service, StatefulSet, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -115,6 +115,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
             (&["name", "ready", "up-to-date", "available", "age"], &["containers", "images", "selector"])
         }
         Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
+        Kind::StatefulSet => (&["name", "ready", "age"], &["containers", "images"]),
         Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
         Kind::Job => (&["name", "status", "completions", "duration", "age"], &["containers", "images", "selector"]),
         Kind::DaemonSet => (
@@ -144,6 +145,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::Pod(pod) => pod_cells(pod, age, now),
         Object::Deployment(deployment) => deployment_cells(deployment, age),
         Object::ReplicaSet(set) => replica_set_cells(set, age),
+        Object::StatefulSet(set) => stateful_set_cells(set, age),
         Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Job(job) => job_cells(job, age, now),
         Object::DaemonSet(set) => daemon_set_cells(set, age),
@@ -180,6 +182,13 @@ fn replica_set_cells(set: &ReplicaSet, age: String) -> Cells {
     let mut cells = vec![set.meta.name.to_string()];
     cells.extend(counts.map(|count| count.to_string()));
     cells.push(age);
+    cells.extend(template_cells(&set.spec.template, &set.spec.selector.compiled));
+    cells
+}
+
+fn stateful_set_cells(set: &StatefulSet, age: String) -> Cells {
+    let ready = format!("{}/{}", set.status.ready_replicas, set.spec.replicas);
+    let mut cells = vec![set.meta.name.to_string(), ready, age];
     cells.extend(template_cells(&set.spec.template, &set.spec.selector.compiled));
     cells
 }

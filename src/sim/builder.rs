@@ -199,11 +199,12 @@ fn built_in() -> Vec<Box<dyn ControllerHost>> {
     use crate::controllers::volume::{PersistentVolumeController, PvProtectionController, PvcProtectionController};
     use crate::controllers::{
         DeploymentController, EndpointSliceController, GarbageCollector, NamespaceController, NodeLifecycleController,
-        ReplicaSetController, TaintEvictionController,
+        ReplicaSetController, StatefulSetController, TaintEvictionController,
     };
     vec![
         Box::new(Host::new(DeploymentController::default(), 5)),
         Box::new(Host::new(ReplicaSetController::default(), 5)),
+        Box::new(Host::new(StatefulSetController::default(), 5)),
         Box::new(Host::new(EndpointSliceController::default(), 5)),
         Box::new(Host::new(GarbageCollector::default(), 20)),
         Box::new(Host::new(NamespaceController::default(), 10)),

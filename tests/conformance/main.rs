@@ -27,6 +27,7 @@ mod rollout_math;
 mod run;
 mod scheduling;
 mod selectors;
+mod set_decisions;
 mod source;
 
 use std::path::PathBuf;

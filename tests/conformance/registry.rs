@@ -6,7 +6,7 @@ use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
     manifest_defaulting, manifest_validation, patches, qos_and_requests, quantities, recordings, replicaset_victims,
-    rollout_math, scheduling, selectors,
+    rollout_math, scheduling, selectors, set_decisions,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -24,6 +24,7 @@ const DATASETS: &[(&str, CheckCase)] = &[
     ("scheduling", scheduling::check),
     ("scheduling-b", scheduling::check),
     ("selectors", selectors::check),
+    ("set-decisions", set_decisions::check),
 ];
 
 /// Recordings by the beginning of their names; the first that fits judges.

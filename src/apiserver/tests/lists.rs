@@ -65,8 +65,9 @@ fn scaling_sets_the_replicas_and_counts_a_generation() {
     };
     server.make(workload("apps/v1", "Deployment"));
     server.make(workload("apps/v1", "StatefulSet"));
-    let set = Key::new("default", "StatefulSet.apps/web");
-    for (kind, key) in [(Kind::Deployment, key("web")), (Kind::Opaque, set)] {
+    server.make(workload("v1", "ReplicationController"));
+    let opaque = Key::new("default", "ReplicationController/web");
+    for (kind, key) in [(Kind::Deployment, key("web")), (Kind::StatefulSet, key("web")), (Kind::Opaque, opaque)] {
         let scaled = server.scale(at(0), kind, &key, 5).expect("accepted");
         assert_eq!((scaled.meta().generation, &scaled.to_wire()["spec"]["replicas"]), (2, &json!(5)));
     }

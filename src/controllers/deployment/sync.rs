@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, DeleteOptions, EventKind, Part, Request, Response, Step, View};
-use crate::controllers::controller_ref::{self, Claim, controller_reference};
+use crate::controllers::controller_ref::{self, controller_reference};
 use crate::controllers::script::{Failure, Flow, Halt, Log, Script};
 use crate::controllers::template_hash::template_hash;
 use crate::kernel::SimDuration;
@@ -124,32 +124,7 @@ impl<'a> DeploymentSync<'a> {
     fn claim(&mut self) -> Flow<Vec<Arc<ReplicaSet>>> {
         let Deployment { meta, spec, .. } = &*self.read.deployment;
         let matches = |set: &ReplicaSet| spec.selector.compiled.matches(&set.meta.labels);
-        let claim = |set: &ReplicaSet| controller_ref::claim(meta, &set.meta, matches(set));
-        let claims: Vec<Claim> = self.read.candidates.iter().map(|set| claim(set)).collect();
-        let candidates = || self.read.candidates.iter().zip(&claims);
-        let mut owned: Vec<_> =
-            candidates().filter(|(_, claim)| **claim == Claim::Keep).map(|(set, _)| Arc::clone(set)).collect();
-        let changes = || candidates().filter(|(_, claim)| matches!(claim, Claim::Adopt | Claim::Release));
-        if changes().next().is_none() {
-            return Ok(owned);
-        }
-        let request = |(set, claim): (&Arc<ReplicaSet>, &Claim)| match claim {
-            Claim::Adopt => controller_ref::adopt(&**set, controller_reference(Kind::Deployment, meta)),
-            _ => controller_ref::release(&**set, meta),
-        };
-        let answers = self.script.call_all(|| changes().map(request).collect())?;
-        let mut failures = Vec::new();
-        for ((_, claim), answer) in changes().zip(answers) {
-            if *claim == Claim::Release {
-                failures.extend(controller_ref::released(answer).err());
-                continue;
-            }
-            match controller_ref::adopted(answer) {
-                Ok(object) => owned.extend(object.as_ref().and_then(ReplicaSet::unwrap).cloned()),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        if failures.is_empty() { Ok(owned) } else { Err(controller_ref::aggregate(failures).into()) }
+        controller_ref::claim_all(&mut self.script, meta, Kind::Deployment, &self.read.candidates, matches)
     }
 
     /// Notes in the `Progressing` condition that the Deployment is paused, or is no more: the latter restarts the

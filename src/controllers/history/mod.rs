@@ -2,6 +2,7 @@
 //! `pkg/controller/history`). StatefulSets and DaemonSets share it.
 
 mod hash;
+mod manage;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use crate::objects::{
 
 use super::controller_ref::controller_reference;
 pub use hash::hash;
+pub(crate) use manage::{adopt_orphans, create, renumber};
 
 /// Label of a revision with the hash of its data (upstream `ControllerRevisionHashLabel`).
 pub const HASH_LABEL: &str = "controller.kubernetes.io/hash";
@@ -139,6 +141,9 @@ pub fn obsolete(
     is_live: impl Fn(&ControllerRevision) -> bool,
 ) -> Vec<&Arc<ControllerRevision>> {
     let Ok(limit) = usize::try_from(limit) else { return Vec::new() };
+    if revisions.len() <= limit {
+        return Vec::new();
+    }
     let mut idle: Vec<_> = revisions.iter().filter(|revision| !is_live(revision)).collect();
     idle.truncate(idle.len().saturating_sub(limit));
     idle

@@ -67,14 +67,14 @@ fn a_namespace_that_nobody_deletes_is_left_alone() {
 #[test]
 fn content_of_all_kinds_goes_and_that_of_other_namespaces_stays() {
     let mut cluster = cluster("gone");
-    for kind in [("v1", "ConfigMap"), ("v1", "Service"), ("apps/v1", "StatefulSet"), ("example.com/v1", "Thing")] {
+    for kind in [("v1", "ConfigMap"), ("v1", "Service"), ("apps/v1", "ReplicaSet"), ("example.com/v1", "Thing")] {
         put(&mut cluster, kind, "gone", "a", json!([]));
         put(&mut cluster, kind, "other", "a", json!([]));
     }
     delete(&mut cluster);
     cluster.run_for(5);
     assert!(namespace(&cluster).is_none());
-    assert_eq!((cluster.store.opaque.len(), cluster.store.services.len()), (3, 1));
+    assert_eq!((cluster.store.opaque.len(), cluster.store.services.len()), (2, 1));
     assert!(cluster.store.opaque.keys().all(|key| &*key.namespace == "other"));
 }
 

@@ -17,7 +17,6 @@ const KINDS: &[&str] = &[
     "PodDisruptionBudget",
     "ReplicationController",
     "ResourceQuota",
-    "StatefulSet",
 ];
 
 /// Verbs of steps that are not simulated yet.

@@ -1,0 +1,141 @@
+//! Names and ordinals of pods, and what a pod of a StatefulSet looks like (upstream `stateful_set_utils.go`).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::controllers::controller_ref::controller_reference;
+use crate::controllers::history::POD_REVISION_LABEL;
+use crate::objects::{
+    Kind, Labels, ObjectMeta, Pod, PodSpec, PodTemplate, SharedList, StatefulSet, StatefulSetUpdateStrategy, WireError,
+};
+
+use super::claims;
+
+/// Label of a pod with its own name, by which a Service can select one (upstream `StatefulSetPodNameLabel`).
+pub const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
+/// Label of a pod with its ordinal (upstream `PodIndexLabel`).
+pub const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
+
+/// The name of the StatefulSet in a pod's name, and the ordinal if it is one.
+///
+/// ```
+/// use seatrial::controllers::stateful_set::identity::parent_and_ordinal;
+/// assert_eq!(parent_and_ordinal("web-0"), Some(("web", Some(0))));
+/// assert_eq!(parent_and_ordinal("my-db-12"), Some(("my-db", Some(12))));
+/// assert_eq!(parent_and_ordinal("web-99999999999"), Some(("web", None)));
+/// assert_eq!(parent_and_ordinal("web-x"), None);
+/// ```
+#[must_use]
+pub fn parent_and_ordinal(pod: &str) -> Option<(&str, Option<i32>)> {
+    let (parent, digits) = pod.rsplit_once('-')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| (parent, digits.parse().ok()))
+}
+
+/// The ordinal in a pod's name.
+#[must_use]
+pub fn ordinal_of(pod: &Pod) -> Option<i32> {
+    parent_and_ordinal(&pod.meta.name)?.1
+}
+
+/// Whether a pod's name makes it one of the StatefulSet.
+#[must_use]
+pub fn is_member(set: &StatefulSet, pod: &Pod) -> bool {
+    parent_and_ordinal(&pod.meta.name).is_some_and(|(parent, _)| parent == &*set.meta.name)
+}
+
+/// The name of the pod with that ordinal.
+#[must_use]
+pub fn pod_name(set: &StatefulSet, ordinal: i32) -> String {
+    format!("{}-{ordinal}", set.meta.name)
+}
+
+/// The revision that a pod was made from; empty if it does not say.
+#[must_use]
+pub fn revision_of(pod: &Pod) -> &str {
+    pod.meta.labels.get(POD_REVISION_LABEL).unwrap_or_default()
+}
+
+/// Running, and its `Ready` condition holds.
+#[must_use]
+pub fn is_running_and_ready(pod: &Pod) -> bool {
+    pod.status.phase == crate::objects::PodPhase::Running && pod.is_ready()
+}
+
+/// Whether name and labels of a pod are those of its ordinal.
+pub(super) fn identity_matches(set: &StatefulSet, pod: &Pod, ordinal: i32) -> bool {
+    *pod.meta.name == *pod_name(set, ordinal) && pod.meta.labels.get(POD_NAME_LABEL) == Some(&*pod.meta.name)
+}
+
+/// The labels of the pod with that ordinal, put on top of others.
+pub(super) fn with_identity(labels: &Labels, name: &str, ordinal: i32) -> Labels {
+    labels.with(POD_NAME_LABEL, name).with(POD_INDEX_LABEL, &ordinal.to_string())
+}
+
+/// Whether the volumes of a pod are its claims.
+pub(super) fn storage_matches(set: &StatefulSet, pod: &Pod, ordinal: i32) -> bool {
+    let volumes = pod.spec.wire().get("volumes").and_then(Value::as_array);
+    let volumes = volumes.map(Vec::as_slice).unwrap_or_default();
+    set.spec.volume_claim_templates.iter().all(|template| {
+        // Of two of one name the last counts.
+        let volume = volumes.iter().rfind(|volume| volume["name"] == *template.name);
+        let claim = claims::name(&template.name, &set.meta.name, ordinal);
+        volume.is_some_and(|volume| volume["persistentVolumeClaim"]["claimName"] == *claim)
+    })
+}
+
+/// Volumes with the claims of a pod first, in place of those of the same names.
+pub(super) fn volumes(set: &StatefulSet, current: Option<&Value>, ordinal: i32) -> Value {
+    let templates = &set.spec.volume_claim_templates;
+    let own = templates.iter().map(|template| {
+        let claim = claims::name(&template.name, &set.meta.name, ordinal);
+        json!({"name": &*template.name, "persistentVolumeClaim": {"claimName": claim}})
+    });
+    let current = current.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let others = current.iter().filter(|volume| templates.iter().all(|template| volume["name"] != *template.name));
+    own.chain(others.cloned()).collect()
+}
+
+/// Whether a new pod is still of the current revision: it is below the partition, or, in an update whose bounds were
+/// not given, among the first `status.currentReplicas` (upstream `newVersionedStatefulSetPod`).
+pub(super) fn is_of_current_revision(set: &StatefulSet, ordinal: i32) -> bool {
+    let index = i64::from(ordinal) - i64::from(set.spec.first_ordinal());
+    match &set.spec.update_strategy {
+        StatefulSetUpdateStrategy::OnDelete => false,
+        StatefulSetUpdateStrategy::RollingUpdate(None) => index < i64::from(set.status.current_replicas),
+        StatefulSetUpdateStrategy::RollingUpdate(Some(rolling)) => index < i64::from(rolling.partition),
+    }
+}
+
+/// A pod as it is to be created (upstream `newStatefulSetPod`).
+pub(super) fn new_pod(
+    set: &StatefulSet,
+    template: &PodTemplate,
+    revision: &str,
+    ordinal: i32,
+) -> Result<Pod, WireError> {
+    let name = pod_name(set, ordinal);
+    let mut spec = template.spec.wire().clone();
+    spec.insert("hostname".into(), name.clone().into());
+    if set.spec.service_name.is_empty() {
+        spec.remove("subdomain");
+    } else {
+        spec.insert("subdomain".into(), set.spec.service_name.to_string().into());
+    }
+    if !set.spec.volume_claim_templates.is_empty() {
+        let volumes = volumes(set, spec.get("volumes"), ordinal);
+        spec.insert("volumes".into(), volumes);
+    }
+    let meta = ObjectMeta {
+        labels: with_identity(&template.labels, &name, ordinal).with(POD_REVISION_LABEL, revision),
+        annotations: template.annotations.clone(),
+        finalizers: template.finalizers.clone(),
+        generate_name: format!("{}-", set.meta.name).into(),
+        namespace: Arc::clone(&set.meta.namespace),
+        owner_references: SharedList::from(vec![controller_reference(Kind::StatefulSet, &set.meta)]),
+        name: name.into(),
+        ..ObjectMeta::default()
+    };
+    Ok(Pod { meta, spec: Arc::new(PodSpec::from_wire(spec)?), ..Pod::default() })
+}

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::checks::{fields_not_negative, immutable, not_negative, qualified_name, required_enum, supported};
-use super::cron::schedule_fault;
 use super::labels::{Matching, matching, validate_selector};
 use super::meta::{NameRules, validate_meta, validate_meta_update};
 use super::pod::{PodOptions, validate_template};
 use super::workloads::{NO_MATCH, has_invalid_values};
 use super::{ErrorKind, Errors, FieldError, Path};
+use crate::objects::cron::{Schedule, Zone};
 use crate::objects::names;
 use crate::objects::wire::{Wire, WireMut};
 
@@ -514,8 +514,8 @@ fn validate_schedule(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors:
         errors.push(path.required(""));
         return;
     }
-    if let Some(fault) = schedule_fault(schedule) {
-        errors.push(path.invalid(schedule, fault));
+    if let Err(fault) = schedule.parse::<Schedule>() {
+        errors.push(path.invalid(schedule, fault.to_string()));
     }
     let zoned_before = old.is_some_and(|old| old.text("schedule").contains("TZ"));
     if schedule.contains("TZ") && !zoned_before {
@@ -546,8 +546,7 @@ fn validate_time_zone(zone: &str, path: &Path<'_>, errors: &mut Errors) {
         let detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
         errors.push(path.invalid(zone, detail));
     }
-    let known = zone == "Local" || jiff::tz::TimeZone::get(zone).is_ok_and(|found| found.iana_name() == Some(zone));
-    if !known {
+    if Zone::named(zone).is_none() {
         errors.push(path.invalid(zone, unknown()));
     }
 }

@@ -9,7 +9,6 @@ mod checks;
 mod claims;
 mod cluster;
 mod config;
-mod cron;
 mod endpoints;
 mod error;
 mod labels;

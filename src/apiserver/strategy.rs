@@ -9,7 +9,7 @@ use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
     ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object,
     ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus,
-    Service, StatefulSet, Taint, Typed, WallTime,
+    ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -258,6 +258,33 @@ stored!(ReplicaSet, {
     }
 });
 
+stored!(ReplicationController, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = ReplicaSetStatus::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share_template(&mut self.spec.template, &old.spec.template);
+        share(&mut self.spec.selector, &old.spec.selector);
+    }
+    fn scaled(&self, replicas: i32) -> Option<Self> {
+        let mut scaled = self.clone();
+        scaled.spec.replicas = replicas;
+        Some(scaled)
+    }
+    /// As the first version of the API did, when nobody collected what was left.
+    fn orphans_by_default(&self) -> bool {
+        true
+    }
+});
+
 stored!(Deployment, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.meta.generation = 1;
@@ -474,17 +501,6 @@ impl Stored for OpaqueObject {
         if old.or(new).is_some_and(priority::is_class) {
             server.pod_admission.forget();
         }
-    }
-    fn scaled(&self, replicas: i32) -> Option<Self> {
-        if (&*self.api_version, &*self.kind) != ("v1", "ReplicationController") {
-            return None;
-        }
-        let mut scaled = self.clone();
-        scaled.rest.get_mut("spec")?.as_object_mut()?.insert("replicas".into(), replicas.into());
-        Some(scaled)
-    }
-    fn orphans_by_default(&self) -> bool {
-        matches!((&*self.api_version, &*self.kind), ("v1", "ReplicationController"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which pods of a ReplicaSet go first when it shrinks (upstream `controller.ActivePodsWithRanks`).
+//! Which pods of a ReplicaSet, or of a ReplicationController, go first when it shrinks (upstream `controller.ActivePodsWithRanks`).
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::View;
-use crate::objects::{Annotations, Pod, PodPhase, ReplicaSet, Timestamp, Uid, WallTime};
+use crate::objects::{Annotations, Pod, PodPhase, Timestamp, Uid, WallTime};
+
+use super::replica_set::ReplicatedKind;
 
 /// Annotation by which a user says how dear a pod is; the cheapest go first.
 pub const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -16,9 +18,9 @@ pub type PodsByNode<'a> = FxHashMap<&'a str, u32>;
 
 /// The `count` pods to delete, first to go first. Pods of `active` must be active and `set`'s own.
 #[must_use]
-pub fn pods_to_delete<'a>(
+pub fn pods_to_delete<'a, S: ReplicatedKind>(
     view: &View,
-    set: &ReplicaSet,
+    set: &S,
     active: &[&'a Arc<Pod>],
     count: usize,
     now: WallTime,
@@ -34,12 +36,12 @@ pub fn pods_to_delete<'a>(
 /// Counts the active pods of all ReplicaSets with the same controller as `set`, by node (upstream
 /// `getIndirectlyRelatedPods`). Nothing is related to a ReplicaSet that nobody controls.
 #[must_use]
-pub fn related_pods_by_node<'a>(view: &'a View, set: &ReplicaSet) -> PodsByNode<'a> {
+pub fn related_pods_by_node<'a, S: ReplicatedKind>(view: &'a View, set: &'a S) -> PodsByNode<'a> {
     let mut by_node = PodsByNode::default();
-    let Some(owner) = set.meta.controller() else { return by_node };
+    let Some(owner) = set.meta().controller() else { return by_node };
     let mut seen: FxHashSet<*const Pod> = FxHashSet::default();
-    for related in view.replica_sets.controlled_by(&owner.uid) {
-        for pod in view.pods_matching(&related.meta.namespace, &related.spec.selector.compiled) {
+    for related in S::table(view).controlled_by(&owner.uid) {
+        for pod in view.pods_matching(&related.meta().namespace, &related.spec().selector.compiled) {
             if pod.is_active() && seen.insert(Arc::as_ptr(pod)) {
                 *by_node.entry(&*pod.node_name).or_default() += 1;
             }

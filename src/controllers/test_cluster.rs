@@ -228,6 +228,11 @@ impl<R: Reconciler> TestCluster<R> {
                 }
                 Ok(self.settle_write(old, object.clone()))
             }
+            Request::Patch { kind, key, document, .. } => {
+                let old = self.stored(*kind, key)?;
+                let new = super::test_nodes::patched(&old, document);
+                Ok(self.settle_write(old, new))
+            }
             Request::PatchMeta { kind, key, uid, patch } => self.patch_meta(*kind, key, uid, patch),
             Request::Delete { kind, key, options } => self.delete(*kind, key, options),
             other => panic!("{other:?} is no request of these controllers"),
@@ -331,6 +336,7 @@ fn describe(request: &Request) -> String {
     match request {
         Request::Create(object) => format!("create {}/{}", object.kind_name(), object.key()),
         Request::Update(object, part) => format!("update {part:?} {}/{}", object.kind_name(), object.key()),
+        Request::Patch { kind, key, .. } => format!("patch {kind}/{key}"),
         Request::PatchMeta { kind, key, patch, .. } => {
             let (owners, finalizers) = (&patch.remove_owners, &patch.remove_finalizers);
             let unblock = if patch.unblock_owners.is_empty() { "" } else { " unblocked" };

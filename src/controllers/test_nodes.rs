@@ -371,10 +371,18 @@ fn updated(old: &Object, new: &Object, part: Part) -> Object {
 }
 
 /// Adds the conditions of a patch.
-fn patched(old: &Object, document: &Value) -> Object {
+pub(super) fn patched(old: &Object, document: &Value) -> Object {
     let mut pod = (**Pod::unwrap(old).expect("pods are patched")).clone();
     assert_eq!(document["metadata"]["uid"], json!(pod.meta.uid));
-    let new: Vec<Condition> = serde_json::from_value(document["status"]["conditions"].clone()).expect("conditions");
-    pod.status.conditions = pod.status.conditions.iter().cloned().chain(new).collect();
+    let status = &document["status"];
+    let field = |name: &str| status.get(name).cloned();
+    if let Some(conditions) = field("conditions") {
+        let new: Vec<Condition> = serde_json::from_value(conditions).expect("conditions");
+        pod.status.conditions = pod.status.conditions.iter().cloned().chain(new).collect();
+    }
+    if let Some(phase) = field("phase") {
+        pod.status.phase = serde_json::from_value(phase).expect("a phase");
+        pod.status.observed_generation = field("observedGeneration").and_then(|generation| generation.as_i64());
+    }
     pod.into()
 }

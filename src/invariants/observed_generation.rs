@@ -5,7 +5,7 @@ use crate::sim::Simulation;
 
 use super::Violation;
 
-/// In a settled cluster `status.observedGeneration` of every Deployment and ReplicaSet is its generation.
+/// In a settled cluster `status.observedGeneration` of every Deployment, ReplicaSet and ReplicationController is its generation.
 #[must_use]
 pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
     let view = sim.view();
@@ -13,9 +13,13 @@ pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
         view.deployments.iter().map(|d| ("Deployment", d.key(), d.meta.generation, d.status.observed_generation));
     let sets =
         view.replica_sets.iter().map(|s| ("ReplicaSet", s.key(), s.meta.generation, s.status.observed_generation));
+    let controllers = view.replication_controllers.iter();
+    let controllers =
+        controllers.map(|rc| ("ReplicationController", rc.key(), rc.meta.generation, rc.status.observed_generation));
     let behind = |(_, _, generation, observed): &(&str, Key, i64, i64)| generation != observed;
     deployments
         .chain(sets)
+        .chain(controllers)
         .filter(behind)
         .map(|(kind, key, generation, observed)| Violation {
             invariant: "observedGeneration".into(),

@@ -9,6 +9,7 @@ mod affinity;
 mod cluster;
 mod condition;
 mod controller_revision;
+pub mod cron;
 mod daemon_set;
 pub mod defaults;
 mod int_or_percent;
@@ -28,6 +29,7 @@ pub mod pod_resources;
 mod pod_spec;
 mod quantity;
 pub mod reader;
+mod replication_controller;
 mod resources;
 pub mod schema;
 mod selector;
@@ -75,6 +77,7 @@ pub use pod_spec::{
     ReadinessGate, ResourceRequirements, RestartPolicy, SchedulingGate, Toleration, Volume, VolumeMount,
 };
 pub use quantity::{Format, Quantity, QuantityError};
+pub use replication_controller::ReplicationController;
 pub use resources::Resources;
 pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
@@ -90,5 +93,5 @@ pub use time::{Timestamp, TimestampError, WallTime};
 pub use volume_attachment::{AttachedSource, VolumeAttachment, VolumeAttachmentSpec, VolumeAttachmentStatus};
 pub use workload::{
     Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, MAX_REPLICAS, ObjectSelector, ReplicaSet,
-    ReplicaSetSpec, ReplicaSetStatus,
+    ReplicaSetSpec, ReplicaSetStatus, Replicated,
 };

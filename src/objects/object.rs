@@ -16,6 +16,7 @@ use super::persistent_volume::PersistentVolume;
 use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
 use super::pod_disruption_budget::PodDisruptionBudget;
+use super::replication_controller::ReplicationController;
 use super::stateful_set::StatefulSet;
 use super::storage_class::StorageClass;
 use super::volume_attachment::VolumeAttachment;
@@ -139,6 +140,7 @@ macro_rules! with_kinds {
             Node, nodes, "v1", "nodes", false, ["no"];
             Pod, pods, "v1", "pods", true, ["po"];
             ReplicaSet, replica_sets, "apps/v1", "replicasets", true, ["rs"];
+            ReplicationController, replication_controllers, "v1", "replicationcontrollers", true, ["rc"];
             Deployment, deployments, "apps/v1", "deployments", true, ["deploy"];
             StatefulSet, stateful_sets, "apps/v1", "statefulsets", true, ["sts"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];

@@ -152,6 +152,33 @@ impl Resource for ReplicaSet {
     }
 }
 
+/// A kind whose objects each keep a number of equal pods: ReplicaSets and ReplicationControllers.
+pub trait Replicated: Resource + std::fmt::Debug {
+    /// Desired state.
+    fn spec(&self) -> &ReplicaSetSpec;
+
+    /// Observed state.
+    fn status(&self) -> &ReplicaSetStatus;
+
+    /// The same object with another status.
+    #[must_use]
+    fn with_status(&self, status: ReplicaSetStatus) -> Self;
+}
+
+impl Replicated for ReplicaSet {
+    fn spec(&self) -> &ReplicaSetSpec {
+        &self.spec
+    }
+
+    fn status(&self) -> &ReplicaSetStatus {
+        &self.status
+    }
+
+    fn with_status(&self, status: ReplicaSetStatus) -> Self {
+        Self { meta: self.meta.clone(), spec: self.spec.clone(), status }
+    }
+}
+
 /// A Deployment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Deployment {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::objects::{
     Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job, JobCondition, Kind,
-    Namespace, Node, Object, PodDisruptionBudget, ReplicaSet, Selector, Service, StatefulSet, Timestamp, WallTime,
+    Namespace, Node, Object, PodDisruptionBudget, Replicated, Selector, Service, StatefulSet, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -114,7 +114,9 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::Deployment => {
             (&["name", "ready", "up-to-date", "available", "age"], &["containers", "images", "selector"])
         }
-        Kind::ReplicaSet => (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"]),
+        Kind::ReplicaSet | Kind::ReplicationController => {
+            (&["name", "desired", "current", "ready", "age"], &["containers", "images", "selector"])
+        }
         Kind::StatefulSet => (&["name", "ready", "age"], &["containers", "images"]),
         Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
         Kind::Job => (&["name", "status", "completions", "duration", "age"], &["containers", "images", "selector"]),
@@ -144,7 +146,8 @@ fn cells(object: &Object, now: WallTime) -> Cells {
     match object {
         Object::Pod(pod) => pod_cells(pod, age, now),
         Object::Deployment(deployment) => deployment_cells(deployment, age),
-        Object::ReplicaSet(set) => replica_set_cells(set, age),
+        Object::ReplicaSet(set) => replicated_cells(&**set, age),
+        Object::ReplicationController(set) => replicated_cells(&**set, age),
         Object::StatefulSet(set) => stateful_set_cells(set, age),
         Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Job(job) => job_cells(job, age, now),
@@ -177,12 +180,13 @@ fn deployment_cells(deployment: &Deployment, age: String) -> Cells {
     cells
 }
 
-fn replica_set_cells(set: &ReplicaSet, age: String) -> Cells {
-    let counts = [set.spec.replicas, set.status.replicas, set.status.ready_replicas];
-    let mut cells = vec![set.meta.name.to_string()];
+fn replicated_cells(set: &impl Replicated, age: String) -> Cells {
+    let (spec, status) = (set.spec(), set.status());
+    let counts = [spec.replicas, status.replicas, status.ready_replicas];
+    let mut cells = vec![set.meta().name.to_string()];
     cells.extend(counts.map(|count| count.to_string()));
     cells.push(age);
-    cells.extend(template_cells(&set.spec.template, &set.spec.selector.compiled));
+    cells.extend(template_cells(&spec.template, &spec.selector.compiled));
     cells
 }
 

@@ -1,7 +1,7 @@
 //! What expressions can ask of a cluster.
 
 use crate::controllers::deployment;
-use crate::objects::{Conditions, Kind, Selector};
+use crate::objects::{Conditions, Kind, Replicated, Selector};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -31,7 +31,7 @@ pub(super) enum Takes {
     Selector,
 }
 
-const SCALED: Takes = Takes::Target(&[Kind::Deployment, Kind::ReplicaSet]);
+const SCALED: Takes = Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController]);
 const DEPLOYMENT: Takes = Takes::Target(&[Kind::Deployment]);
 const NODE: Takes = Takes::Target(&[Kind::Node]);
 
@@ -65,11 +65,8 @@ fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
             let counts = [status.replicas, status.ready_replicas, status.available_replicas];
             (counts, status.updated_replicas, status.unavailable_replicas)
         }
-        Kind::ReplicaSet => {
-            let set = view.replica_sets.get(&target.key)?;
-            let counts = [set.status.replicas, set.status.ready_replicas, set.status.available_replicas];
-            (counts, set.status.replicas, (set.spec.replicas - set.status.available_replicas).max(0))
-        }
+        Kind::ReplicaSet => of_set(&**view.replica_sets.get(&target.key)?),
+        Kind::ReplicationController => of_set(&**view.replication_controllers.get(&target.key)?),
         _ => return None,
     };
     let ([all, ready, available], updated, unavailable) = status;
@@ -81,6 +78,13 @@ fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
         "unavailable" => unavailable,
         _ => return None,
     }))
+}
+
+/// Replicas, ready and available ones; updated ones; unavailable ones.
+fn of_set(set: &impl Replicated) -> ([i32; 3], i32, i32) {
+    let status = set.status();
+    let counts = [status.replicas, status.ready_replicas, status.available_replicas];
+    (counts, status.replicas, (set.spec().replicas - status.available_replicas).max(0))
 }
 
 fn pods(sim: &Simulation, selector: &Selector) -> i64 {

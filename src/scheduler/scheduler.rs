@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, Change, ChangeType, EventKind, EventSpec, Part, Request, View};
 use crate::objects::{
-    Condition, ConditionStatus, Conditions, Key, Node, Object, ObjectMeta, Pod, ReplicaSet, Resource, Service, Text,
-    WallTime,
+    Condition, ConditionStatus, Conditions, Key, Node, Object, ObjectMeta, Pod, ReplicaSet, ReplicationController,
+    Resource, Service, Text, WallTime,
 };
 
 use super::cache::Cache;
@@ -303,6 +303,8 @@ fn changes_workloads(change: &Change) -> bool {
     } else if let Some((old, set)) = change.of::<ReplicaSet>() {
         let same = |old: &Arc<ReplicaSet>| Arc::ptr_eq(&old.spec.selector, &set.spec.selector);
         !stays || !old.is_some_and(|old| same(old) || old.spec.selector == set.spec.selector)
+    } else if let Some((old, set)) = change.of::<ReplicationController>() {
+        !stays || old.is_none_or(|old| old.spec.selector != set.spec.selector)
     } else {
         false
     }

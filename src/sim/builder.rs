@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::Reconciler;
+use crate::controllers::PodGcConfig;
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
 
@@ -73,6 +74,7 @@ pub struct SimulationBuilder {
     record: RecordMode,
     events: Option<bool>,
     nodes: Vec<NodeTemplate>,
+    pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
 }
 
@@ -94,6 +96,7 @@ impl Simulation {
             record: RecordMode::Off,
             events: None,
             nodes: Vec::new(),
+            pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
         }
     }
@@ -156,6 +159,13 @@ impl SimulationBuilder {
         self
     }
 
+    /// When pods that ended, or whose node is gone, are removed. Default: as Kubernetes does.
+    #[must_use]
+    pub const fn pod_gc(mut self, config: PodGcConfig) -> Self {
+        self.pod_gc = config;
+        self
+    }
+
     /// A controller of your own, run by a controller manager of its own beside the built-in one.
     #[must_use]
     pub fn controller(mut self, controller: impl Reconciler) -> Self {
@@ -169,7 +179,7 @@ impl SimulationBuilder {
     /// If a machine is described wrongly or two have the same name.
     pub fn build(self) -> Result<Simulation, SimError> {
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
-        let mut managers = vec![built_in()];
+        let mut managers = vec![built_in(self.pod_gc)];
         if !self.own_controllers.is_empty() {
             managers.push(self.own_controllers);
         }
@@ -195,15 +205,16 @@ impl SimulationBuilder {
 }
 
 /// The controllers of kube-controller-manager, with its numbers of concurrent syncs.
-fn built_in() -> Vec<Box<dyn ControllerHost>> {
+fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
     use crate::controllers::volume::{PersistentVolumeController, PvProtectionController, PvcProtectionController};
     use crate::controllers::{
         DeploymentController, EndpointSliceController, GarbageCollector, NamespaceController, NodeLifecycleController,
-        ReplicaSetController, StatefulSetController, TaintEvictionController,
+        PodGcController, ReplicaSetController, ReplicationManager, StatefulSetController, TaintEvictionController,
     };
     vec![
         Box::new(Host::new(DeploymentController::default(), 5)),
         Box::new(Host::new(ReplicaSetController::default(), 5)),
+        Box::new(Host::new(ReplicationManager::default(), 5)),
         Box::new(Host::new(StatefulSetController::default(), 5)),
         Box::new(Host::new(EndpointSliceController::default(), 5)),
         Box::new(Host::new(GarbageCollector::default(), 20)),
@@ -213,5 +224,6 @@ fn built_in() -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(PersistentVolumeController::default(), 1)),
         Box::new(Host::new(PvProtectionController, 1)),
         Box::new(Host::new(PvcProtectionController, 1)),
+        Box::new(Host::new(PodGcController::new(pod_gc), 1)),
     ]
 }

@@ -26,11 +26,11 @@ pub(crate) fn check(case: &Case<'_>) -> Outcome {
     let owned = view.pods.controlled_by(&set.meta.uid);
     let active: Vec<&Arc<Pod>> =
         owned.filter(|pod| pod.is_active() && set.spec.selector.compiled.matches(&pod.meta.labels)).collect();
-    let related = related_pods_by_node(&view, set);
+    let related = related_pods_by_node(&view, &**set);
     let order = deletion_order(&active, &related, now.wall());
     let names = |at: &[usize]| -> Vec<String> { at.iter().map(|at| active[*at].meta.name.to_string()).collect() };
     let rank = |at: &usize| related.get(&*active[*at].node_name).copied().unwrap_or(0);
-    let victims = pods_to_delete(&view, set, &active, diff, now.wall());
+    let victims = pods_to_delete(&view, &**set, &active, diff, now.wall());
     let mut victims: Vec<String> = victims.iter().map(|pod| pod.meta.name.to_string()).collect();
     victims.sort();
 

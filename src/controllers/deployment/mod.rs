@@ -143,7 +143,7 @@ fn wake_adopters(view: &View, orphan: &ObjectMeta, queue: &mut Enqueue) {
 /// One that waits for the end of its last pod before it makes new ones is woken by that.
 fn pod_deleted(view: &View, pod: &Pod, queue: &mut Enqueue) {
     let namespace = &pod.meta.namespace;
-    let Some(set) = super::replica_set::resolve(view, namespace, pod.meta.controller()) else { return };
+    let Some(set) = super::replica_set::resolve::<ReplicaSet>(view, namespace, pod.meta.controller()) else { return };
     let Some(deployment) = resolve(view, namespace, set.meta.controller()) else { return };
     if deployment.spec.strategy != DeploymentStrategy::Recreate {
         return;

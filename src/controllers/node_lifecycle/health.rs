@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::kernel::SimDuration;
 use crate::objects::{Conditions, Node, Timestamp, WallTime};
 
-use super::grid::plus;
+use super::super::grid::plus;
 use super::zones::zone_of;
 
 /// Label of nodes that do not count when a zone's health is judged.

@@ -5,7 +5,6 @@
 //! can matter: after a change of the node, and when its last sign of life has become too old. A renewed lease costs
 //! one look-up.
 
-mod grid;
 mod health;
 mod monitor;
 mod status;
@@ -28,7 +27,7 @@ use crate::objects::{
     ConditionStatus, Conditions, Key, Kind, Lease, Node, Object, ObjectReference, Pod, Resource, WallTime,
 };
 
-use grid::{Grid, until};
+use super::grid::{Grid, until};
 use health::Health;
 use monitor::Pass;
 use taints::TaintWrites;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::api::{Context, Part, Request, Response, Step, Then, View};
 use crate::objects::{ConditionStatus, Kind, Node, Object, ObjectReference, Pod, WallTime};
 
-use super::grid::{plus, until};
+use super::super::grid::{plus, until};
 use super::taints::{self, TaintWrites, no_execute};
 use super::zones::{Census, Turn};
 use super::{NodeLifecycleController, Stage, SyncState, node_event, node_key, pod_event, status};

@@ -8,8 +8,8 @@ use rustc_hash::FxHashSet;
 use crate::kernel::SimDuration;
 use crate::objects::{Labels, Node, WallTime};
 
+use super::super::grid::{Grid, plus};
 use super::NodeLifecycleConfig;
-use super::grid::{Grid, plus};
 
 /// How often the queues of nodes to taint are looked at (upstream `NodeEvictionPeriod`).
 const EVICTION_PERIOD: SimDuration = SimDuration::from_millis(100);

@@ -8,9 +8,9 @@ use crate::controllers::pod_control::{
     BURST_REPLICAS, PodEvents, PodFactory, SLOW_START_INITIAL_BATCH_SIZE, delete_pod,
 };
 use crate::controllers::pod_ranking::pods_to_delete;
-use crate::objects::{Kind, Pod, ReplicaSet, Resource, WallTime};
+use crate::objects::{Pod, Resource, WallTime};
 
-use super::{Census, Selection, Stage, SyncState, end, next_status};
+use super::{Census, ReplicatedKind, Selection, Stage, SyncState, end, next_status};
 
 /// A slow start: how large this batch is and how much is left after it.
 #[derive(Clone, Copy, Debug)]
@@ -38,34 +38,39 @@ impl Batch {
 
 /// Brings the number of pods to what is asked for. `adopted` are pods that this sync took over, which the view may
 /// not show yet.
-pub(super) fn manage(cx: Context<'_>, set: &Arc<ReplicaSet>, census: Census, adopted: &[Arc<Pod>]) -> Step<SyncState> {
-    let surplus = i64::from(census.active) - i64::from(set.spec.replicas);
-    if surplus == 0 || set.meta.is_deleting() {
+pub(super) fn manage<S: ReplicatedKind>(
+    cx: Context<'_>,
+    set: &Arc<S>,
+    census: Census,
+    adopted: &[Arc<Pod>],
+) -> Step<SyncState<S>> {
+    let surplus = i64::from(census.active) - i64::from(set.spec().replicas);
+    if surplus == 0 || set.meta().is_deleting() {
         return finish(cx, set, &census, Vec::new(), None);
     }
     let count = usize::try_from(surplus.unsigned_abs()).unwrap_or(usize::MAX).min(BURST_REPLICAS);
     if surplus > 0 { delete(cx, set, census, adopted, count) } else { create(cx, set, census, count) }
 }
 
-/// The pods that a ReplicaSet owns, each with whether it selects it.
-fn owned<'a>(
+/// The pods that a set owns, each with whether it selects it.
+fn owned<'a, S: ReplicatedKind>(
     view: &'a View,
-    set: &'a ReplicaSet,
+    set: &'a S,
     adopted: &'a [Arc<Pod>],
 ) -> impl Iterator<Item = (&'a Arc<Pod>, bool)> {
-    let selection = Selection::of(set);
+    let selection = Selection::of(set.spec());
     let shown = move |pod: &Pod| {
         let known = view.pods.get(&pod.key());
-        known.is_some_and(|known| known.meta.controller().is_some_and(|owner| owner.uid == set.meta.uid))
+        known.is_some_and(|known| known.meta.controller().is_some_and(|owner| owner.uid == set.meta().uid))
     };
     let unseen = adopted.iter().filter(move |pod| !shown(pod));
-    view.pods.controlled_by(&set.meta.uid).chain(unseen).map(move |pod| (pod, selection.includes(pod)))
+    view.pods.controlled_by(&set.meta().uid).chain(unseen).map(move |pod| (pod, selection.includes(pod)))
 }
 
-/// Counts the pods that a ReplicaSet owns and selects; the others go to `stray`.
-pub(super) fn census(
+/// Counts the pods that a set owns and selects; the others go to `stray`.
+pub(super) fn census<S: ReplicatedKind>(
     view: &View,
-    set: &ReplicaSet,
+    set: &S,
     adopted: &[Arc<Pod>],
     now: WallTime,
     mut stray: impl FnMut(&Pod),
@@ -75,7 +80,7 @@ pub(super) fn census(
         if !selected {
             stray(pod);
         } else if pod.is_active() {
-            census.add_active(pod, &set.spec, now);
+            census.add_active(pod, set.spec(), now);
         } else if pod.is_terminating() {
             census.terminating += 1;
         }
@@ -83,8 +88,8 @@ pub(super) fn census(
     census
 }
 
-fn create(cx: Context<'_>, set: &Arc<ReplicaSet>, census: Census, count: usize) -> Step<SyncState> {
-    if set.spec.template.labels.is_empty() {
+fn create<S: ReplicatedKind>(cx: Context<'_>, set: &Arc<S>, census: Census, count: usize) -> Step<SyncState<S>> {
+    if set.spec().template.labels.is_empty() {
         return finish(cx, set, &census, Vec::new(), Some("unable to create pods, no labels".to_owned()));
     }
     match Batch::first(count) {
@@ -94,9 +99,14 @@ fn create(cx: Context<'_>, set: &Arc<ReplicaSet>, census: Census, count: usize) 
 }
 
 /// Sends a batch of creations, and the Events about the one before.
-fn create_batch(set: Arc<ReplicaSet>, census: Census, batch: Batch, events: Vec<Request>) -> Step<SyncState> {
-    let reference = controller_reference(Kind::ReplicaSet, &set.meta);
-    let factory = PodFactory::new(&set.spec.template, &set.meta, reference);
+fn create_batch<S: ReplicatedKind>(
+    set: Arc<S>,
+    census: Census,
+    batch: Batch,
+    events: Vec<Request>,
+) -> Step<SyncState<S>> {
+    let reference = controller_reference(S::KIND, set.meta());
+    let factory = PodFactory::new(&set.spec().template, set.meta(), reference);
     let mut requests = Vec::with_capacity(batch.size + events.len());
     requests.extend(std::iter::repeat_with(|| factory.create()).take(batch.size));
     requests.extend(events);
@@ -104,14 +114,14 @@ fn create_batch(set: Arc<ReplicaSet>, census: Census, batch: Batch, events: Vec<
 }
 
 /// Goes on after a batch of creations: with the next one, unless one failed.
-pub(super) fn created(
+pub(super) fn created<S: ReplicatedKind>(
     cx: Context<'_>,
-    set: Arc<ReplicaSet>,
+    set: Arc<S>,
     census: Census,
     batch: Batch,
     responses: Vec<Response>,
-) -> Step<SyncState> {
-    let about = PodEvents::about(Kind::ReplicaSet, &set.meta);
+) -> Step<SyncState<S>> {
+    let about = PodEvents::about(S::KIND, set.meta());
     let (mut events, mut failure) = (Vec::with_capacity(batch.size), None);
     for response in responses.into_iter().take(batch.size) {
         match response {
@@ -130,30 +140,30 @@ pub(super) fn created(
     }
 }
 
-fn delete(
+fn delete<S: ReplicatedKind>(
     cx: Context<'_>,
-    set: &Arc<ReplicaSet>,
+    set: &Arc<S>,
     census: Census,
     adopted: &[Arc<Pod>],
     count: usize,
-) -> Step<SyncState> {
-    let active = owned(cx.view, set, adopted).filter(|(pod, selected)| *selected && pod.is_active());
+) -> Step<SyncState<S>> {
+    let active = owned::<S>(cx.view, set, adopted).filter(|(pod, selected)| *selected && pod.is_active());
     let active: Vec<&Arc<Pod>> = active.map(|(pod, _)| pod).collect();
-    let victims = pods_to_delete(cx.view, set, &active, count, cx.now);
+    let victims = pods_to_delete::<S>(cx.view, set, &active, count, cx.now);
     let names = victims.iter().map(|pod| Arc::clone(&pod.meta.name)).collect();
     let requests = victims.iter().map(|pod| delete_pod(pod)).collect();
     Step::call(requests, SyncState { set: Arc::clone(set), stage: Stage::Delete(census, names) })
 }
 
 /// Goes on after deletions.
-pub(super) fn deleted(
+pub(super) fn deleted<S: ReplicatedKind>(
     cx: Context<'_>,
-    set: &Arc<ReplicaSet>,
+    set: &Arc<S>,
     census: &Census,
     pods: &[Arc<str>],
     responses: Vec<Response>,
-) -> Step<SyncState> {
-    let about = PodEvents::about(Kind::ReplicaSet, &set.meta);
+) -> Step<SyncState<S>> {
+    let about = PodEvents::about(S::KIND, set.meta());
     let (mut events, mut failure) = (Vec::with_capacity(pods.len()), None);
     for (pod, response) in pods.iter().zip(responses) {
         match response {
@@ -174,19 +184,18 @@ fn unable_to_delete(error: &ApiError) -> String {
 
 /// Reports, whatever came of managing the pods. The status goes onto the newest state that the view shows, as
 /// upstream's second attempt after a conflict does.
-fn finish(
+fn finish<S: ReplicatedKind>(
     cx: Context<'_>,
-    set: &Arc<ReplicaSet>,
+    set: &Arc<S>,
     census: &Census,
     events: Vec<Request>,
     failure: Option<String>,
-) -> Step<SyncState> {
+) -> Step<SyncState<S>> {
     let mut requests = events;
-    if let Some(status) = next_status(set, census, failure.as_deref(), cx.now) {
-        let newest = cx.view.replica_sets.get(&set.key()).filter(|newest| newest.meta.uid == set.meta.uid);
-        let newest = newest.unwrap_or(set);
-        let update = ReplicaSet { meta: newest.meta.clone(), spec: newest.spec.clone(), status };
-        requests.insert(0, Request::Update(update.into(), Part::Status));
+    if let Some(status) = next_status::<S>(set, census, failure.as_deref(), cx.now) {
+        let newest = S::table(cx.view).get(&set.key()).filter(|newest| newest.meta().uid == set.meta().uid);
+        let update = newest.unwrap_or(set).with_status(status);
+        requests.insert(0, Request::Update(Arc::new(update).wrap(), Part::Status));
     }
-    end(requests, failure, census.next_check(set.spec.min_ready_seconds))
+    end(requests, failure, census.next_check(set.spec().min_ready_seconds))
 }

@@ -1,9 +1,9 @@
 //! What a ReplicaSet reports (upstream `replica_set_utils.go`).
 
 use crate::kernel::SimDuration;
-use crate::objects::{
-    Condition, ConditionStatus, Conditions, Pod, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, Text, WallTime,
-};
+use crate::objects::{Condition, ConditionStatus, Conditions, Pod, ReplicaSetSpec, ReplicaSetStatus, Text, WallTime};
+
+use super::ReplicatedKind;
 
 /// Type of the condition that says that pods could not be created or deleted.
 pub const REPLICA_FAILURE: &str = "ReplicaFailure";
@@ -58,32 +58,33 @@ impl Census {
 
 /// The status that follows, if there is anything new to write. `failure` says why pods could not be managed.
 #[must_use]
-pub fn next_status(
-    set: &ReplicaSet,
+pub fn next_status<S: ReplicatedKind>(
+    set: &S,
     census: &Census,
     failure: Option<&str>,
     now: WallTime,
 ) -> Option<ReplicaSetStatus> {
-    let mut status = set.status.clone();
+    let old = set.status();
+    let mut status = old.clone();
     status.replicas = census.active;
     status.fully_labeled_replicas = census.fully_labeled;
     status.ready_replicas = census.ready;
     status.available_replicas = census.available;
-    status.terminating_replicas = Some(census.terminating);
-    let known = set.status.conditions.find(REPLICA_FAILURE).is_some();
+    status.terminating_replicas = S::REPORTS_TERMINATING.then_some(census.terminating);
+    let known = old.conditions.find(REPLICA_FAILURE).is_some();
     match failure {
         Some(message) if !known => {
-            let condition = failure_condition(set.spec.replicas, census.active, message, now);
-            status.conditions = set.status.conditions.iter().cloned().chain([condition]).collect();
+            let condition = failure_condition(set.spec().replicas, census.active, message, now);
+            status.conditions = old.conditions.iter().cloned().chain([condition]).collect();
         }
         None if known => {
-            let others = set.status.conditions.iter().filter(|condition| condition.kind != REPLICA_FAILURE);
+            let others = old.conditions.iter().filter(|condition| condition.kind != REPLICA_FAILURE);
             status.conditions = others.cloned().collect();
         }
         _ => {}
     }
-    status.observed_generation = set.meta.generation;
-    (status != set.status).then_some(status)
+    status.observed_generation = set.meta().generation;
+    (status != *old).then_some(status)
 }
 
 fn failure_condition(desired: i32, active: i32, message: &str, now: WallTime) -> Condition {

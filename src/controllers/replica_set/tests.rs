@@ -8,7 +8,7 @@ use super::*;
 use crate::api::{ApiError, Cause, Reason};
 use crate::controllers::pod_ranking::POD_DELETION_COST;
 use crate::controllers::testing::Cluster;
-use crate::objects::{Conditions, Object, SharedList};
+use crate::objects::{Conditions, Object, Resource, SharedList};
 
 fn cluster(replicas: i32, spec: serde_json::Value) -> Cluster {
     let mut cluster = Cluster::new();
@@ -26,7 +26,10 @@ fn active(cluster: &Cluster) -> Vec<Arc<Pod>> {
 }
 
 /// Sizes of the steps that one sync takes, on a store that answers `answer` to each creation.
-fn batches(replicas: i32, mut answer: impl FnMut(usize) -> Result<(), ApiError>) -> (Vec<usize>, Then<SyncState>) {
+fn batches(
+    replicas: i32,
+    mut answer: impl FnMut(usize) -> Result<(), ApiError>,
+) -> (Vec<usize>, Then<SyncState<ReplicaSet>>) {
     let mut cluster = Cluster::new();
     cluster.create_replica_set(replicas, json!({}));
     let mut controller = ReplicaSetController::new();

@@ -15,11 +15,9 @@ use crate::api::{
     Response, Step, View,
 };
 use crate::kernel::SimDuration;
-use crate::objects::{
-    Condition, ConditionStatus, Conditions, Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp,
-    WallTime,
-};
+use crate::objects::{Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp, WallTime};
 
+use super::pod_control::disruption_target;
 use tolerance::{Tolerance, tolerance};
 
 /// How often the deletion of a pod is tried.
@@ -226,17 +224,8 @@ fn no_execute(node: &Node) -> impl Iterator<Item = &Taint> {
 /// The write of the condition that says why a pod goes; `None` if it says so already. A patch, so that what the kubelet
 /// writes meanwhile stays.
 fn condition(pod: &Pod, now: Timestamp) -> Option<Request> {
-    const TYPE: &str = "DisruptionTarget";
-    let before = pod.status.conditions.find(TYPE).filter(|before| before.status == ConditionStatus::True);
-    let condition = Condition {
-        observed_generation: Some(pod.meta.generation),
-        last_transition_time: before.map_or(Some(now), |before| before.last_transition_time),
-        ..Condition::new(TYPE, ConditionStatus::True, now)
-            .because("DeletionByTaintManager", "Taint manager: deleting due to NoExecute taint")
-    };
-    if before.is_some_and(|before| before.reason == condition.reason && before.message == condition.message) {
-        return None;
-    }
+    let message = "Taint manager: deleting due to NoExecute taint";
+    let condition = disruption_target(pod, "DeletionByTaintManager", message, now)?;
     Some(Request::Patch {
         kind: Kind::Pod,
         key: pod.key(),

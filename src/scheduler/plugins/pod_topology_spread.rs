@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::View;
-use crate::objects::{Key, Labels, Pod, Requirement, Selector};
+use crate::objects::{Key, Kind, Labels, Pod, Requirement, Selector};
 use crate::scheduler::cache::{Cache, NodeId, NodeInfo};
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::event::Actions;
@@ -172,11 +172,14 @@ fn default_selector(pod: &Pod, view: &View) -> Option<Selector> {
     for selector in services.filter(|selector| pod.meta.labels.contains_all(selector)) {
         requirements.extend_from_slice(Selector::from_labels(selector).requirements());
     }
-    if let Some(owner) = pod.meta.controller()
-        && (&*owner.api_version, &*owner.kind) == ("apps/v1", "ReplicaSet")
-        && let Some(set) = view.replica_sets.get(&Key::new(namespace.clone(), owner.name.clone()))
-    {
-        requirements.extend_from_slice(set.spec.selector.compiled.requirements());
+    if let Some(owner) = pod.meta.controller() {
+        let key = Key::new(namespace.clone(), owner.name.clone());
+        let selector = match Kind::of(&owner.api_version, &owner.kind) {
+            Some(Kind::ReplicaSet) => view.replica_sets.get(&key).map(|set| &set.spec.selector),
+            Some(Kind::ReplicationController) => view.replication_controllers.get(&key).map(|set| &set.spec.selector),
+            _ => None,
+        };
+        requirements.extend(selector.iter().flat_map(|selector| selector.compiled.requirements().iter().cloned()));
     }
     (!requirements.is_empty()).then(|| Selector::from_requirements(requirements))
 }

@@ -3,7 +3,7 @@
 use crate::kernel::SimDuration;
 use crate::objects::WallTime;
 
-/// The phase of the controller's loops: all of them started at this instant.
+/// The phase of a controller's loops: all of them started at this instant.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
     origin: WallTime,

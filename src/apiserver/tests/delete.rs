@@ -112,21 +112,22 @@ fn a_pod_with_grace_outlives_its_finalizers() {
 #[test]
 fn the_policy_decides_the_finalizers_for_the_garbage_collector() {
     let mut server = server();
-    let job = |name: &str| {
-        object(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "namespace": "default"}}))
+    const KIND: Kind = Kind::ReplicationController;
+    let controller = |name: &str| {
+        object(json!({"apiVersion": "v1", "kind": "ReplicationController",
+            "metadata": {"name": name, "namespace": "default"}}))
     };
-    let job_key = |name: &str| Key::new("default", format!("Job.batch/{name}"));
-    server.make(job("default"));
-    let kept = server.delete_with(at(0), Kind::Opaque, job_key("default"), DeleteOptions::default()).expect("marked");
+    server.make(controller("default"));
+    let kept = server.delete_with(at(0), KIND, key("default"), DeleteOptions::default()).expect("marked");
     assert_eq!(finalizers(&kept), ["orphan"]);
-    let changed = server.delete_with(at(0), Kind::Opaque, job_key("default"), policy(Propagation::Foreground));
+    let changed = server.delete_with(at(0), KIND, key("default"), policy(Propagation::Foreground));
     assert_eq!(finalizers(&changed.expect("marked")), ["foregroundDeletion"]);
-    let same = server.delete_with(at(0), Kind::Opaque, job_key("default"), DeleteOptions::default());
+    let same = server.delete_with(at(0), KIND, key("default"), DeleteOptions::default());
     assert_eq!(finalizers(&same.expect("marked")), ["foregroundDeletion"]);
-    server.delete_with(at(0), Kind::Opaque, job_key("default"), policy(Propagation::Background)).expect("removed");
-    server.make(job("background"));
-    server.delete_with(at(0), Kind::Opaque, job_key("background"), policy(Propagation::Background)).expect("removed");
-    assert!(server.view().opaque.is_empty());
+    server.delete_with(at(0), KIND, key("default"), policy(Propagation::Background)).expect("removed");
+    server.make(controller("background"));
+    server.delete_with(at(0), KIND, key("background"), policy(Propagation::Background)).expect("removed");
+    assert!(server.view().replication_controllers.is_empty());
     server.make(config_map("plain"));
     let plain = Key::new("default", "ConfigMap/plain");
     let kept = server.delete_with(at(0), Kind::Opaque, plain, policy(Propagation::Orphan)).expect("marked");

@@ -74,6 +74,8 @@ pub enum Part {
     Status,
     /// Namespaces: the finalizers of the content (`/finalize`).
     Finalize,
+    /// Pods: the ephemeral containers (`/ephemeralcontainers`), which can only be added.
+    EphemeralContainers,
 }
 
 /// Rules of a patch document.

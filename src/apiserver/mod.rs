@@ -32,7 +32,9 @@ mod list;
 mod meta_patch;
 mod namespaces;
 mod pod_admission;
+mod pod_presets;
 mod priority;
+mod runtime_class;
 mod services;
 mod store;
 mod strategy;
@@ -45,12 +47,13 @@ mod tests;
 use std::collections::VecDeque;
 use std::vec::Drain;
 
-use crate::api::{Change, Request, Response, View};
+use crate::api::{Change, EventSpec, Request, Response, View};
 use crate::kernel::{Purpose, Streams};
 use crate::objects::{Key, Kind, Namespace, WallTime};
 
 use identity::Identity;
 use pod_admission::PodAdmission;
+use pod_presets::PodPresets;
 use services::ServiceAllocations;
 use store::Store;
 use strategy::{by_kind, by_object};
@@ -72,6 +75,9 @@ pub struct ApiServer {
     store: Store,
     identity: Identity,
     pod_admission: PodAdmission,
+    pod_presets: PodPresets,
+    /// Events that admission has to tell of.
+    due_events: Vec<EventSpec>,
     services: ServiceAllocations,
     /// When Events end, by the revision of their last write.
     event_leases: VecDeque<(WallTime, Key, u64)>,
@@ -91,6 +97,8 @@ impl ApiServer {
             store: Store::default(),
             identity: Identity::new(streams),
             pod_admission: PodAdmission::default(),
+            pod_presets: PodPresets::default(),
+            due_events: Vec::new(),
             services: ServiceAllocations::default(),
             event_leases: VecDeque::new(),
         };
@@ -101,6 +109,12 @@ impl ApiServer {
             debug_assert!(created.is_ok(), "the first namespaces are valid");
         }
         server
+    }
+
+    /// Whether objects of kind `PodPreset` (`settings.k8s.io/v1alpha1`) are injected into new pods, as the admission plugin
+    /// did that Kubernetes 1.20 removed. Default: no.
+    pub const fn set_pod_presets(&mut self, enabled: bool) {
+        self.pod_presets.enabled = enabled;
     }
 
     /// The store, always current.

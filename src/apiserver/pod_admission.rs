@@ -1,14 +1,17 @@
-//! Admission of new pods: service account, priority, tolerations.
+//! Admission of new pods: presets, service account, priority, tolerations, RuntimeClass.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiError, View};
-use crate::objects::{Condition, ConditionList, ConditionStatus, Kind, Pod, PodSpec, Resource, WallTime};
+use crate::api::{ApiError, EventKind, EventSpec, View};
+use crate::objects::wire::WireMut;
+use crate::objects::{
+    Condition, ConditionList, ConditionStatus, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource, WallTime,
+};
 
-use super::{ApiServer, errors, priority};
+use super::{ApiServer, errors, priority, runtime_class};
 
 /// Seconds that a pod stays on a node that is not ready or cannot be reached (`DefaultTolerationSeconds`).
 const TOLERATION_SECONDS: i64 = 300;
@@ -32,7 +35,7 @@ struct Admitted {
 }
 
 impl PodAdmission {
-    /// Forgets all specs: a priority class changed.
+    /// Forgets all specs: a PriorityClass or RuntimeClass changed.
     pub(super) fn forget(&mut self) {
         self.admitted.clear();
     }
@@ -60,6 +63,7 @@ enum Refusal {
 
 impl ApiServer {
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
+        self.apply_presets(pod)?;
         let spec = self.pod_admission.admit(self.store.view(), &pod.spec);
         pod.spec = spec.map_err(|refusal| match refusal {
             Refusal::Forbidden(why) => errors::forbidden(Kind::Pod, &pod.key(), why),
@@ -69,6 +73,46 @@ impl ApiServer {
             self.label_with_topology(pod);
         }
         Ok(())
+    }
+}
+
+impl ApiServer {
+    /// Puts into a pod what PodPresets have for it. If they contradict it, they are left out and an Event is due.
+    fn apply_presets(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
+        let injection = match self.pod_presets.inject(&pod.meta, pod.spec.wire()) {
+            Ok(None) => return Ok(()),
+            Ok(Some(injection)) => injection,
+            Err(conflict) => {
+                let about = ObjectReference::to(Kind::Pod, &pod.meta);
+                let reason = "PodPresetConflict".into();
+                self.due_events.push(EventSpec { about, kind: EventKind::Warning, reason, message: conflict.into() });
+                return Ok(());
+            }
+        };
+        let annotations = &mut pod.meta.annotations;
+        *annotations = injection.annotations.iter().fold(annotations.clone(), |all, (key, value)| all.with(key, value));
+        if injection.spec != *pod.spec.wire() {
+            let spec = PodSpec::from_wire(injection.spec).map_err(|error| errors::bad_request(error.to_string()))?;
+            pod.spec = Arc::new(spec);
+        }
+        Ok(())
+    }
+
+    /// The same for a document, before it is validated. Conflicts are left to be told when the pod is stored.
+    pub(super) fn apply_presets_to_document(&self, meta: &ObjectMeta, document: &mut Value) -> bool {
+        let Some(spec) = document.get("spec").and_then(Value::as_object) else { return false };
+        let Ok(Some(injection)) = self.pod_presets.inject(meta, spec) else { return false };
+        document.set("spec", injection.spec);
+        if let Some(annotations) = document.ensure_object("metadata").and_then(|meta| meta.ensure_object("annotations"))
+        {
+            injection.annotations.iter().for_each(|(key, value)| annotations.set(key, value.as_str()));
+        }
+        true
+    }
+
+    /// Events that admission has to tell of, since the last call.
+    pub fn drain_due_events(&mut self) -> Vec<EventSpec> {
+        std::mem::take(&mut self.due_events)
     }
 }
 
@@ -90,7 +134,7 @@ pub(super) fn admit_wire(view: &View, spec: &mut Map<String, Value>) -> Result<(
     add_service_account(spec);
     priority::admit(view, spec)?;
     add_tolerations(spec);
-    Ok(())
+    runtime_class::admit(view, spec)
 }
 
 /// The field and its old name say the same.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, Part, Response};
-use crate::objects::{Key, Object, ObjectMeta};
+use crate::objects::{Key, Kind, Object, ObjectMeta};
 
 use super::strategy::Stored;
 use super::{ApiServer, errors};
@@ -15,8 +15,11 @@ impl ApiServer {
             return Err(errors::not_found(T::KIND, &key));
         };
         check_version(&key, &*old, request.meta())?;
+        if part == Part::EphemeralContainers && T::KIND != Kind::Pod {
+            return Err(errors::no_such_resource());
+        }
         let mut new = match part {
-            Part::Main => {
+            Part::Main | Part::EphemeralContainers => {
                 let mut new = T::clone(request);
                 keep_system_metadata(new.meta_mut(), old.meta());
                 new.share_with(&old);

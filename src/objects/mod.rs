@@ -31,6 +31,7 @@ mod quantity;
 pub mod reader;
 mod replication_controller;
 mod resources;
+mod runtime_class;
 pub mod schema;
 mod selector;
 mod skip;
@@ -79,6 +80,7 @@ pub use pod_spec::{
 pub use quantity::{Format, Quantity, QuantityError};
 pub use replication_controller::ReplicationController;
 pub use resources::Resources;
+pub use runtime_class::RuntimeClass;
 pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
     SelectorError,

@@ -17,6 +17,7 @@ use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
 use super::pod_disruption_budget::PodDisruptionBudget;
 use super::replication_controller::ReplicationController;
+use super::runtime_class::RuntimeClass;
 use super::stateful_set::StatefulSet;
 use super::storage_class::StorageClass;
 use super::volume_attachment::VolumeAttachment;
@@ -150,6 +151,7 @@ macro_rules! with_kinds {
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];
+            RuntimeClass, runtime_classes, "node.k8s.io/v1", "runtimeclasses", false, [];
             Event, events, "v1", "events", true, ["ev"];
             PersistentVolume, persistent_volumes, "v1", "persistentvolumes", false, ["pv"];
             PersistentVolumeClaim, persistent_volume_claims, "v1", "persistentvolumeclaims", true, ["pvc"];

@@ -27,10 +27,16 @@ pub struct ResourceOptions<'a> {
     pub unnamed: Option<&'a ResourceAmounts>,
 }
 
-/// The list of quantities in a field; what is not a quantity is left out.
+/// The amounts of the list in a field.
 pub(super) fn amounts(owner: &Value, list: &str) -> ResourceAmounts {
-    let parse = |(name, value): (&str, &Value)| Some((name.to_owned(), value.as_str()?.parse().ok()?));
-    owner.entries(list).into_iter().filter_map(parse).collect()
+    listed(owner.at(list))
+}
+
+/// The amounts of a list; what is not a quantity is left out.
+#[must_use]
+pub fn listed(list: &Value) -> ResourceAmounts {
+    let entries = list.as_object().into_iter().flatten();
+    entries.filter_map(|(name, amount)| Some((name.clone(), amount.as_str()?.parse().ok()?))).collect()
 }
 
 /// What a pod's spec requests, pod-level resources and overhead included (`PodRequests`).

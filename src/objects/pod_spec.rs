@@ -36,6 +36,8 @@ pub struct PodSpec {
     pub containers: Vec<Container>,
     /// Init containers and sidecars, in order.
     pub init_containers: Vec<Container>,
+    /// Containers added to the running pod to look into it.
+    pub ephemeral_containers: Vec<Container>,
     /// Restart policy of the pod.
     pub restart_policy: RestartPolicy,
     /// Seconds between SIGTERM and SIGKILL.

@@ -64,6 +64,7 @@ impl<'a> Checker<'a> {
             epoch: spec.epoch.unwrap_or(DEFAULT_EPOCH),
             duration: spec.duration,
             settle: spec.settle,
+            pod_presets: spec.pod_presets,
             delays: spec.profile.unwrap_or_default(),
             nodes,
             manifests,

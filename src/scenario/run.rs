@@ -109,6 +109,7 @@ impl Scenario {
             .epoch(self.epoch)
             .delays(self.delays.clone())
             .record(options.record)
+            .pod_presets(self.pod_presets)
             .events(options.events || options.record != RecordMode::Off);
         for behaviour in &self.containers {
             builder = builder.behaviour(behaviour.clone());

@@ -41,6 +41,8 @@ pub struct Scenario {
     pub duration: SimDuration,
     /// End early after this long without a change.
     pub settle: Option<SimDuration>,
+    /// Whether objects of the removed kind `PodPreset` are injected into new pods.
+    pub pod_presets: bool,
     /// Delays of the control plane.
     pub delays: Delays,
     /// Machines.
@@ -112,6 +114,8 @@ pub(super) struct Spec {
     pub(super) kubernetes: Option<String>,
     pub(super) duration: SimDuration,
     pub(super) settle: Option<SimDuration>,
+    #[serde(default)]
+    pub(super) pod_presets: bool,
     #[serde(default, deserialize_with = "profile")]
     pub(super) profile: Option<Delays>,
     #[serde(default)]

@@ -73,6 +73,7 @@ pub struct SimulationBuilder {
     behaviours: Vec<BehaviourSpec>,
     record: RecordMode,
     events: Option<bool>,
+    pod_presets: bool,
     nodes: Vec<NodeTemplate>,
     pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
@@ -95,6 +96,7 @@ impl Simulation {
             behaviours: Vec::new(),
             record: RecordMode::Off,
             events: None,
+            pod_presets: false,
             nodes: Vec::new(),
             pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
@@ -142,6 +144,35 @@ impl SimulationBuilder {
     #[must_use]
     pub const fn events(mut self, enabled: bool) -> Self {
         self.events = Some(enabled);
+        self
+    }
+
+    /// Whether objects of the removed kind `PodPreset` (`settings.k8s.io/v1alpha1`) are injected into new pods. Default: no.
+    ///
+    /// ```
+    /// use seatrial::sim::{Delays, Simulation, Target};
+    ///
+    /// let mut sim = Simulation::builder().delays(Delays::ideal()).pod_presets(true).build()?;
+    /// sim.apply("
+    /// apiVersion: settings.k8s.io/v1alpha1
+    /// kind: PodPreset
+    /// metadata: {name: database}
+    /// spec:
+    ///   selector: {matchLabels: {role: frontend}}
+    ///   env: [{name: DB_PORT, value: '6379'}]
+    /// ---
+    /// apiVersion: v1
+    /// kind: Pod
+    /// metadata: {name: web, labels: {role: frontend}}
+    /// spec: {containers: [{name: web, image: nginx}]}
+    /// ")?;
+    /// let pod = sim.get(&"pod/web".parse()?)?.to_wire();
+    /// assert_eq!(pod["spec"]["containers"][0]["env"][0]["name"], "DB_PORT");
+    /// # Ok::<(), seatrial::sim::SimError>(())
+    /// ```
+    #[must_use]
+    pub const fn pod_presets(mut self, enabled: bool) -> Self {
+        self.pod_presets = enabled;
         self
     }
 
@@ -194,6 +225,7 @@ impl SimulationBuilder {
             managers,
             scheduler: crate::scheduler::Scheduler::default(),
         });
+        sim.server.set_pod_presets(self.pod_presets);
         for node in &self.nodes {
             sim.add_node(node)?;
             // They have been Ready for long: without the taint of a node that has just joined.

@@ -24,6 +24,6 @@ pub use crate::apiserver::Applied;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::Delays;
 pub use error::SimError;
-pub use operations::{Changes, Target};
+pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};
 pub use simulation::Simulation;

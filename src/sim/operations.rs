@@ -8,7 +8,7 @@ use crate::api::{ApiError, DeleteOptions, MetaPatch, Part, PatchType, Request};
 use crate::apiserver::Applied;
 use crate::controllers::deployment::kubectl;
 use crate::objects::reader::{Document, ReaderLimits, read_manifests};
-use crate::objects::{Deployment, Key, Kind, Object, Uid};
+use crate::objects::{Deployment, Key, Kind, Object, Pod, Uid};
 
 use super::builder::NodeTemplate;
 use super::error::SimError;
@@ -127,6 +127,31 @@ impl Simulation {
         let response = self.server.patch(now, target.kind, &target.key, patch_type, patch, Part::Main);
         self.publish();
         response
+    }
+
+    /// Adds an ephemeral container to a pod: `kubectl debug POD --image=IMAGE`. It starts beside the others, is never
+    /// restarted, and cannot be changed or removed.
+    ///
+    /// Without a `name` it is called `debugger-N`, with the first free number from 1 (kubectl draws letters). Default
+    /// settings of kubectl otherwise: standard input and a terminal.
+    ///
+    /// # Errors
+    /// If there is no such pod, or the API server refuses the container.
+    pub fn debug(&mut self, target: &Target, debug: &Debug) -> Result<Object, SimError> {
+        let Object::Pod(pod) = self.get(target)? else {
+            return Err(SimError::Verb { verb: "debug", kind: target.kind });
+        };
+        let name = debug.name.clone().unwrap_or_else(|| free_debugger_name(&pod));
+        let mut container = json!({"name": name, "image": debug.image, "stdin": true, "tty": true});
+        if let Some(beside) = &debug.target_container {
+            container["targetContainerName"] = beside.as_str().into();
+        }
+        let patch = json!({"spec": {"ephemeralContainers": [container]}});
+        let now = self.wall();
+        let part = Part::EphemeralContainers;
+        let response = self.server.patch(now, target.kind, &target.key, PatchType::Strategic, &patch, part);
+        self.publish();
+        Ok(response?)
     }
 
     /// Deletes an object: `kubectl delete`.
@@ -280,6 +305,27 @@ impl Simulation {
     fn machine(&self, node: &str) -> Result<u32, SimError> {
         self.kubelets.by_name.get(node).copied().ok_or_else(|| SimError::NoNode(node.to_owned()))
     }
+}
+
+/// An ephemeral container for [`Simulation::debug`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Debug {
+    /// Image.
+    pub image: String,
+    /// Name; absent = `debugger-N`.
+    pub name: Option<String>,
+    /// Container whose processes it sees.
+    pub target_container: Option<String>,
+}
+
+fn free_debugger_name(pod: &Pod) -> String {
+    let taken = |name: &str| {
+        let spec = &pod.spec;
+        let all = spec.init_containers.iter().chain(&spec.containers).chain(&spec.ephemeral_containers);
+        all.into_iter().any(|container| *container.name == *name)
+    };
+    let mut names = (1u32..).map(|number| format!("debugger-{number}"));
+    names.find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// Keys with new values; `None` removes.

@@ -379,6 +379,7 @@ impl Simulation {
         if !self.server.has_changes() {
             return;
         }
+        let due_events = self.server.drain_due_events();
         let now = self.queue.now();
         for change in self.server.drain_changes() {
             if !matches!(change.kind(), Kind::Lease | Kind::Event) {
@@ -402,6 +403,7 @@ impl Simulation {
         if !std::mem::replace(&mut self.kubelets.informer.delivery_scheduled, true) {
             self.queue.push(at, rank::WATCH, Event::Deliver(ProcessId::Kubelets));
         }
+        due_events.iter().for_each(|spec| self.record_event("kube-apiserver", 0, "", spec));
     }
 
     /// Notes something that the user did in the recording.

@@ -210,6 +210,9 @@ impl ApiServer {
             .map_err(|error| header.malformed(&WireError { path: "metadata".into(), message: error.to_string() }))?;
         let key = header.key(&meta.namespace, if meta.name.is_empty() { &meta.generate_name } else { &meta.name });
         self.admit_into_namespace(header.kind, &meta, || key.clone())?;
+        if header.kind == Kind::Pod && self.apply_presets_to_document(&meta, document) {
+            rules::complete(header, document);
+        }
         if header.kind == Kind::Pod
             && let Some(Value::Object(spec)) = document.get_mut("spec")
         {

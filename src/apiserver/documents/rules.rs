@@ -53,6 +53,7 @@ const fn subresource(part: Part) -> Subresource {
     match part {
         Part::Main | Part::Finalize => Subresource::None,
         Part::Status => Subresource::Status,
+        Part::EphemeralContainers => Subresource::EphemeralContainers,
     }
 }
 

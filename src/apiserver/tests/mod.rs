@@ -5,6 +5,7 @@ mod delete;
 mod documents;
 mod events;
 mod lists;
+mod pod_extras;
 mod pods;
 mod property;
 mod services;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::api::{ApiError, DeleteOptions, PatchType};
 use crate::objects::Object;
 use crate::objects::reader::Document;
-use crate::sim::{Applied, Changes, NodeTemplate, SimError, Simulation, Target};
+use crate::sim::{Applied, Changes, Debug, NodeTemplate, SimError, Simulation, Target};
 
 use super::schema::Manifest;
 
@@ -105,6 +105,13 @@ pub enum Verb {
     NodeDown(String),
     /// A machine comes back.
     NodeUp(String),
+    /// `kubectl debug`: an ephemeral container is added.
+    Debug {
+        /// Which pod.
+        choice: Choice,
+        /// The container.
+        debug: Debug,
+    },
 }
 
 impl Verb {
@@ -130,6 +137,7 @@ impl Verb {
             Self::DeleteNode(_) => "deleteNode",
             Self::NodeDown(_) => "nodeDown",
             Self::NodeUp(_) => "nodeUp",
+            Self::Debug { .. } => "debug",
         }
     }
 
@@ -155,6 +163,11 @@ impl Verb {
             }
             Self::RolloutPause(target) | Self::RolloutResume(target) | Self::RolloutRestart(target) => {
                 json!({"target": target.to_string()})
+            }
+            Self::Debug { choice, debug } => {
+                let mut args = choice.args();
+                args["image"] = debug.image.as_str().into();
+                args
             }
             Self::AddNode(nodes) => json!({"nodes": nodes.iter().map(|node| &node.name).collect::<Vec<_>>()}),
         }
@@ -202,6 +215,10 @@ impl Verb {
             Self::DeleteNode(node) => sim.delete_node(node)?,
             Self::NodeDown(node) => sim.node_down(node)?,
             Self::NodeUp(node) => sim.node_up(node)?,
+            Self::Debug { choice, debug } => {
+                let target = choice.resolve(sim)?;
+                sim.debug(&target, debug)?;
+            }
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::api::{DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
 use crate::scenario::error::Fault;
 use crate::scenario::schema::RawNode;
-use crate::sim::{Changes, Target};
+use crate::sim::{Changes, Debug, Target};
 
 use super::choice::parse_target;
 use super::{Choice, Verb};
@@ -38,6 +38,7 @@ pub(in crate::scenario) struct RawStep {
     delete_node: Option<RawNodeName>,
     node_down: Option<RawNodeName>,
     node_up: Option<RawNodeName>,
+    debug: Option<RawDebug>,
     evict: Option<Value>,
     drain: Option<Value>,
 }
@@ -155,6 +156,20 @@ struct RawAnnotate {
     annotations: Map<String, Value>,
 }
 
+/// `kubectl debug`: the pod, by name or as the n-th that matches, and the container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawDebug {
+    target: Option<String>,
+    kind: Option<String>,
+    selector: Option<String>,
+    nth: Option<usize>,
+    namespace: Option<String>,
+    image: String,
+    container: Option<String>,
+    target_container: Option<String>,
+}
+
 fn changes(field: &str, map: Map<String, Value>) -> Result<Changes, Fault> {
     if map.is_empty() {
         return Err(Fault::new("", format!("{field} is missing")));
@@ -198,7 +213,7 @@ impl RawStep {
             }
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
-                 rolloutResume, rolloutRestart, cordon, uncordon, taint, addNode, deleteNode, nodeDown, nodeUp",
+                 rolloutResume, rolloutRestart, cordon, uncordon, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
             )),
         }
     }
@@ -227,6 +242,7 @@ impl RawStep {
             ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
             ("nodeDown", node(self.node_down, Verb::NodeDown)),
             ("nodeUp", node(self.node_up, Verb::NodeUp)),
+            ("debug", self.debug.map(RawDebug::verb)),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
     }
@@ -307,5 +323,16 @@ impl RawAnnotate {
     fn verb(self) -> Reading {
         let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
         Ok(Verb::Annotate { choice, annotations: changes("annotations", self.annotations)? })
+    }
+}
+
+impl RawDebug {
+    fn verb(self) -> Reading {
+        if self.image.trim().is_empty() {
+            return Err(Fault::new("image", "the image is empty"));
+        }
+        let choice = Choice::of(self.target, self.kind, self.selector, self.nth, self.namespace)?;
+        let debug = Debug { image: self.image, name: self.container, target_container: self.target_container };
+        Ok(Verb::Debug { choice, debug })
     }
 }

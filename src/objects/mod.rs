@@ -12,6 +12,7 @@ mod controller_revision;
 pub mod cron;
 mod daemon_set;
 pub mod defaults;
+pub mod environment;
 mod int_or_percent;
 mod job;
 mod labels;

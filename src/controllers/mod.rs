@@ -3,6 +3,7 @@
 //! A folder per controller with upstream's names, a file per strategy. What several share lies beside them.
 
 pub mod controller_ref;
+pub mod daemon_set;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod garbage_collector;
@@ -28,6 +29,7 @@ mod test_nodes;
 #[cfg(test)]
 mod testing;
 
+pub use daemon_set::DaemonSetController;
 pub use deployment::DeploymentController;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage_collector::GarbageCollector;

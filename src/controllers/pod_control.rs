@@ -15,6 +15,34 @@ pub const BURST_REPLICAS: usize = 500;
 /// `slowStartBatch`).
 pub const SLOW_START_INITIAL_BATCH_SIZE: usize = 1;
 
+/// A slow start: how large this batch is and how much is left after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// How many now.
+    pub size: usize,
+    /// How many after them.
+    pub left: usize,
+}
+
+impl Batch {
+    /// The first batch, if anything is to be done.
+    #[must_use]
+    pub fn first(count: usize) -> Option<Self> {
+        Self::of(SLOW_START_INITIAL_BATCH_SIZE, count)
+    }
+
+    /// The batch after one that went well.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::of(self.size.saturating_mul(2), self.left)
+    }
+
+    fn of(size: usize, remaining: usize) -> Option<Self> {
+        let size = size.min(remaining);
+        (size > 0).then_some(Self { size, left: remaining - size })
+    }
+}
+
 /// Makes equal pods for one owner.
 #[derive(Clone, Debug)]
 pub struct PodFactory {

@@ -4,37 +4,11 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, Context, Part, Request, Response, Step, View};
 use crate::controllers::controller_ref::controller_reference;
-use crate::controllers::pod_control::{
-    BURST_REPLICAS, PodEvents, PodFactory, SLOW_START_INITIAL_BATCH_SIZE, delete_pod,
-};
+use crate::controllers::pod_control::{BURST_REPLICAS, Batch, PodEvents, PodFactory, delete_pod};
 use crate::controllers::pod_ranking::pods_to_delete;
 use crate::objects::{Pod, Resource, WallTime};
 
 use super::{Census, ReplicatedKind, Selection, Stage, SyncState, end, next_status};
-
-/// A slow start: how large this batch is and how much is left after it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Batch {
-    size: usize,
-    left: usize,
-}
-
-impl Batch {
-    /// The first batch, if anything is to be done.
-    fn first(count: usize) -> Option<Self> {
-        Self::of(SLOW_START_INITIAL_BATCH_SIZE, count.min(BURST_REPLICAS))
-    }
-
-    /// The batch after one that went well.
-    fn next(self) -> Option<Self> {
-        Self::of(self.size.saturating_mul(2), self.left)
-    }
-
-    fn of(size: usize, remaining: usize) -> Option<Self> {
-        let size = size.min(remaining);
-        (size > 0).then_some(Self { size, left: remaining - size })
-    }
-}
 
 /// Brings the number of pods to what is asked for. `adopted` are pods that this sync took over, which the view may
 /// not show yet.

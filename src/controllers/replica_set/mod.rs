@@ -15,7 +15,7 @@ use crate::kernel::SimDuration;
 use crate::objects::{Key, ObjectMeta, OwnerReference, Pod, ReplicaSet, ReplicaSetSpec, WallTime};
 
 use super::controller_ref::{self, Claim};
-use manage::Batch;
+use super::pod_control::Batch;
 pub use replicated::ReplicatedKind;
 pub use status::{Census, REPLICA_FAILURE, next_status};
 

@@ -8,7 +8,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::objects::{
     EndpointSlice, Key, Kind, Labels, Object, OpaqueObject, PersistentVolume, Pod, Resource, SERVICE_NAME_LABEL,
-    Selector, with_kinds,
+    Selector, Uid, with_kinds,
 };
 
 use super::table::{IdSet, Table, drop_from};
@@ -149,6 +149,7 @@ with_kinds!(view);
 #[derive(Clone, Debug, Default)]
 struct Indexes {
     pods_by_node: FxHashMap<Arc<str>, IdSet>,
+    unsettled_pods: FxHashMap<Uid, IdSet>,
     pods_by_labels: FxHashMap<Arc<str>, IndexMap<Labels, IdSet, FxBuildHasher>>,
     slices_by_service: FxHashMap<Key, IdSet>,
     pods_by_claim: FxHashMap<Key, IdSet>,
@@ -170,6 +171,12 @@ impl View {
     /// Pods bound to a node, in the order of creation.
     pub fn pods_on(&self, node: &str) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.by_ids(self.indexes.pods_by_node.get(node))
+    }
+
+    /// Pods whose controller has that uid and which have not ended, or have but are held by finalizers, in the order of
+    /// creation.
+    pub fn unsettled_pods(&self, controller: &Uid) -> impl Iterator<Item = &Arc<Pod>> {
+        self.pods.by_ids(self.indexes.unsettled_pods.get(controller))
     }
 
     /// Pods of a namespace that match, grouped by equal labels, each group in the order of creation.
@@ -214,6 +221,14 @@ impl Indexes {
         let node = |pod: Option<&Pod>| pod.filter(|pod| pod.is_bound()).map(|pod| pod.node_name.clone());
         if old.map(|pod| &pod.node_name) != new.map(|pod| &pod.node_name) {
             exchange(&mut self.pods_by_node, id, node(old), node(new));
+        }
+        let unsettled = |pod: Option<&'_ Pod>| {
+            let pod = pod.filter(|pod| !pod.is_terminal() || !pod.meta.finalizers.is_empty())?;
+            pod.meta.controller().map(|owner| owner.uid.clone())
+        };
+        let (was, is) = (unsettled(old), unsettled(new));
+        if was != is {
+            exchange(&mut self.unsettled_pods, id, was, is);
         }
         if old.is_none() || new.is_none() {
             // The claims of a pod cannot change.

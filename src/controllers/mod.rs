@@ -9,6 +9,7 @@ pub mod endpoint_slice;
 pub mod garbage_collector;
 mod grid;
 pub mod history;
+pub mod job;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod pod_control;
@@ -20,6 +21,7 @@ mod script;
 pub mod stateful_set;
 pub mod taint_eviction;
 pub mod template_hash;
+pub mod ttl_after_finished;
 pub mod volume;
 
 #[cfg(test)]
@@ -33,6 +35,7 @@ pub use daemon_set::DaemonSetController;
 pub use deployment::DeploymentController;
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage_collector::GarbageCollector;
+pub use job::{JobController, JobOrphanPods};
 pub use namespace::NamespaceController;
 pub use node_lifecycle::{NodeLifecycleConfig, NodeLifecycleController};
 pub use pod_gc::{PodGcConfig, PodGcController};
@@ -40,3 +43,4 @@ pub use replica_set::ReplicaSetController;
 pub use replication::ReplicationManager;
 pub use stateful_set::StatefulSetController;
 pub use taint_eviction::TaintEvictionController;
+pub use ttl_after_finished::TtlAfterFinishedController;

@@ -66,6 +66,13 @@ impl PodFactory {
         Self { pod: Pod { meta, spec, node_name, ..Pod::default() } }
     }
 
+    /// The same factory, of pods that also differ so from the template.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Pod)) -> Self {
+        change(&mut self.pod);
+        self
+    }
+
     /// The request that creates one.
     #[must_use]
     pub fn create(&self) -> Request {
@@ -77,6 +84,12 @@ impl PodFactory {
     #[must_use]
     pub fn create_for(&self, node: &Arc<str>) -> Request {
         Request::Create(Pod { pinned_to: Arc::clone(node), ..self.pod.clone() }.into())
+    }
+
+    /// The request that creates one that differs from the others.
+    #[must_use]
+    pub fn create_with(&self, change: impl FnOnce(&mut Pod)) -> Request {
+        self.clone().with(change).create()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which pods of a ReplicaSet, or of a ReplicationController, go first when it shrinks (upstream `controller.ActivePodsWithRanks`).
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -56,6 +56,25 @@ pub fn deletion_order(pods: &[&Arc<Pod>], related: &PodsByNode<'_>, now: WallTim
     let ranked: Vec<Ranked<'_>> = pods.iter().map(|pod| Ranked::of(pod, related, now)).collect();
     let mut order: Vec<usize> = (0..pods.len()).collect();
     sort_tolerantly(&mut order, |a, b| ranked[a].goes_before(&ranked[b]));
+    order
+}
+
+/// Positions of active pods in the order in which a Job deletes them (upstream `controller.ActivePods`): those that are
+/// not assigned, not running, not ready, ready for a shorter time, restarted more often, younger go first.
+#[must_use]
+pub fn active_pods_order(pods: &[Arc<Pod>]) -> Vec<usize> {
+    /// Nothing goes first, then the latest.
+    fn latest_first(at: Option<Timestamp>) -> (bool, Reverse<Option<Timestamp>>) {
+        (at.is_some(), Reverse(at))
+    }
+    let mut order: Vec<usize> = (0..pods.len()).collect();
+    order.sort_by_cached_key(|at| {
+        let pod = &pods[*at];
+        let (assigned, phase, ready) = (pod.is_bound(), phase_rank(pod.status.phase), pod.is_ready());
+        let ready_since = latest_first(pod.ready_since().filter(|_| ready));
+        let restarted = (Reverse(restarts(pod)), Reverse(sidecar_restarts(pod)));
+        (assigned, phase, ready, ready_since, restarted, latest_first(pod.meta.creation_timestamp))
+    });
     order
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::SharedList;
 use super::affinity::Affinity;
@@ -322,6 +322,34 @@ impl PodSpec {
     pub fn accepts_node(&self, name: &str, labels: &Labels) -> bool {
         let required = self.affinity.node_affinity.as_ref().and_then(|affinity| affinity.required.as_ref());
         labels.contains_all(&self.node_selector) && required.is_none_or(|selector| selector.matches(name, labels))
+    }
+
+    /// The spec with another host name.
+    #[must_use]
+    pub fn with_hostname(&self, hostname: &str) -> Self {
+        let mut spec = self.clone();
+        spec.wire.insert("hostname".into(), hostname.into());
+        spec.hostname = hostname.into();
+        spec
+    }
+
+    /// The spec with an environment variable in every container that has none of that name, its value taken from a field of
+    /// the pod.
+    #[must_use]
+    pub fn with_env_from_field(&self, variable: &str, field_path: &str) -> Self {
+        let mut spec = self.clone();
+        for list in ["initContainers", "containers"] {
+            let containers = spec.wire.get_mut(list).and_then(Value::as_array_mut);
+            for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
+                let env = container.entry("env").or_insert_with(|| Value::Array(Vec::new()));
+                let Some(env) = env.as_array_mut() else { continue };
+                if !env.iter().any(|given| given.get("name").and_then(Value::as_str) == Some(variable)) {
+                    let source = json!({"fieldRef": {"apiVersion": "v1", "fieldPath": field_path}});
+                    env.push(json!({"name": variable, "valueFrom": source}));
+                }
+            }
+        }
+        spec
     }
 }
 

@@ -240,9 +240,9 @@ impl SimulationBuilder {
 fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
     use crate::controllers::volume::{PersistentVolumeController, PvProtectionController, PvcProtectionController};
     use crate::controllers::{
-        DaemonSetController, DeploymentController, EndpointSliceController, GarbageCollector, NamespaceController,
-        NodeLifecycleController, PodGcController, ReplicaSetController, ReplicationManager, StatefulSetController,
-        TaintEvictionController,
+        DaemonSetController, DeploymentController, EndpointSliceController, GarbageCollector, JobController,
+        JobOrphanPods, NamespaceController, NodeLifecycleController, PodGcController, ReplicaSetController,
+        ReplicationManager, StatefulSetController, TaintEvictionController, TtlAfterFinishedController,
     };
     vec![
         Box::new(Host::new(DeploymentController::default(), 5)),
@@ -250,6 +250,9 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(ReplicationManager::default(), 5)),
         Box::new(Host::new(StatefulSetController::default(), 5)),
         Box::new(Host::new(DaemonSetController::default(), 2)),
+        Box::new(Host::new(JobController::default(), 5)),
+        Box::new(Host::new(JobOrphanPods::default(), 5)),
+        Box::new(Host::new(TtlAfterFinishedController::default(), 5)),
         Box::new(Host::new(EndpointSliceController::default(), 5)),
         Box::new(Host::new(GarbageCollector::default(), 20)),
         Box::new(Host::new(NamespaceController::default(), 10)),

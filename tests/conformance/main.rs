@@ -12,6 +12,7 @@
 mod args;
 mod case;
 mod decoding;
+mod job_decisions;
 mod known;
 mod manifest;
 mod manifest_defaulting;

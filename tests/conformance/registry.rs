@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    manifest_defaulting, manifest_validation, patches, qos_and_requests, quantities, recordings, replicaset_victims,
-    rollout_math, scheduling, selectors, set_decisions,
+    job_decisions, manifest_defaulting, manifest_validation, patches, qos_and_requests, quantities, recordings,
+    replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -14,6 +14,7 @@ type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
 const DATASETS: &[(&str, CheckCase)] = &[
+    ("job-decisions", job_decisions::check),
     ("manifest-defaulting", manifest_defaulting::check),
     ("manifest-validation", manifest_validation::check),
     ("patches", patches::check),

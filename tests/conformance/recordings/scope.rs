@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::judge::python::items;
 
 /// Kinds whose controllers are not simulated yet.
-const KINDS: &[&str] = &["CronJob", "HorizontalPodAutoscaler", "Job", "PodDisruptionBudget", "ResourceQuota"];
+const KINDS: &[&str] = &["CronJob", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ResourceQuota"];
 
 /// Verbs of steps that are not simulated yet.
 const VERBS: &[&str] = &["drain", "evict"];

@@ -37,7 +37,7 @@ impl Identity {
         let bits = u128::from(stream.next_u64()) << 64 | u128::from(stream.next_u64());
         let version = 0x4_u128 << 76;
         let variant = 0b10_u128 << 62;
-        Uid::Uuid(bits & !(0xf << 76) & !(0b11 << 62) | version | variant)
+        Uid::uuid(bits & !(0xf << 76) & !(0b11 << 62) | version | variant)
     }
 
     /// `base`, cut to 58 bytes, with five random characters (`names.SimpleNameGenerator`).

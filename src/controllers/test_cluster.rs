@@ -70,7 +70,7 @@ impl<R: Reconciler> TestCluster<R> {
             if meta.name.is_empty() {
                 meta.name = format!("{}{serial:05}", meta.generate_name).into();
             }
-            meta.uid = Uid::Uuid(u128::from(serial));
+            meta.uid = Uid::uuid(u128::from(serial));
             meta.generation = 1;
             meta.creation_timestamp = Some(self.now.timestamp());
         });

@@ -339,7 +339,7 @@ impl Nodes {
         let object = object.with_meta(|meta| {
             meta.resource_version = resource_version;
             if meta.uid.is_none() {
-                meta.uid = Uid::Uuid(resource_version.into());
+                meta.uid = Uid::uuid(resource_version.into());
             }
         });
         let change = Change { change_type, object: object.clone(), old, resource_version };

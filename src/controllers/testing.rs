@@ -309,7 +309,7 @@ impl Cluster {
             if meta.name.is_empty() {
                 meta.name = format!("{}{serial:05}", meta.generate_name).into();
             }
-            meta.uid = Uid::Uuid(u128::from(serial));
+            meta.uid = Uid::uuid(u128::from(serial));
             meta.generation = 1;
         });
         let at = self.now.timestamp();

@@ -14,8 +14,13 @@ pub enum Uid {
     /// Not set yet.
     #[default]
     None,
-    /// A UUID.
-    Uuid(u128),
+    /// A UUID. In halves, since there are many and a `u128` is kept at multiples of 16 bytes.
+    Uuid {
+        /// The first eight bytes.
+        high: u64,
+        /// The last eight bytes.
+        low: u64,
+    },
     /// Any other text.
     Text(Arc<str>),
 }
@@ -27,6 +32,12 @@ impl Uid {
         matches!(self, Self::None)
     }
 
+    /// The uid of a UUID.
+    #[must_use]
+    pub const fn uuid(bits: u128) -> Self {
+        Self::Uuid { high: (bits >> 64) as u64, low: bits as u64 }
+    }
+
     /// Reads a uid as text has it.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -34,7 +45,7 @@ impl Uid {
             return Self::None;
         }
         let uuid = Self::parse_uuid(text);
-        uuid.map_or_else(|| Self::Text(text.into()), Self::Uuid)
+        uuid.map_or_else(|| Self::Text(text.into()), Self::uuid)
     }
 
     fn parse_uuid(text: &str) -> Option<u128> {
@@ -60,14 +71,14 @@ impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => Ok(()),
-            Self::Uuid(v) => write!(
+            Self::Uuid { high, low } => write!(
                 f,
                 "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-                v >> 96,
-                (v >> 80) & 0xffff,
-                (v >> 64) & 0xffff,
-                (v >> 48) & 0xffff,
-                v & 0xffff_ffff_ffff
+                high >> 32,
+                (high >> 16) & 0xffff,
+                high & 0xffff,
+                low >> 48,
+                low & 0xffff_ffff_ffff
             ),
             Self::Text(text) => f.write_str(text),
         }
@@ -84,7 +95,7 @@ impl Ord for Uid {
     /// The order of the texts, which decides between pods of equal rank.
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
+            (Self::Uuid { high: a, low: a_low }, Self::Uuid { high: b, low: b_low }) => (a, a_low).cmp(&(b, b_low)),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             _ => self.to_string().cmp(&other.to_string()),
         }

@@ -1,12 +1,15 @@
 //! Wall-clock time as API objects carry it. It derives from virtual time and a scenario's epoch, never from a clock.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
+/// The Unix epoch in the seconds that a [`Timestamp`] counts.
+const EPOCH: u64 = 1 << 63;
 
 /// An instant with nanosecond resolution, counted from the Unix epoch: what components take as `now`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,7 +31,7 @@ impl WallTime {
     /// The instant as the API writes it: cut to a whole second.
     #[must_use]
     pub const fn timestamp(self) -> Timestamp {
-        Timestamp(self.0.div_euclid(NANOS_PER_SEC))
+        Timestamp::from_unix_secs(self.0.div_euclid(NANOS_PER_SEC))
     }
 
     /// Nanoseconds from `earlier` to this instant; negative if `earlier` is later.
@@ -58,41 +61,52 @@ impl fmt::Debug for WallTime {
     }
 }
 
-/// An instant with the API's resolution of one second (`metav1.Time`).
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+/// An instant with the API's resolution of one second (`metav1.Time`). Seconds since the Unix epoch, moved up by 2^63: the
+/// free zero lets an `Option<Timestamp>` take no more room, and there are many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
-    /// From seconds since the Unix epoch.
+    /// From seconds since the Unix epoch. The first second that 64 bits can hold counts as the second one.
     #[must_use]
     pub const fn from_unix_secs(secs: i64) -> Self {
-        Self(secs)
+        match NonZeroU64::new(secs.cast_unsigned() ^ EPOCH) {
+            Some(moved) => Self(moved),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// Seconds since the Unix epoch.
     #[must_use]
     pub const fn as_unix_secs(self) -> i64 {
-        self.0
+        (self.0.get() ^ EPOCH).cast_signed()
     }
 
     /// The first instant of this second.
     #[must_use]
     pub const fn wall(self) -> WallTime {
-        WallTime(self.0.saturating_mul(NANOS_PER_SEC))
+        WallTime(self.as_unix_secs().saturating_mul(NANOS_PER_SEC))
     }
 
     /// This instant plus `secs` seconds.
     #[must_use]
     pub const fn plus_secs(self, secs: i64) -> Self {
-        Self(self.0.saturating_add(secs))
+        Self::from_unix_secs(self.as_unix_secs().saturating_add(secs))
+    }
+}
+
+impl Default for Timestamp {
+    /// The Unix epoch.
+    fn default() -> Self {
+        Self::from_unix_secs(0)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_second(self.0) {
+        match jiff::Timestamp::from_second(self.as_unix_secs()) {
             Ok(instant) => write!(f, "{instant}"),
-            Err(_) => write!(f, "@{}", self.0),
+            Err(_) => write!(f, "@{}", self.as_unix_secs()),
         }
     }
 }
@@ -132,6 +146,17 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_optional_timestamp_takes_eight_bytes_and_the_order_is_that_of_time() {
+        assert_eq!(size_of::<Option<Timestamp>>(), 8);
+        let secs = [i64::MIN + 1, -1, 0, 1, i64::MAX];
+        let times = secs.map(Timestamp::from_unix_secs);
+        assert!(times.is_sorted() && None < Some(times[0]));
+        assert_eq!(times.map(Timestamp::as_unix_secs), secs);
+        assert_eq!(Timestamp::from_unix_secs(i64::MIN), times[0]);
+        assert_eq!(Timestamp::default().to_string(), "1970-01-01T00:00:00Z");
+    }
 
     #[test]
     fn a_timestamp_is_cut_to_the_second_and_round_trips() {

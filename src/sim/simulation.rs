@@ -833,7 +833,7 @@ fn pod_entity(pod: &Pod) -> u64 {
 
 fn uid_entity(uid: &Uid) -> u64 {
     match uid {
-        Uid::Uuid(bits) => (bits >> 64) as u64 ^ *bits as u64,
+        Uid::Uuid { high, low } => high ^ low,
         Uid::None | Uid::Text(_) => 0,
     }
 }

@@ -68,13 +68,13 @@ fn options(seed: u32) -> DeleteOptions {
 fn meta_patch(seed: u32) -> MetaPatch {
     let owner = || OwnerReference {
         kind: "ReplicaSet".into(),
-        uid: Uid::Uuid(u128::from(seed % 3)),
+        uid: Uid::uuid(u128::from(seed % 3)),
         controller: Some(seed.is_multiple_of(2)),
         ..OwnerReference::default()
     };
     MetaPatch {
         add_owner: (seed.is_multiple_of(3)).then(owner),
-        remove_owners: if seed.is_multiple_of(5) { vec![Uid::Uuid(0)] } else { Vec::new() },
+        remove_owners: if seed.is_multiple_of(5) { vec![Uid::uuid(0)] } else { Vec::new() },
         add_finalizers: if seed.is_multiple_of(7) { vec!["p/q".into()] } else { Vec::new() },
         remove_finalizers: vec!["x/y".into(), "orphan".into(), "foregroundDeletion".into()],
         labels: vec![("app".into(), Some(format!("app-{}", seed % 4).into()))],
@@ -127,7 +127,7 @@ fn check_indexes(view: &View) {
     let all: Vec<&Arc<Pod>> = view.pods.iter().collect();
     let names = |pods: Vec<&Arc<Pod>>| pods.iter().map(|pod| pod.key()).collect::<Vec<_>>();
     let of = |wanted: &dyn Fn(&Pod) -> bool| names(all.iter().copied().filter(|pod| wanted(pod)).collect());
-    for owner in (0..3).map(Uid::Uuid) {
+    for owner in (0..3).map(Uid::uuid) {
         let is_owned =
             |meta: &crate::objects::ObjectMeta| meta.controller().is_some_and(|controller| controller.uid == owner);
         assert_eq!(names(view.pods.controlled_by(&owner).collect()), of(&|pod| is_owned(&pod.meta)));

@@ -5,7 +5,7 @@ use crate::controllers::testing::template;
 use crate::objects::{Timestamp, Uid};
 
 fn parent() -> ObjectMeta {
-    ObjectMeta { name: "web".into(), namespace: "default".into(), uid: Uid::Uuid(7), ..ObjectMeta::default() }
+    ObjectMeta { name: "web".into(), namespace: "default".into(), uid: Uid::uuid(7), ..ObjectMeta::default() }
 }
 
 fn draft(parent: &ObjectMeta, image: &str, revision: i64) -> ControllerRevision {
@@ -22,7 +22,7 @@ fn a_revision_is_named_after_its_data_and_belongs_to_its_workload() {
     assert_eq!(&*revision.meta.name, format!("web-{hash}"));
     assert_eq!(revision.meta.labels.get("app"), Some("web"));
     assert_eq!(revision.meta.annotations.get("why"), Some("x"));
-    assert_eq!(revision.meta.controller().map(|owner| (&*owner.kind, &owner.uid)), Some(("ReplicaSet", &Uid::Uuid(7))));
+    assert_eq!(revision.meta.controller().map(|owner| (&*owner.kind, &owner.uid)), Some(("ReplicaSet", &Uid::uuid(7))));
     assert_ne!(revision.meta.name, draft(&parent(), "web:v2", 3).meta.name);
 }
 

@@ -280,7 +280,7 @@ impl Bench {
                 let object = requesting(&format!("p{number}"), i64::from(size) * 100, i64::from(size) * MI);
                 if self.view.pods.get(&object.key()).is_none() {
                     *uids += 1;
-                    let uid = Uid::Uuid(u128::from(*uids));
+                    let uid = Uid::uuid(u128::from(*uids));
                     self.add(with_meta(&object, |pod| pod.meta.uid = uid));
                 }
             }

@@ -15,43 +15,49 @@ use super::owners::{Owner, find};
 /// virtual node; it lasts as long as something names it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
-    nodes: StableDiGraph<Node, Blocks>,
+    nodes: StableDiGraph<Item, Blocks>,
     by_uid: FxHashMap<Uid, NodeIndex>,
 }
 
 /// Whether the dependent holds up the foreground deletion of the owner.
 type Blocks = bool;
 
-#[derive(Clone, Debug)]
-struct Node {
-    uid: Uid,
-    /// Absent: virtual.
-    item: Option<Item>,
-    /// How many dependents block the deletion.
-    blocking: usize,
-}
-
-/// An object.
+/// An object, or what is known of one that was only named. Small: there is one for each object of the cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) uid: Uid,
-    pub(super) kind: Kind,
     pub(super) key: Key,
+    owners: SharedList<OwnerReference>,
+    /// How many dependents block the deletion.
+    blocking: u32,
+    pub(super) kind: Kind,
     /// Whether it is in foreground deletion.
     pub(super) deleting_dependents: bool,
-    owners: SharedList<OwnerReference>,
+    /// Whether it was named but not seen: only the uid and `blocking` mean anything.
+    is_virtual: bool,
 }
 
 impl Item {
-    fn of(object: &Object) -> Self {
-        let meta = object.meta();
+    fn named(uid: Uid) -> Self {
         Self {
-            uid: meta.uid.clone(),
-            kind: object.kind(),
-            key: object.key(),
-            deleting_dependents: meta.is_deleting() && meta.has_finalizer(FOREGROUND),
-            owners: meta.owner_references.clone(),
+            uid,
+            key: Key::default(),
+            owners: SharedList::new(),
+            blocking: 0,
+            kind: Kind::Opaque,
+            deleting_dependents: false,
+            is_virtual: true,
         }
+    }
+
+    /// Takes over what an object says, and gives the owners that it had before.
+    fn observe(&mut self, object: &Object) -> SharedList<OwnerReference> {
+        let meta = object.meta();
+        self.kind = object.kind();
+        self.key = object.key();
+        self.deleting_dependents = meta.is_deleting() && meta.has_finalizer(FOREGROUND);
+        self.is_virtual = false;
+        std::mem::replace(&mut self.owners, meta.owner_references.clone())
     }
 
     /// The key of its syncs: kind, name and uid.
@@ -78,14 +84,18 @@ fn blocks(owners: &[OwnerReference], uid: &Uid) -> Blocks {
 impl Graph {
     /// An object, if it was seen.
     pub(super) fn get(&self, uid: &Uid) -> Option<&Item> {
-        self.nodes[*self.by_uid.get(uid)?].item.as_ref()
+        self.seen(*self.by_uid.get(uid)?)
+    }
+
+    fn seen(&self, at: NodeIndex) -> Option<&Item> {
+        Some(&self.nodes[at]).filter(|item| !item.is_virtual)
     }
 
     /// Dependents, the newest first.
     pub(super) fn dependents(&self, uid: &Uid) -> impl Iterator<Item = &Item> {
         let node = self.by_uid.get(uid).copied();
         let dependents = node.into_iter().flat_map(|at| self.nodes.neighbors_directed(at, Direction::Incoming));
-        dependents.filter_map(|at| self.nodes[at].item.as_ref())
+        dependents.filter_map(|at| self.seen(at))
     }
 
     /// Whether there are dependents.
@@ -94,7 +104,7 @@ impl Graph {
     }
 
     /// How many dependents hold up the foreground deletion.
-    pub(super) fn blocking(&self, uid: &Uid) -> usize {
+    pub(super) fn blocking(&self, uid: &Uid) -> u32 {
         self.by_uid.get(uid).map_or(0, |at| self.nodes[*at].blocking)
     }
 
@@ -121,12 +131,11 @@ impl Graph {
 
     /// Takes in a new or changed object. One whose owner does not exist, or goes with its dependents, is queued.
     pub(super) fn observe(&mut self, object: &Object, view: &View, queue: &mut Enqueue) {
-        let new = Item::of(object);
-        let at = self.node(&new.uid);
-        let owners = new.owners.clone();
-        let old = self.nodes[at].item.replace(new);
-        let before = old.map(|item| item.owners).unwrap_or_default();
-        if before == owners {
+        let meta = object.meta();
+        let at = self.node(&meta.uid);
+        let before = self.nodes[at].observe(object);
+        let owners = &meta.owner_references;
+        if before == *owners {
             return;
         }
         for owner in before.iter().filter(|owner| !owners.iter().any(|now| now.uid == owner.uid)) {
@@ -136,11 +145,11 @@ impl Graph {
         }
         let mut doubtful = false;
         for owner in owners.iter().filter(|owner| !before.contains(owner)) {
-            self.link(at, &owner.uid, blocks(&owners, &owner.uid), queue);
+            self.link(at, &owner.uid, blocks(owners, &owner.uid), queue);
             doubtful |= self.is_doubtful(view, owner, object);
         }
         if doubtful {
-            self.enqueue(&object.meta().uid, queue);
+            self.enqueue(&meta.uid, queue);
         }
     }
 
@@ -163,7 +172,7 @@ impl Graph {
         match self.by_uid.get(uid) {
             Some(at) => *at,
             None => {
-                let at = self.nodes.add_node(Node { uid: uid.clone(), item: None, blocking: 0 });
+                let at = self.nodes.add_node(Item::named(uid.clone()));
                 self.by_uid.insert(uid.clone(), at);
                 at
             }
@@ -194,23 +203,19 @@ impl Graph {
         let Some((_, owner)) = self.nodes.edge_endpoints(edge) else { return };
         let blocked = self.nodes.remove_edge(edge).unwrap_or_default();
         self.count(owner, blocked, false, queue);
-        let is_virtual = self.nodes[owner].item.is_none();
-        if is_virtual
+        if self.nodes[owner].is_virtual
             && self.nodes.neighbors_directed(owner, Direction::Incoming).next().is_none()
-            && let Some(node) = self.nodes.remove_node(owner)
+            && let Some(item) = self.nodes.remove_node(owner)
         {
-            self.by_uid.remove(&node.uid);
+            self.by_uid.remove(&item.uid);
         }
     }
 
     /// Counts blocking dependents. An owner that waited for the last of them is queued.
     fn count(&mut self, owner: NodeIndex, before: Blocks, now: Blocks, queue: &mut Enqueue) {
-        let node = &mut self.nodes[owner];
-        node.blocking = node.blocking + usize::from(now) - usize::from(before);
-        if before
-            && node.blocking == 0
-            && let Some(item) = node.item.as_ref().filter(|item| item.deleting_dependents)
-        {
+        let item = &mut self.nodes[owner];
+        item.blocking = item.blocking + u32::from(now) - u32::from(before);
+        if before && item.blocking == 0 && !item.is_virtual && item.deleting_dependents {
             queue.add(item.work());
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, Text, Uid};
+use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, PodStatus, Text, Uid};
 
 use super::ApiError;
 
@@ -59,6 +59,15 @@ pub enum Request {
         uid: Uid,
         /// The node.
         node: Arc<str>,
+    },
+    /// Says what a kubelet knows of its pod. Conditions that others own stay (upstream `mergePodStatus`).
+    ReportPod {
+        /// The pod.
+        pod: Key,
+        /// Uid that the pod must have.
+        uid: Uid,
+        /// All that kubelets own of the status.
+        status: Arc<PodStatus>,
     },
     /// Records an Event. It goes its own way and is never waited for.
     Event(EventSpec),

@@ -155,6 +155,7 @@ impl ApiServer {
             }
             Request::Delete { kind, key, options } => self.delete(now, *kind, key, options),
             Request::Bind { pod, uid, node } => self.bind(now, pod, uid, node),
+            Request::ReportPod { pod, uid, status } => self.report_pod(pod, uid, status),
             Request::Patch { kind, key, patch_type, document, part } => {
                 self.patch(now, *kind, key, *patch_type, document, *part)
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, Part, Response};
-use crate::objects::{Key, Kind, Object, ObjectMeta};
+use crate::objects::{Key, Kind, Object, ObjectMeta, Pod, PodStatus, Uid};
 
 use super::strategy::Stored;
 use super::{ApiServer, errors};
@@ -33,6 +33,18 @@ impl ApiServer {
             new.admit_update(&old, self)?;
         }
         self.settle(&key, old, new)
+    }
+
+    /// Takes what a kubelet reports of its pod into the status (`PatchPodStatus`). What changed meanwhile is no conflict.
+    pub(super) fn report_pod(&mut self, key: &Key, uid: &Uid, report: &PodStatus) -> Response {
+        let Some(old) = self.view().pods.get(key).cloned() else {
+            return Err(errors::not_found(Kind::Pod, key));
+        };
+        if *uid != old.meta.uid {
+            return Err(errors::uid_is_immutable(Kind::Pod, key, uid));
+        }
+        let new = Pod { status: old.status.with_report(report), ..Pod::clone(&old) };
+        self.settle(key, old, new)
     }
 
     /// Ends every kind of update: checks what holds for all kinds, removes an object whose last finalizer went, and

@@ -299,7 +299,9 @@ impl Cluster {
                 let none = self.view.pods.iter().next().cloned().unwrap_or_default();
                 Ok(none.into())
             }
-            Request::Patch { .. } | Request::Bind { .. } => Err(ApiError::new(Reason::BadRequest, "not in tests")),
+            Request::Patch { .. } | Request::Bind { .. } | Request::ReportPod { .. } => {
+                Err(ApiError::new(Reason::BadRequest, "not in tests"))
+            }
         }
     }
 

@@ -35,7 +35,7 @@ mod time;
 
 pub use error::{DurationFault, KernelError, RateFault};
 pub use queue::{EventId, EventQueue};
-pub use random::{Entity, Purpose, Stream, Streams};
+pub use random::{Entity, LazyStream, Purpose, Stream, Streams};
 pub use rate::{Poisson, Rate};
 pub use sampler::Sampler;
 pub use time::{SimDuration, SimTime};

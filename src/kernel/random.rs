@@ -82,6 +82,27 @@ impl Streams {
         }
         Stream { generator: ChaCha8Rng::from_seed(key) }
     }
+
+    /// The same as [`Streams::stream`], made when something is drawn.
+    pub fn lazy(self, purpose: Purpose, entity: impl Into<Entity>) -> LazyStream {
+        LazyStream { streams: self, purpose, entity: entity.into(), stream: None }
+    }
+}
+
+/// A stream that is made when something is drawn from it: for where mostly nothing is.
+#[derive(Clone, Debug)]
+pub struct LazyStream {
+    streams: Streams,
+    purpose: Purpose,
+    entity: Entity,
+    stream: Option<Stream>,
+}
+
+impl LazyStream {
+    /// The stream, at its beginning the first time.
+    pub fn get(&mut self) -> &mut Stream {
+        self.stream.get_or_insert_with(|| self.streams.stream(self.purpose, self.entity))
+    }
 }
 
 /// FNV-1a, 64 bits: stable over platforms and releases, which the standard hashers do not promise.
@@ -198,6 +219,13 @@ mod tests {
         let name = draws(streams.stream(A, "web-a"), 100);
         assert_eq!(name[..3], [0x8217_2922_53af_4351, 0xb4a8_fde7_e7a6_74ca, 0x1d99_9efc_cebb_6981]);
         assert_eq!(name[99], 0x760e_cbc3_b8cb_0f1f);
+    }
+
+    #[test]
+    fn a_lazy_stream_is_the_same_stream() {
+        let mut lazy = Streams::new(42).lazy(A, 7u64);
+        let first = lazy.get().next_u64();
+        assert_eq!([first, lazy.get().next_u64()][..], draws(Streams::new(42).stream(A, 7u64), 2));
     }
 
     #[test]

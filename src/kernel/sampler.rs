@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::normal::{QUANTILE_99, quantile};
 use self::text::SamplerText;
 use super::error::KernelError;
-use super::random::Stream;
+use super::random::{LazyStream, Stream};
 use super::time::SimDuration;
 
 /// A distribution of durations. Written as a duration (`2s`, always the same) or as a map: `{distribution: uniform, min, max}`,
@@ -149,6 +149,11 @@ impl Sampler {
             }
             Distribution::Empirical(empirical) => empirical.sample(stream),
         }
+    }
+
+    /// The same from a stream that a constant need not make.
+    pub fn sample_lazily(&self, luck: &mut LazyStream) -> SimDuration {
+        self.as_constant().unwrap_or_else(|| self.sample(luck.get()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{DeleteOptions, Request, View};
-use crate::kernel::{SimDuration, Stream};
+use crate::kernel::{LazyStream, SimDuration};
 use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 
 use super::address::{AddressPool, PodCidr};
@@ -41,7 +41,7 @@ pub struct KubeletContext<'a> {
     /// How images behave.
     pub behaviours: &'a Behaviours,
     /// Luck of the pod that the event is about; of the node for [`Kubelet::start`].
-    pub stream: &'a mut Stream,
+    pub luck: &'a mut LazyStream,
     /// Where the answers go.
     pub effects: &'a mut Effects,
 }

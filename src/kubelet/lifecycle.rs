@@ -151,7 +151,7 @@ impl<'c> PodSync<'_, 'c> {
     fn launch(&mut self, at: usize, ordinal: Option<u64>) {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let stagger = behaviour.start_stagger.zip(ordinal).map(|(stagger, ordinal)| stagger.delay(ordinal));
-        let delay = behaviour.start.sample(self.cx.stream) + stagger.unwrap_or_default();
+        let delay = behaviour.start.sample_lazily(self.cx.luck) + stagger.unwrap_or_default();
         let container = &mut self.worker.containers[at];
         container.set_state(State::Starting);
         self.schedule(delay, at, Due::Start);
@@ -193,10 +193,10 @@ impl<'c> PodSync<'_, 'c> {
     fn draw_life(&mut self, at: usize, role: Role) {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let answer = match &behaviour.ready {
-            Ready::After(delay) => Some(delay.sample(self.cx.stream)),
+            Ready::After(delay) => Some(delay.sample_lazily(self.cx.luck)),
             Ready::Never => None,
         };
-        let exit_after = self.exit_of(at).map(|exit| exit.after.sample(self.cx.stream));
+        let exit_after = self.exit_of(at).map(|exit| exit.after.sample_lazily(self.cx.luck));
         // An init container of which nothing is said does its work and ends well.
         let exit_after = if role == Role::Init { exit_after.or(answer) } else { exit_after };
         if let Some(delay) = exit_after {

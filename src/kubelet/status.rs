@@ -3,18 +3,15 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::api::{Part, Request};
+use crate::api::Request;
 use crate::objects::{
-    Condition, ConditionList, ConditionStatus, Conditions, ContainerState, ContainerStatus, Object, ObjectMeta, Pod,
+    Condition, ConditionList, ConditionStatus, Conditions, ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod,
     PodPhase, PodStatus, SharedList, Terminated, Text,
 };
 
 use super::driver::PodSync;
 use super::events::pull_error;
 use super::worker::{Cause, Ended, Role, State};
-
-/// Conditions that the kubelet writes, in its order.
-const OWNED: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 /// Whether a condition holds, why, and for people.
 type Finding = (bool, Text, Text);
@@ -33,7 +30,7 @@ impl PodSync<'_, '_> {
         }
     }
 
-    /// Writes the status on top of the object as the kubelet sees it.
+    /// Reports the status.
     pub(super) fn report(&mut self, terminal: bool) {
         self.worker.dirty = false;
         let Some(current) = self.cx.view.pods.get(&self.worker.key) else { return };
@@ -41,19 +38,12 @@ impl PodSync<'_, '_> {
             return;
         }
         let status = self.status(current, terminal);
-        // What the view shows is the latest word if it is the kubelet's own.
-        if current.status.conditions.ptr_eq(&self.worker.conditions) && current.status == status {
-            return;
-        }
         self.worker.conditions = status.conditions.clone();
-        let pod = Pod {
-            meta: ObjectMeta { resource_version: 0, ..current.meta.clone() },
-            spec: current.spec.clone(),
-            node_name: current.node_name.clone(),
-            pinned_to: current.pinned_to.clone(),
-            status,
-        };
-        self.cx.effects.requests.push(Request::Update(Object::Pod(Arc::new(pod)), Part::Status));
+        self.cx.effects.requests.push(Request::ReportPod {
+            pod: self.worker.key.clone(),
+            uid: self.uid.clone(),
+            status: Arc::new(status),
+        });
     }
 
     fn status(&self, current: &Pod, terminal: bool) -> PodStatus {
@@ -73,7 +63,7 @@ impl PodSync<'_, '_> {
             conditions: self.conditions(current, phase, generation),
             message: message.into(),
             reason: reason.into(),
-            nominated_node_name: current.status.nominated_node_name.clone(),
+            nominated_node_name: Text::default(),
             host_ip: Some(self.node.address),
             pod_ip: worker.address,
             start_time: Some(worker.start_time),
@@ -119,15 +109,13 @@ impl PodSync<'_, '_> {
     }
 
     fn conditions(&self, current: &Pod, phase: PodPhase, generation: Option<i64>) -> ConditionList {
-        let others = current.status.conditions.iter().filter(|condition| !OWNED.contains(&&*condition.kind));
-        let mut list: Vec<Condition> = Vec::with_capacity(current.status.conditions.len().max(OWNED.len()));
-        list.extend(others.cloned());
         let sandbox = self.worker.sandboxed && !matches!(phase, PodPhase::Succeeded | PodPhase::Failed);
         let containers_ready = self.containers_ready(phase);
         let ready = if containers_ready.0 { self.gates_open(current) } else { containers_ready.clone() };
         let sandbox = if sandbox { HOLDS } else { unmet("", "") };
         let findings = [sandbox, self.initialized(phase), ready, containers_ready, HOLDS];
-        for (kind, finding) in OWNED.into_iter().zip(findings) {
+        let mut list = Vec::with_capacity(findings.len());
+        for (kind, finding) in KUBELET_CONDITIONS.into_iter().zip(findings) {
             list.push(self.condition(kind, finding, generation));
         }
         list.into()

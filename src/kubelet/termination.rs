@@ -66,7 +66,8 @@ impl PodSync<'_, '_> {
                 continue;
             }
             let hook = if running { hook_time(self.worker.container_spec(at)) } else { SimDuration::ZERO };
-            let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample(self.cx.stream);
+            let takes =
+                self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
             if running && self.worker.role(at) == Role::Sidecar {
                 sidecars.push((at, hook, takes));
                 continue;
@@ -161,7 +162,7 @@ impl PodSync<'_, '_> {
         self.container_event(at, EventKind::Normal, "Killing", why);
         let grace = seconds(probe_grace.unwrap_or_else(|| self.spec_grace()));
         let hook = hook_time(self.worker.container_spec(at));
-        let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample(self.cx.stream);
+        let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
         let (end, killed) = stop_time(hook, takes, grace);
         let container = &mut self.worker.containers[at];
         container.killed = killed;

@@ -72,7 +72,7 @@ pub use persistent_volume::{PersistentVolume, PersistentVolumeSpec, PersistentVo
 pub use persistent_volume_claim::{
     ClaimResources, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,
 };
-pub use pod::{ContainerState, ContainerStatus, Pod, PodPhase, PodStatus, Terminated};
+pub use pod::{ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod, PodPhase, PodStatus, Terminated};
 pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use pod_spec::{
     ClaimSource, Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass,

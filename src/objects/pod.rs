@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::kernel::SimDuration;
 
-use super::condition::{ConditionList, Conditions};
+use super::condition::{Condition, ConditionList, Conditions};
 use super::meta::ObjectMeta;
 use super::object::{Key, Kind, Resource, WireError, take, wire_object};
 use super::pin;
@@ -102,6 +102,29 @@ pub struct PodStatus {
     /// Quality of service class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qos_class: Option<QosClass>,
+}
+
+/// Conditions that kubelets own, in the order in which they write them (upstream `PodConditionsByKubelet`).
+pub const KUBELET_CONDITIONS: [&str; 5] =
+    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+impl PodStatus {
+    /// This status with what a kubelet reports: all but conditions and fields that others own (upstream `mergePodStatus`).
+    #[must_use]
+    pub fn with_report(&self, report: &Self) -> Self {
+        let of_others = |condition: &&Condition| !KUBELET_CONDITIONS.contains(&&*condition.kind);
+        let conditions = if self.conditions.iter().any(|condition| of_others(&condition)) {
+            self.conditions.iter().filter(of_others).chain(&report.conditions).cloned().collect()
+        } else {
+            report.conditions.clone()
+        };
+        Self {
+            conditions,
+            nominated_node_name: self.nominated_node_name.clone(),
+            qos_class: self.qos_class.or(report.qos_class),
+            ..report.clone()
+        }
+    }
 }
 
 /// Observed state of a container.

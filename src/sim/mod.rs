@@ -27,3 +27,6 @@ pub use error::SimError;
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};
 pub use simulation::Simulation;
+
+#[cfg(test)]
+mod tests;

@@ -692,13 +692,13 @@ impl Simulation {
     ) {
         let now = self.wall();
         let entity = luck ^ self.now().as_nanos().rotate_left(17);
-        let mut stream = self.streams.stream(POD_LUCK, entity);
+        let mut luck = self.streams.lazy(POD_LUCK, entity);
         let mut effects = std::mem::take(&mut self.kubelets.effects);
         let mut cx = KubeletContext {
             view: self.kubelets.informer.view(self.server.view()),
             now,
             behaviours: &self.kubelets.behaviours,
-            stream: &mut stream,
+            luck: &mut luck,
             effects: &mut effects,
         };
         act(&mut self.kubelets.nodes[node as usize].kubelet, &mut cx);
@@ -820,10 +820,15 @@ fn pod_addresses(number: u32) -> PodCidr {
     PodCidr::new(Ipv4Addr::from_bits(0x0a80_0000 + (number << 8)).into(), 24)
 }
 
+/// Whether a change of a bound pod concerns its kubelet. Of the status that is what others may have written: `Ready`, and
+/// conditions that a readiness gate waits for.
 fn is_news(old: &Pod, new: &Pod) -> bool {
+    let (before, after) = (&old.status.conditions, &new.status.conditions);
+    let status_may_be = || !new.spec.readiness_gates.is_empty() || before.is_true("Ready") != after.is_true("Ready");
     old.meta.generation != new.meta.generation
         || old.meta.deletion_timestamp != new.meta.deletion_timestamp
         || old.meta.deletion_grace_period_seconds != new.meta.deletion_grace_period_seconds
+        || (!before.ptr_eq(after) && status_may_be())
 }
 
 /// A number that stands for a pod. Its uid derives from its name, so that other pods cannot shift it.

@@ -124,12 +124,12 @@ impl Round {
                 self.events.push(format!("{} {} {}", event.kind.as_str(), event.reason, event.message));
                 return None;
             }
-            Request::Create(object) => Some(object.with_meta(|meta| meta.uid = Uid::Uuid(1))),
+            Request::Create(object) => Some(object.with_meta(|meta| meta.uid = Uid::uuid(1))),
             Request::Update(object, _) => Some(object.clone()),
             Request::Delete { kind, key, .. }
             | Request::PatchMeta { kind, key, .. }
             | Request::Patch { kind, key, .. } => view.object(*kind, key),
-            Request::Bind { pod, .. } => view.object(Kind::Pod, pod),
+            Request::Bind { pod, .. } | Request::ReportPod { pod, .. } => view.object(Kind::Pod, pod),
         };
         self.requests.push(request);
         object.map(Ok)

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::{Change, ChangeType, Part, Request, View};
-use crate::kernel::{EventQueue, Purpose, SimTime, Stream, Streams};
+use crate::api::{Change, ChangeType, Request, View};
+use crate::kernel::{EventQueue, LazyStream, Purpose, SimTime, Streams};
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
-use crate::objects::{Key, Object, Pod, PodPhase, Resource, Timestamp, WallTime};
+use crate::objects::{Key, Pod, PodPhase, PodStatus, Resource, Timestamp, Uid, WallTime};
 
 /// 2026-01-01T00:00:00Z.
 const EPOCH: i64 = 1_767_225_600;
@@ -18,7 +18,7 @@ pub(super) struct Bench {
     pub(super) view: View,
     pub(super) now: SimTime,
     behaviours: Behaviours,
-    stream: Stream,
+    luck: LazyStream,
     queue: EventQueue<PodTimer>,
     bound: u64,
     /// Events as `12.5s Normal Killing: message`.
@@ -46,7 +46,7 @@ impl Bench {
             view: View::default(),
             now: SimTime::ZERO,
             behaviours: behaviours(entries),
-            stream: Streams::new(1).stream(Purpose::new(1), "pods"),
+            luck: Streams::new(1).lazy(Purpose::new(1), "pods"),
             queue: EventQueue::new(),
             bound: 0,
             events: Vec::new(),
@@ -86,7 +86,7 @@ impl Bench {
             view: &self.view,
             now: Timestamp::from_unix_secs(EPOCH).wall().plus_nanos(self.now.as_nanos() as i64),
             behaviours: &self.behaviours,
-            stream: &mut self.stream,
+            luck: &mut self.luck,
             effects: &mut effects,
         };
         act(&mut self.kubelet, &mut cx);
@@ -98,7 +98,7 @@ impl Bench {
 
     fn serve(&mut self, request: Request) {
         match request {
-            Request::Update(Object::Pod(update), Part::Status) => self.take_status(&update),
+            Request::ReportPod { pod, uid, status } => self.take_status(&pod, &uid, &status),
             Request::Delete { key, options, .. } => {
                 let pod = self.view.pods.get(&key).expect("deleted only once").clone();
                 assert_eq!(options.grace_period_seconds, Some(0));
@@ -116,19 +116,21 @@ impl Bench {
         }
     }
 
-    fn take_status(&mut self, update: &Pod) {
-        let pod = self.view.pods.get(&update.key()).expect("a status of an existing pod").clone();
-        assert_eq!((update.meta.resource_version, &update.meta.uid), (0, &pod.meta.uid));
-        assert!(update.status != pod.status, "a write that changes nothing at {}", self.now);
-        check_transition(&pod, update, self.rebooted);
+    fn take_status(&mut self, key: &Key, uid: &Uid, report: &PodStatus) {
+        let pod = self.view.pods.get(key).expect("a status of an existing pod").clone();
+        assert_eq!(*uid, pod.meta.uid);
+        let new = Pod { status: pod.status.with_report(report), ..Pod::clone(&pod) };
+        if new.status == pod.status {
+            // After the machine's restart the kubelet does not know what it said before.
+            return assert!(self.rebooted, "a write that changes nothing at {}", self.now);
+        }
+        check_transition(&pod, &new, self.rebooted);
         self.status_writes += 1;
-        let mut new = (*pod).clone();
-        new.status = update.status.clone();
         let ready = if new.is_ready() { " ready" } else { "" };
         self.statuses.insert(new.meta.name.to_string(), new.status_wire().expect("a status"));
         self.tell(&new.meta.name.clone(), &format!("{}{ready}", new.status.phase.as_str()));
         self.store(new, ChangeType::Modified);
-        let pod = self.view.pods.get(&update.key()).expect("just stored").clone();
+        let pod = self.view.pods.get(key).expect("just stored").clone();
         self.act(|kubelet, cx| kubelet.on_pod_updated(cx, &pod));
     }
 

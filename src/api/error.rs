@@ -72,13 +72,15 @@ pub struct ApiError {
     pub message: String,
     /// The fields, for [`Reason::Invalid`].
     pub causes: Vec<Cause>,
+    /// Seconds after which the server asks to try again.
+    pub retry_after: Option<u32>,
 }
 
 impl ApiError {
     /// An error without causes.
     #[must_use]
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), causes: Vec::new() }
+        Self { reason, message: message.into(), causes: Vec::new(), retry_after: None }
     }
 
     /// HTTP status code.

@@ -51,6 +51,13 @@ pub enum Request {
         /// Grace, propagation, preconditions.
         options: DeleteOptions,
     },
+    /// Evicts a pod (`pods/eviction`): a deletion that its disruption budget must allow.
+    Evict {
+        /// The pod.
+        pod: Key,
+        /// Grace and preconditions.
+        options: DeleteOptions,
+    },
     /// Binds a pod to a node (`pods/binding`).
     Bind {
         /// The pod.

@@ -27,6 +27,7 @@ mod delete;
 mod documents;
 mod errors;
 mod events;
+mod eviction;
 mod identity;
 mod list;
 mod meta_patch;
@@ -154,6 +155,7 @@ impl ApiServer {
                 by_kind!(*kind, T => self.patch_meta::<T>(key, uid, patch))
             }
             Request::Delete { kind, key, options } => self.delete(now, *kind, key, options),
+            Request::Evict { pod, options } => self.evict(now, pod, options),
             Request::Bind { pod, uid, node } => self.bind(now, pod, uid, node),
             Request::ReportPod { pod, uid, status } => self.report_pod(pod, uid, status),
             Request::Patch { kind, key, patch_type, document, part } => {

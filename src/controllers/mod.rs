@@ -5,6 +5,7 @@
 pub mod controller_ref;
 pub mod daemon_set;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoint_slice;
 pub mod garbage_collector;
 mod grid;
@@ -33,6 +34,7 @@ mod testing;
 
 pub use daemon_set::DaemonSetController;
 pub use deployment::DeploymentController;
+pub use disruption::{DisruptionController, StaleDisruptionController};
 pub use endpoint_slice::EndpointSliceController;
 pub use garbage_collector::GarbageCollector;
 pub use job::{JobController, JobOrphanPods};

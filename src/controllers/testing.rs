@@ -299,7 +299,7 @@ impl Cluster {
                 let none = self.view.pods.iter().next().cloned().unwrap_or_default();
                 Ok(none.into())
             }
-            Request::Patch { .. } | Request::Bind { .. } | Request::ReportPod { .. } => {
+            Request::Patch { .. } | Request::Bind { .. } | Request::Evict { .. } | Request::ReportPod { .. } => {
                 Err(ApiError::new(Reason::BadRequest, "not in tests"))
             }
         }

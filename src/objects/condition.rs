@@ -87,11 +87,28 @@ pub trait Conditions {
     fn is_true(&self, kind: &str) -> bool {
         self.find(kind).is_some_and(|condition| condition.status == ConditionStatus::True)
     }
+    /// The list with this condition in the place of the one of its type, or at the end. While the status stays, so does the
+    /// time of the last transition (upstream `UpdatePodCondition` and `meta.SetStatusCondition`).
+    fn with(&self, condition: Condition) -> ConditionList;
 }
 
 impl Conditions for [Condition] {
     fn find(&self, kind: &str) -> Option<&Condition> {
         self.iter().find(|condition| condition.kind == *kind)
+    }
+
+    fn with(&self, mut condition: Condition) -> ConditionList {
+        let mut changed = self.to_vec();
+        match changed.iter_mut().find(|old| old.kind == condition.kind) {
+            Some(old) => {
+                if old.status == condition.status {
+                    condition.last_transition_time = old.last_transition_time;
+                }
+                *old = condition;
+            }
+            None => changed.push(condition),
+        }
+        changed.into()
     }
 }
 

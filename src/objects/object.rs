@@ -364,6 +364,18 @@ impl Object {
         }
     }
 
+    /// The desired number of replicas, of kinds that have the `scale` subresource.
+    #[must_use]
+    pub fn replicas(&self) -> Option<i32> {
+        match self {
+            Self::Deployment(deployment) => Some(deployment.spec.replicas),
+            Self::ReplicaSet(set) => Some(set.spec.replicas),
+            Self::StatefulSet(set) => Some(set.spec.replicas),
+            Self::ReplicationController(controller) => Some(controller.spec.replicas),
+            _ => None,
+        }
+    }
+
     /// Kind as written, also of opaque objects.
     #[must_use]
     pub fn kind_name(&self) -> &str {

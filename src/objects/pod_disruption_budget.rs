@@ -10,7 +10,7 @@ use super::meta::ObjectMeta;
 use super::object::{Kind, Resource, WireError, take, wire_object};
 use super::text::Text;
 use super::workload::ObjectSelector;
-use super::{ConditionList, IntOrPercent, LabelSelector, Pod, Timestamp};
+use super::{Condition, ConditionList, ConditionStatus, Conditions, IntOrPercent, LabelSelector, Pod, Timestamp};
 
 /// How many pods voluntary disruptions must leave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,6 +64,33 @@ pub struct PodDisruptionBudgetStatus {
     /// Conditions.
     #[serde(skip_serializing_if = "super::skip::none")]
     pub conditions: ConditionList,
+}
+
+impl PodDisruptionBudgetStatus {
+    /// Type of the condition that says whether pods may be evicted.
+    pub const DISRUPTION_ALLOWED: &'static str = "DisruptionAllowed";
+    /// Reason of the condition after a sync that failed.
+    pub const SYNC_FAILED: &'static str = "SyncFailed";
+
+    /// Brings the condition in line with the number of allowed disruptions (upstream
+    /// `component-helpers/apps/poddisruptionbudget.UpdateDisruptionAllowedCondition`).
+    pub fn update_condition(&mut self, at: Timestamp) {
+        let allowed = self.disruptions_allowed > 0;
+        let reason = if allowed { "SufficientPods" } else { "InsufficientPods" };
+        let mut condition = Condition::new(Self::DISRUPTION_ALLOWED, ConditionStatus::of(allowed), at);
+        condition.reason = reason.into();
+        condition.observed_generation = Some(self.observed_generation).filter(|generation| *generation != 0);
+        self.conditions = self.conditions.with(condition);
+    }
+
+    /// Whether the condition says what the number of allowed disruptions does.
+    #[must_use]
+    pub fn condition_is_current(&self) -> bool {
+        let allowed = self.disruptions_allowed > 0;
+        let reason = if allowed { "SufficientPods" } else { "InsufficientPods" };
+        let condition = self.conditions.find(Self::DISRUPTION_ALLOWED);
+        condition.is_some_and(|is| is.status == ConditionStatus::of(allowed) && is.reason == *reason)
+    }
 }
 
 impl PodDisruptionBudget {

@@ -45,4 +45,4 @@ pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict};
 pub use expression::{Expression, ExpressionError};
 pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, StepOutcome};
 pub use schema::{Manifest, Scenario, Step, Trigger};
-pub use steps::{Choice, Verb};
+pub use steps::{Choice, Evictees, Verb};

@@ -238,29 +238,26 @@ impl SimulationBuilder {
 
 /// The controllers of kube-controller-manager, with its numbers of concurrent syncs.
 fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
-    use crate::controllers::volume::{PersistentVolumeController, PvProtectionController, PvcProtectionController};
-    use crate::controllers::{
-        DaemonSetController, DeploymentController, EndpointSliceController, GarbageCollector, JobController,
-        JobOrphanPods, NamespaceController, NodeLifecycleController, PodGcController, ReplicaSetController,
-        ReplicationManager, StatefulSetController, TaintEvictionController, TtlAfterFinishedController,
-    };
+    use crate::controllers as all;
     vec![
-        Box::new(Host::new(DeploymentController::default(), 5)),
-        Box::new(Host::new(ReplicaSetController::default(), 5)),
-        Box::new(Host::new(ReplicationManager::default(), 5)),
-        Box::new(Host::new(StatefulSetController::default(), 5)),
-        Box::new(Host::new(DaemonSetController::default(), 2)),
-        Box::new(Host::new(JobController::default(), 5)),
-        Box::new(Host::new(JobOrphanPods::default(), 5)),
-        Box::new(Host::new(TtlAfterFinishedController::default(), 5)),
-        Box::new(Host::new(EndpointSliceController::default(), 5)),
-        Box::new(Host::new(GarbageCollector::default(), 20)),
-        Box::new(Host::new(NamespaceController::default(), 10)),
-        Box::new(Host::new(NodeLifecycleController::default(), 8)),
-        Box::new(Host::new(TaintEvictionController::default(), 8)),
-        Box::new(Host::new(PersistentVolumeController::default(), 1)),
-        Box::new(Host::new(PvProtectionController, 1)),
-        Box::new(Host::new(PvcProtectionController, 1)),
-        Box::new(Host::new(PodGcController::new(pod_gc), 1)),
+        Box::new(Host::new(all::DeploymentController::default(), 5)),
+        Box::new(Host::new(all::ReplicaSetController::default(), 5)),
+        Box::new(Host::new(all::ReplicationManager::default(), 5)),
+        Box::new(Host::new(all::StatefulSetController::default(), 5)),
+        Box::new(Host::new(all::DaemonSetController::default(), 2)),
+        Box::new(Host::new(all::JobController::default(), 5)),
+        Box::new(Host::new(all::JobOrphanPods::default(), 5)),
+        Box::new(Host::new(all::TtlAfterFinishedController::default(), 5)),
+        Box::new(Host::new(all::EndpointSliceController::default(), 5)),
+        Box::new(Host::new(all::GarbageCollector::default(), 20)),
+        Box::new(Host::new(all::NamespaceController::default(), 10)),
+        Box::new(Host::new(all::NodeLifecycleController::default(), 8)),
+        Box::new(Host::new(all::TaintEvictionController::default(), 8)),
+        Box::new(Host::new(all::volume::PersistentVolumeController::default(), 1)),
+        Box::new(Host::new(all::volume::PvProtectionController, 1)),
+        Box::new(Host::new(all::volume::PvcProtectionController, 1)),
+        Box::new(Host::new(all::PodGcController::new(pod_gc), 1)),
+        Box::new(Host::new(all::DisruptionController::default(), 1)),
+        Box::new(Host::new(all::StaleDisruptionController, 1)),
     ]
 }

@@ -38,6 +38,8 @@ pub(super) enum Event {
     Report { requests: Vec<Request> },
     /// A kubelet shows that it lives.
     Heartbeat { node: u32, epoch: u32 },
+    /// A `kubectl drain` looks at its pods.
+    Drain(u32),
 }
 
 /// Requests of one scheduling attempt.
@@ -50,6 +52,7 @@ pub(super) struct Binding {
 /// Order of events at one instant: what the user does, then watches, kubelets, the scheduler, controllers; within a rank, in
 /// the order in which they were scheduled. Controllers come last, so that one sync sees all that an instant brought.
 pub(super) mod rank {
+    pub(in super::super) const USER: u16 = 0;
     pub(in super::super) const WATCH: u16 = 1;
     pub(in super::super) const KUBELET: u16 = 2;
     pub(in super::super) const SCHEDULER: u16 = 3;

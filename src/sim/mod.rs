@@ -12,6 +12,7 @@
 mod builder;
 mod controller;
 mod delays;
+mod drain;
 mod error;
 mod event;
 mod operations;
@@ -23,6 +24,7 @@ mod work_queue;
 pub use crate::apiserver::Applied;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::Delays;
+pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};

@@ -16,6 +16,7 @@ use crate::scheduler::Scheduler;
 use super::builder::NodeTemplate;
 use super::controller::{ControllerHost, Now, Progress};
 use super::delays::Delays;
+use super::drain::Drain;
 use super::error::SimError;
 use super::event::{Binding, Event, ProcessId, rank};
 use super::recorder::{Record, Recording, StepRecord};
@@ -40,6 +41,8 @@ pub struct Simulation {
     pub(super) kubelets: Kubelets,
     pub(super) recording: Recording,
     pub(super) recorders: Recorders,
+    /// Drains by number; those that ended leave a gap.
+    pub(super) drains: Vec<Option<Drain>>,
     delays: Delays,
     pub(super) streams: Streams,
     epoch: WallTime,
@@ -170,6 +173,7 @@ impl Simulation {
             },
             recording: parts.recording,
             recorders: Recorders { enabled: parts.record_events, ..Recorders::default() },
+            drains: Vec::new(),
             delays: parts.delays,
             streams,
             epoch: parts.epoch,
@@ -318,6 +322,7 @@ impl Simulation {
             Event::Pod { node, timer } => self.pod_timer(node, timer),
             Event::Report { requests } => self.report(requests),
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
+            Event::Drain(number) => self.go_on_draining(number),
         }
         true
     }

@@ -18,6 +18,7 @@ mod manifest;
 mod manifest_defaulting;
 mod manifest_validation;
 mod patches;
+mod pdb_math;
 mod qos_and_requests;
 mod quantities;
 mod recordings;

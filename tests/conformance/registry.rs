@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    job_decisions, manifest_defaulting, manifest_validation, patches, qos_and_requests, quantities, recordings,
-    replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
+    job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, qos_and_requests, quantities,
+    recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -19,6 +19,7 @@ const DATASETS: &[(&str, CheckCase)] = &[
     ("manifest-validation", manifest_validation::check),
     ("patches", patches::check),
     ("qos-and-requests", qos_and_requests::check),
+    ("pdb-math", pdb_math::check),
     ("quantities", quantities::check),
     ("replicaset-victims", replicaset_victims::check),
     ("rollout-math", rollout_math::check),

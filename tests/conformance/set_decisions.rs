@@ -129,7 +129,9 @@ impl Round {
             Request::Delete { kind, key, .. }
             | Request::PatchMeta { kind, key, .. }
             | Request::Patch { kind, key, .. } => view.object(*kind, key),
-            Request::Bind { pod, .. } | Request::ReportPod { pod, .. } => view.object(Kind::Pod, pod),
+            Request::Bind { pod, .. } | Request::Evict { pod, .. } | Request::ReportPod { pod, .. } => {
+                view.object(Kind::Pod, pod)
+            }
         };
         self.requests.push(request);
         object.map(Ok)

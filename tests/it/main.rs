@@ -3,6 +3,7 @@
 mod bad_input;
 mod cli;
 mod determinism;
+mod disruptions;
 mod recordings;
 mod reports;
 mod rollouts;

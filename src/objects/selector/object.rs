@@ -44,6 +44,21 @@ pub struct LabelSelectorRequirement {
 }
 
 impl LabelSelector {
+    /// As Go prints a pointer to it with `%v`; some messages of controllers have it so.
+    #[must_use]
+    pub fn to_go_string(&self) -> String {
+        let labels: String = self.match_labels.iter().map(|(key, value)| format!("{key}: {value},")).collect();
+        let expressions = self.match_expressions.iter().map(|requirement| {
+            let LabelSelectorRequirement { key, operator, values } = requirement;
+            format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{}],}},", values.join(" "))
+        });
+        let expressions: String = expressions.collect();
+        format!(
+            "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},\
+             MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+        )
+    }
+
     /// Whether it has no condition and so selects everything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

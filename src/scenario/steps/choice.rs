@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::{Kind, Object, Selector};
+use crate::objects::{Key, Kind, Object, Resource, Selector};
 use crate::sim::{SimError, Simulation, Target};
 
 use crate::scenario::error::Fault;
@@ -96,5 +96,46 @@ fn unknown_kind(path: &str, kind: &str) -> Fault {
     match names.max_by(|a, b| strsim::jaro(a, &written).total_cmp(&strsim::jaro(b, &written))) {
         Some(nearest) if strsim::jaro(&nearest, &written) > 0.85 => fault.help(format!("did you mean {nearest}?")),
         _ => fault.help("write the kind as kubectl takes it, such as deployment or deploy"),
+    }
+}
+
+/// The pods that a step evicts, found when it is taken.
+#[derive(Clone, Debug)]
+pub enum Evictees {
+    /// One by name.
+    Pod(Key),
+    /// All that match.
+    Matching {
+        /// Namespace.
+        namespace: String,
+        /// Which labels.
+        selector: Selector,
+        /// Only those on that node.
+        node: Option<String>,
+    },
+}
+
+impl Evictees {
+    pub(super) fn find(&self, sim: &Simulation) -> Vec<Key> {
+        match self {
+            Self::Pod(key) => vec![key.clone()],
+            Self::Matching { namespace, selector, node } => {
+                let matching = sim.view().pods_matching(namespace, selector);
+                let here = matching.filter(|pod| node.as_ref().is_none_or(|node| *pod.node_name == **node));
+                let mut keys: Vec<Key> = here.map(|pod| pod.key()).collect();
+                keys.sort_unstable();
+                keys
+            }
+        }
+    }
+
+    pub(super) fn args(&self) -> Value {
+        match self {
+            Self::Pod(key) => json!({"target": format!("pod/{}", key.name)}),
+            Self::Matching { selector, node: None, .. } => json!({"selector": selector.to_string()}),
+            Self::Matching { selector, node: Some(node), .. } => {
+                json!({"selector": selector.to_string(), "node": node})
+            }
+        }
     }
 }

@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use crate::api::{ApiError, DeleteOptions, PatchType};
 use crate::objects::Object;
 use crate::objects::reader::Document;
-use crate::sim::{Applied, Changes, Debug, NodeTemplate, SimError, Simulation, Target};
+use crate::sim::{Applied, Changes, Debug, DrainOptions, NodeTemplate, SimError, Simulation, Target, eviction_answer};
 
 use super::schema::Manifest;
 
-pub use choice::Choice;
+pub use choice::{Choice, Evictees};
 pub(super) use raw::RawStep;
 
 /// What the user does in one step.
@@ -97,6 +97,20 @@ pub enum Verb {
     RolloutResume(Target),
     /// `kubectl rollout restart`.
     RolloutRestart(Target),
+    /// Evictions, one request a pod.
+    Evict {
+        /// Which pods.
+        pods: Evictees,
+        /// Grace.
+        options: DeleteOptions,
+    },
+    /// `kubectl drain`.
+    Drain {
+        /// Node.
+        node: String,
+        /// Flags.
+        options: DrainOptions,
+    },
     /// Machines join.
     AddNode(Vec<NodeTemplate>),
     /// A machine stops and its Node object is deleted.
@@ -133,6 +147,8 @@ impl Verb {
             Self::RolloutPause(_) => "rolloutPause",
             Self::RolloutResume(_) => "rolloutResume",
             Self::RolloutRestart(_) => "rolloutRestart",
+            Self::Evict { .. } => "evict",
+            Self::Drain { .. } => "drain",
             Self::AddNode(_) => "addNode",
             Self::DeleteNode(_) => "deleteNode",
             Self::NodeDown(_) => "nodeDown",
@@ -157,6 +173,8 @@ impl Verb {
             Self::Cordon { node, .. } | Self::DeleteNode(node) | Self::NodeDown(node) | Self::NodeUp(node) => {
                 json!({"node": node})
             }
+            Self::Evict { pods, .. } => pods.args(),
+            Self::Drain { node, .. } => json!({"node": node}),
             Self::Taint { node, taints } => json!({"node": node, "taints": taints}),
             Self::RolloutUndo { target, to_revision } => {
                 json!({"target": target.to_string(), "toRevision": to_revision})
@@ -178,6 +196,9 @@ impl Verb {
         if let Self::Apply { manifests } = self {
             return apply(sim, manifests);
         }
+        if let Self::Evict { pods, options } = self {
+            return evict(sim, pods, options);
+        }
         let error = self.perform_one(sim).err();
         let answer = match &error {
             None => json!(200),
@@ -189,7 +210,8 @@ impl Verb {
 
     fn perform_one(&self, sim: &mut Simulation) -> Result<(), SimError> {
         match self {
-            Self::Apply { .. } => {}
+            Self::Apply { .. } | Self::Evict { .. } => {}
+            Self::Drain { node, options } => drop(sim.drain(node, options.clone())?),
             Self::SetImage { target, container, image } => drop(sim.set_image(target, container, image)?),
             Self::Scale { target, replicas } => drop(sim.scale(target, *replicas)?),
             Self::Patch { target, patch_type, patch } => drop(sim.patch(target, *patch_type, patch)?),
@@ -239,6 +261,17 @@ fn apply(sim: &mut Simulation, manifests: &[Manifest]) -> Performed {
         let applied = sim.apply_document(document);
         answers.push(answer(document, &applied));
         error = error.or(applied.err().map(SimError::Api));
+    }
+    Performed { answer: Value::Array(answers), error }
+}
+
+/// Asks for the eviction of each pod, in the order of names.
+fn evict(sim: &mut Simulation, pods: &Evictees, options: &DeleteOptions) -> Performed {
+    let (mut answers, mut error) = (Vec::new(), None);
+    for pod in pods.find(sim) {
+        let refusal = sim.evict(&pod, options.clone()).err();
+        answers.push(eviction_answer(&pod, refusal.as_ref()));
+        error = error.or(refusal.map(SimError::Api));
     }
     Performed { answer: Value::Array(answers), error }
 }

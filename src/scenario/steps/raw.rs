@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use crate::api::{DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
+use crate::objects::{Kind, SelectorError};
 use crate::scenario::error::Fault;
 use crate::scenario::schema::RawNode;
-use crate::sim::{Changes, Debug, Target};
+use crate::sim::{Changes, Debug, DrainOptions, Target};
 
 use super::choice::parse_target;
-use super::{Choice, Verb};
+use super::{Choice, Evictees, Verb};
 
 /// A step as the file has it: a trigger and one verb.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,8 +40,8 @@ pub(in crate::scenario) struct RawStep {
     node_down: Option<RawNodeName>,
     node_up: Option<RawNodeName>,
     debug: Option<RawDebug>,
-    evict: Option<Value>,
-    drain: Option<Value>,
+    evict: Option<RawEvict>,
+    drain: Option<RawDrain>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -111,6 +112,38 @@ struct RawNodeName {
 struct RawTaint {
     node: String,
     taints: Value,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct RawEvict {
+    target: Option<String>,
+    selector: Option<String>,
+    node: Option<String>,
+    namespace: Option<String>,
+    grace_period: Option<SimDuration>,
+}
+
+/// The flags that people nearly always give stand as if given.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawDrain {
+    node: String,
+    #[serde(default = "yes")]
+    ignore_daemonsets: bool,
+    #[serde(default = "yes")]
+    delete_emptydir_data: bool,
+    #[serde(default = "yes")]
+    force: bool,
+    #[serde(default)]
+    disable_eviction: bool,
+    grace_period: Option<SimDuration>,
+    #[serde(default)]
+    timeout: SimDuration,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// Which objects: a target by name, or the n-th of a kind (that match a selector) in the order of creation, then name.
@@ -199,11 +232,6 @@ impl RawStep {
 
     /// The one verb of the step; the manifests of `apply` are left to the caller.
     pub(in crate::scenario) fn verb(self) -> Reading {
-        for (name, given) in [("evict", self.evict.is_some()), ("drain", self.drain.is_some())] {
-            if given {
-                return Err(Fault::new(name, format!("{name} is not simulated yet")));
-            }
-        }
         let mut verbs = self.verbs().into_iter();
         match (verbs.next(), verbs.next()) {
             (Some((name, verb)), None) => verb.map_err(|fault| fault.under(name)),
@@ -213,7 +241,7 @@ impl RawStep {
             }
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
-                 rolloutResume, rolloutRestart, cordon, uncordon, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
+                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
             )),
         }
     }
@@ -238,6 +266,8 @@ impl RawStep {
             ("rolloutPause", target(self.rollout_pause, Verb::RolloutPause)),
             ("rolloutResume", target(self.rollout_resume, Verb::RolloutResume)),
             ("rolloutRestart", target(self.rollout_restart, Verb::RolloutRestart)),
+            ("evict", self.evict.map(RawEvict::verb)),
+            ("drain", self.drain.map(RawDrain::verb)),
             ("addNode", self.add_node.map(|raw| raw.expand().map(Verb::AddNode))),
             ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
             ("nodeDown", node(self.node_down, Verb::NodeDown)),
@@ -245,6 +275,51 @@ impl RawStep {
             ("debug", self.debug.map(RawDebug::verb)),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
+    }
+}
+
+impl RawEvict {
+    fn verb(self) -> Reading {
+        let grace = self.grace_period.map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX));
+        let options = DeleteOptions { grace_period_seconds: grace, ..DeleteOptions::default() };
+        let namespace = self.namespace.unwrap_or_else(|| "default".to_owned());
+        let pods = match (self.target, self.selector, self.node) {
+            (Some(target), None, None) => {
+                let target = parse_target(&target)?;
+                if target.kind != Kind::Pod {
+                    return Err(Fault::new("target", format!("a {} cannot be evicted, only pods can", target.kind)));
+                }
+                Evictees::Pod(target.key)
+            }
+            (Some(_), ..) => {
+                return Err(Fault::new("target", "`target` names one pod; `selector` and `node` choose several"));
+            }
+            (None, None, None) => {
+                return Err(Fault::new("", "it does not say which pods").help("write `target`, `selector` or `node`"));
+            }
+            (None, selector, node) => {
+                let text = selector.unwrap_or_default();
+                let selector =
+                    text.parse().map_err(|error: SelectorError| Fault::new("selector", error.to_string()))?;
+                Evictees::Matching { namespace, selector, node }
+            }
+        };
+        Ok(Verb::Evict { pods, options })
+    }
+}
+
+impl RawDrain {
+    fn verb(self) -> Reading {
+        let grace = self.grace_period.map(|grace| i64::try_from(grace.as_secs()).unwrap_or(i64::MAX));
+        let options = DrainOptions {
+            ignore_daemonsets: self.ignore_daemonsets,
+            delete_emptydir_data: self.delete_emptydir_data,
+            force: self.force,
+            disable_eviction: self.disable_eviction,
+            grace_period_seconds: grace,
+            timeout: self.timeout,
+        };
+        Ok(Verb::Drain { node: self.node, options })
     }
 }
 

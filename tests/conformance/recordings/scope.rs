@@ -9,10 +9,7 @@ use serde_json::Value;
 use super::judge::python::items;
 
 /// Kinds whose controllers are not simulated yet.
-const KINDS: &[&str] = &["CronJob", "HorizontalPodAutoscaler", "PodDisruptionBudget", "ResourceQuota"];
-
-/// Verbs of steps that are not simulated yet.
-const VERBS: &[&str] = &["drain", "evict"];
+const KINDS: &[&str] = &["CronJob", "HorizontalPodAutoscaler", "ResourceQuota"];
 
 /// Parts of a pod's spec that are not simulated yet, and what they are.
 const FIELDS: &[(&str, &str)] = &[
@@ -25,9 +22,6 @@ const FIELDS: &[(&str, &str)] = &[
 /// What the scenario of a recording needs and is not simulated yet.
 pub(super) fn missing(scenario: &Value) -> Option<String> {
     let steps = items(&scenario["steps"]);
-    if let Some(verb) = steps.iter().find_map(|step| VERBS.iter().find(|verb| step["do"] == **verb)) {
-        return Some(format!("verb {verb}"));
-    }
     let texts = || [scenario].into_iter().chain(steps).filter_map(|holder| holder["objects"].as_str());
     let named = steps.iter().filter_map(|step| step["kind"].as_str()).map(str::to_owned);
     let mut kinds = named.chain(texts().flat_map(kinds_of));

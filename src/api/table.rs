@@ -87,6 +87,12 @@ impl<T: Resource> Table<T> {
         self.slots.get(from as usize..).into_iter().flatten().flatten()
     }
 
+    /// The id that the next new object gets.
+    #[must_use]
+    pub fn next_id(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// How many objects.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -36,6 +36,10 @@ pub(super) enum Command {
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]
     Get(GetArguments),
+    /// Describe a pod at an instant of a scenario, as kubectl does, and what kubectl cannot know of it
+    #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
+                            internal error")]
+    Describe(DescribeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +101,32 @@ pub(super) struct GetArguments {
     /// Format
     #[arg(short, long, value_enum)]
     pub(super) output: Option<GetOutput>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DescribeArguments {
+    /// Kind, or kind/name: pods, pod/web, …
+    pub(super) resource: String,
+    /// Name; default: all
+    pub(super) name: Option<String>,
+    /// The scenario file; - is standard input
+    #[arg(short, long = "file", value_name = "SCENARIO")]
+    pub(super) file: PathBuf,
+    /// Virtual time to look at, such as 1m30s; default: the scenario's end
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<SimDuration>,
+    /// Another seed than the scenario's
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Only objects with such labels
+    #[arg(short = 'l', long)]
+    pub(super) selector: Option<String>,
+    /// Namespace
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+    /// Only what kubectl tells: without memory settings and resolved environment
+    #[arg(long)]
+    pub(super) kubectl: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod describe;
 mod diagnostics;
 mod get;
 mod input;
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Run(options) => run::run(&options),
         Command::Check(options) => check::check(&options),
         Command::Get(options) => get::get(&options),
+        Command::Describe(options) => describe::describe(&options),
     };
     match result {
         Ok(exit) => exit.into(),

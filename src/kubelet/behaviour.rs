@@ -20,6 +20,10 @@ pub struct Behaviour {
     pub start_stagger: Option<StartStagger>,
     /// From running to answering.
     pub ready: Ready,
+    /// How long a postStart hook takes; absent = what its `sleep` says.
+    pub post_start: Option<Sampler>,
+    /// How long a preStop hook takes; absent = what its `sleep` says.
+    pub pre_stop: Option<Sampler>,
     /// From SIGTERM to the end.
     pub terminate: Sampler,
     /// Whether the process ends by itself.
@@ -36,6 +40,8 @@ impl Behaviour {
             start: Sampler::constant(SimDuration::ZERO),
             start_stagger: None,
             ready: Ready::After(Sampler::constant(SimDuration::ZERO)),
+            post_start: None,
+            pre_stop: None,
             terminate: Sampler::constant(SimDuration::ZERO),
             exit: None,
             pull: Pull::Ok,
@@ -127,6 +133,12 @@ pub struct BehaviourSpec {
     /// See [`Behaviour::ready`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
+    /// See [`Behaviour::post_start`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_start: Option<Sampler>,
+    /// See [`Behaviour::pre_stop`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_stop: Option<Sampler>,
     /// See [`Behaviour::terminate`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminate: Option<Sampler>,
@@ -145,6 +157,8 @@ impl BehaviourSpec {
             start: self.start.unwrap_or(defaults.start),
             start_stagger: self.start_stagger.or(defaults.start_stagger),
             ready: self.ready.unwrap_or(defaults.ready),
+            post_start: self.post_start.or(defaults.post_start),
+            pre_stop: self.pre_stop.or(defaults.pre_stop),
             terminate: self.terminate.unwrap_or(defaults.terminate),
             exit: self.exit.or(defaults.exit),
             pull: self.pull.unwrap_or(defaults.pull),

@@ -11,6 +11,7 @@ use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 
 use super::address::{AddressPool, PodCidr};
 use super::behaviour::Behaviours;
+use super::surroundings::KnownServices;
 use super::worker::{Due, PodTimer, Worker};
 
 /// The kubelet of one node.
@@ -77,6 +78,16 @@ impl Kubelet {
             addresses: AddressPool::new(pod_cidr),
             workers: FxHashMap::default(),
         }
+    }
+
+    /// Which services a container of a pod was told of, if the kubelet works on the pod and has started the container.
+    #[must_use]
+    pub fn services_known_to(&self, pod: &Uid, container: &str) -> Option<KnownServices> {
+        let worker = self.workers.get(pod)?;
+        let at = (0..worker.containers.len()).find(|at| *worker.container_spec(*at).name == *container)?;
+        let container = worker.containers.get(at)?;
+        let was_started = container.is_running() || container.ended.is_some();
+        was_started.then_some(KnownServices::Before(container.services_before))
     }
 
     /// Name of the node.
@@ -210,6 +221,7 @@ impl PodSync<'_, '_> {
             Due::Deadline => self.deadline_is_due(),
             _ if worker.containers.get(at).is_none_or(|container| container.life != life) => {}
             Due::Start => self.start_container(at),
+            Due::PostStarted => self.post_started(at),
             Due::PullBackOff => self.back_off_pulling(at),
             Due::Answer => self.app_answers(at),
             Due::Exit => self.process_exits(at),

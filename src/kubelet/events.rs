@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::api::{EventKind, EventSpec, Request};
+use crate::objects::environment::ConfigError;
 use crate::objects::{ObjectReference, Text};
 
 use super::driver::PodSync;
@@ -22,7 +23,11 @@ impl PodSync<'_, '_> {
         reason: &'static str,
         message: impl Into<Text>,
     ) {
-        let list = if self.worker.role(at) == Role::Main { "containers" } else { "initContainers" };
+        let list = match self.worker.role(at) {
+            Role::Main => "containers",
+            Role::Init | Role::Sidecar => "initContainers",
+            Role::Ephemeral => "ephemeralContainers",
+        };
         let field_path = format!("spec.{list}{{{}}}", self.worker.container_spec(at).name);
         self.event(kind, reason, message.into(), field_path.into());
     }
@@ -42,11 +47,26 @@ impl PodSync<'_, '_> {
     }
 
     pub(super) fn say_started(&mut self, at: usize) {
+        self.say_image_is_present(at);
+        self.container_event(at, EventKind::Normal, "Created", "Container created");
+        self.container_event(at, EventKind::Normal, "Started", "Container started");
+    }
+
+    fn say_image_is_present(&mut self, at: usize) {
         let image = &self.worker.container_spec(at).image;
         let present = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
         self.container_event(at, EventKind::Normal, "Pulled", present);
-        self.container_event(at, EventKind::Normal, "Created", "Container created");
-        self.container_event(at, EventKind::Normal, "Started", "Container started");
+    }
+
+    /// The image is there, and the container cannot be made of it.
+    pub(super) fn say_cannot_be_configured(&mut self, at: usize, why: &ConfigError) {
+        self.say_image_is_present(at);
+        self.container_event(at, EventKind::Warning, "Failed", format!("Error: {why}"));
+    }
+
+    pub(super) fn say_not_mounted(&mut self, volume: &str, why: &ConfigError) {
+        let message = format!("MountVolume.SetUp failed for volume {volume:?} : {why}");
+        self.pod_event(EventKind::Warning, "FailedMount", message);
     }
 
     pub(super) fn say_pull_failed(&mut self, at: usize) {
@@ -90,16 +110,12 @@ impl PodSync<'_, '_> {
     /// nothing comes back once it hangs. A command says nothing.
     fn probe_output(&self, at: usize, kind: ProbeKind) -> Option<String> {
         let worker = &self.worker;
-        let (list, place) = match at.checked_sub(worker.init_count()) {
-            None => ("initContainers", at),
-            Some(place) => ("containers", place),
-        };
         let field = match kind {
             ProbeKind::Startup => "startupProbe",
             ProbeKind::Readiness => "readinessProbe",
             ProbeKind::Liveness => "livenessProbe",
         };
-        let probe = worker.spec.wire().get(list)?.get(place)?.get(field)?;
+        let probe = self.container_wire(at)?.get(field)?;
         let hung = worker.containers[at].hung;
         let address = |handler: &Value| {
             let ip = worker.address.map(|ip| ip.to_string()).unwrap_or_default();

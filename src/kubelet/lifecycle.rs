@@ -34,6 +34,7 @@ impl<'c> PodSync<'_, 'c> {
             self.worker.address = Some(self.node.address);
         }
         self.watch_deadline();
+        self.launch_ephemeral();
         self.advance(Some(ordinal));
     }
 
@@ -41,6 +42,7 @@ impl<'c> PodSync<'_, 'c> {
     pub(super) fn resume(&mut self, pod: &Arc<Pod>) {
         let status = &pod.status;
         let statuses = status.init_container_statuses.iter().chain(&status.container_statuses);
+        let statuses = statuses.chain(&status.ephemeral_container_statuses);
         for known in statuses {
             let place = (0..self.worker.containers.len()).find(|at| self.worker.container_spec(*at).name == known.name);
             place.into_iter().for_each(|at| self.resume_container(at, known));
@@ -99,44 +101,20 @@ impl<'c> PodSync<'_, 'c> {
         }
     }
 
-    /// A container whose image was changed is restarted with the new one.
-    fn take_spec(&mut self, pod: &Arc<Pod>) {
-        if Arc::ptr_eq(&self.worker.spec, &pod.spec) {
-            return;
-        }
-        let old = std::mem::replace(&mut self.worker.spec, pod.spec.clone());
-        let same_shape = old.init_containers.len() == pod.spec.init_containers.len()
-            && old.containers.len() == pod.spec.containers.len();
-        if !same_shape || self.worker.is_ending() {
-            self.worker.spec = if same_shape { pod.spec.clone() } else { old };
-            return;
-        }
-        let images = old.init_containers.iter().chain(&old.containers).map(|container| &container.image);
-        for (at, image) in images.enumerate() {
-            let spec = self.worker.container_spec(at);
-            if spec.image == *image {
-                continue;
-            }
-            let (behaviour, name) = (self.cx.behaviours.index(&spec.image), spec.name.clone());
-            if self.worker.containers[at].state == State::Running {
-                self.stop_for_restart(at, None, format!("Container {name} definition changed, will be restarted"));
-            }
-            let container = &mut self.worker.containers[at];
-            (container.behaviour, container.back_off, container.failed_pulls) = (behaviour, 0, 0);
-        }
-    }
-
     /// Sets the containers going whose turn it is: init containers one after the other, a sidecar until it is started, then
     /// all regular ones. `ordinal` is given for a pod's first ones.
     pub(super) fn advance(&mut self, ordinal: Option<u64>) {
         for at in 0..self.worker.containers.len() {
+            if self.worker.role(at) == Role::Ephemeral {
+                return;
+            }
             let container = &self.worker.containers[at];
             if container.state == State::Created {
                 self.launch(at, ordinal);
             }
             let container = &self.worker.containers[at];
             let holds_the_rest = match self.worker.role(at) {
-                Role::Main => false,
+                Role::Main | Role::Ephemeral => false,
                 Role::Sidecar => !container.started && !self.worker.initialized,
                 Role::Init => {
                     container.state != State::Exited || container.ended.is_some_and(|ended| ended.exit_code != 0)
@@ -148,7 +126,7 @@ impl<'c> PodSync<'_, 'c> {
         }
     }
 
-    fn launch(&mut self, at: usize, ordinal: Option<u64>) {
+    pub(super) fn launch(&mut self, at: usize, ordinal: Option<u64>) {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let stagger = behaviour.start_stagger.zip(ordinal).map(|(stagger, ordinal)| stagger.delay(ordinal));
         let delay = behaviour.start.sample_lazily(self.cx.luck) + stagger.unwrap_or_default();
@@ -157,31 +135,46 @@ impl<'c> PodSync<'_, 'c> {
         self.schedule(delay, at, Due::Start);
     }
 
-    /// The container starts now, unless the pod ends, its image cannot be had or there is no address.
+    /// The container starts now, unless the pod ends or something is missing: a volume, an address, its image, or what its
+    /// environment is made of.
     pub(super) fn start_container(&mut self, at: usize) {
-        if self.worker.is_ending() {
+        if self.worker.is_ending() || self.waits_for_a_hook(at) || !self.ensure_volumes(at) || !self.ensure_address(at)
+        {
             return;
         }
-        let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
-        if !self.ensure_address(at) {
-            return;
-        }
-        if behaviour.pull == Pull::Error {
+        if self.cx.behaviours.get(self.worker.containers[at].behaviour).pull == Pull::Error {
             return self.fail_pull(at);
         }
-        let role = self.worker.role(at);
-        let now = self.cx.now;
-        let has_startup_probe = role != Role::Init && self.worker.container_spec(at).startup_probe.is_some();
+        if !self.ensure_environment(at) {
+            return;
+        }
+        let (now, role) = (self.cx.now, self.worker.role(at));
+        let services_before = self.cx.view.services.next_id();
         let container = &mut self.worker.containers[at];
         if container.ended.is_some() {
             container.restarts = container.restarts.saturating_add(1);
         }
-        container.set_state(State::Running);
         (container.running_since, container.failed_pulls) = (now, 0);
-        container.started = !has_startup_probe;
+        container.services_before = services_before;
         self.worker.initialized |= role == Role::Main;
-        self.worker.dirty = true;
         self.say_started(at);
+        match self.post_start_time(at) {
+            hook if hook.is_zero() => self.container_runs(at),
+            hook => {
+                self.worker.containers[at].set_state(State::PostStart);
+                self.schedule(hook, at, Due::PostStarted);
+            }
+        }
+    }
+
+    /// The container is up, its postStart hook done.
+    pub(super) fn container_runs(&mut self, at: usize) {
+        let role = self.worker.role(at);
+        let has_startup_probe = role != Role::Init && self.worker.container_spec(at).startup_probe.is_some();
+        let container = &mut self.worker.containers[at];
+        container.set_state(State::Running);
+        container.started = !has_startup_probe;
+        self.worker.dirty = true;
         self.draw_life(at, role);
         self.begin_probes(at);
         if role == Role::Sidecar {

@@ -20,10 +20,14 @@ mod address;
 mod behaviour;
 mod driver;
 mod events;
+mod hooks;
 mod lifecycle;
+mod memory_qos;
 mod node;
+mod preparation;
 mod probes;
 mod status;
+mod surroundings;
 mod termination;
 #[cfg(test)]
 mod tests;
@@ -32,8 +36,10 @@ mod worker;
 pub use address::PodCidr;
 pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger};
 pub use driver::{Effects, Kubelet, KubeletContext};
+pub use memory_qos::{MemoryQos, MemoryReservationPolicy, memory_qos};
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
     register_node, renew_lease,
 };
+pub use surroundings::{KnownServices, ViewSurroundings};
 pub use worker::PodTimer;

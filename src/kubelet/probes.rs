@@ -12,7 +12,7 @@ use super::worker::{Due, ProbeKind, Role, State, until};
 impl PodSync<'_, '_> {
     /// A container was just started: which probes begin, and whether it is ready without.
     pub(super) fn begin_probes(&mut self, at: usize) {
-        if self.worker.role(at) == Role::Init {
+        if matches!(self.worker.role(at), Role::Init | Role::Ephemeral) {
             return;
         }
         if self.worker.containers[at].started {

@@ -69,6 +69,7 @@ impl PodSync<'_, '_> {
             start_time: Some(worker.start_time),
             init_container_statuses: (0..worker.init_count()).map(|at| self.container_status(at)).collect(),
             container_statuses: SharedList::from(main),
+            ephemeral_container_statuses: worker.places(Role::Ephemeral).map(|at| self.container_status(at)).collect(),
             qos_class: current.status.qos_class.or(Some(worker.spec.qos_class)),
         }
     }
@@ -85,7 +86,7 @@ impl PodSync<'_, '_> {
                 Role::Init if container.is_running() || never_ran || (failed && worker.is_over(at)) => {
                     return PodPhase::Pending;
                 }
-                Role::Init => {}
+                Role::Init | Role::Ephemeral => {}
                 Role::Sidecar if container.is_running() => {
                     waiting |= !container.started && !worker.initialized;
                     running = true;
@@ -143,7 +144,9 @@ impl PodSync<'_, '_> {
             PodPhase::Failed => return unmet("PodFailed", ""),
             PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => {}
         }
-        let unready = self.names(|at| self.worker.role(at) != Role::Init && !self.worker.containers[at].ready);
+        let unready = self.names(|at| {
+            matches!(self.worker.role(at), Role::Main | Role::Sidecar) && !self.worker.containers[at].ready
+        });
         match unready {
             Some(names) => unmet("ContainersNotReady", format!("containers with unready status: [{names}]")),
             None => HOLDS,
@@ -187,7 +190,7 @@ impl PodSync<'_, '_> {
             return (true, "PodCompleted".into(), Text::default());
         }
         let incomplete = |at: usize| match worker.role(at) {
-            Role::Main => false,
+            Role::Main | Role::Ephemeral => false,
             Role::Sidecar => !worker.containers[at].started,
             Role::Init => !self.is_done(at),
         };
@@ -221,7 +224,7 @@ impl PodSync<'_, '_> {
         let container = &self.worker.containers[at];
         let spec = self.worker.container_spec(at);
         let (state, last) = match container.state {
-            State::Running | State::Stopping => {
+            State::PostStart | State::Running | State::Stopping => {
                 (ContainerState::Running { started_at: container.running_since.timestamp() }, container.ended)
             }
             State::Exited => (terminated(container.ended), container.ended_before),
@@ -255,7 +258,10 @@ impl PodSync<'_, '_> {
                     self.full_name()
                 ),
             ),
-            _ if self.worker.init_count() > 0 => ("PodInitializing", String::new()),
+            State::ConfigError => ("CreateContainerConfigError", self.config_error(at)),
+            _ if self.worker.init_count() > 0 && self.worker.role(at) != Role::Ephemeral => {
+                ("PodInitializing", String::new())
+            }
             _ => ("ContainerCreating", String::new()),
         };
         ContainerState::Waiting { reason: reason.into(), message: message.into() }

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use smallvec::SmallVec;
 
 use crate::api::EventKind;
 use crate::kernel::SimDuration;
-use crate::objects::{Container, Pod, RestartPolicy};
+use crate::objects::{Pod, RestartPolicy};
 
 use super::driver::{PodSync, removal};
 use super::worker::{Cause, Due, Role, Stage, State, after};
@@ -65,7 +64,7 @@ impl PodSync<'_, '_> {
             } else if !delete {
                 continue;
             }
-            let hook = if running { hook_time(self.worker.container_spec(at)) } else { SimDuration::ZERO };
+            let hook = if running { self.pre_stop_time(at) } else { SimDuration::ZERO };
             let takes =
                 self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
             if running && self.worker.role(at) == Role::Sidecar {
@@ -161,7 +160,7 @@ impl PodSync<'_, '_> {
     pub(super) fn stop_for_restart(&mut self, at: usize, probe_grace: Option<i64>, why: String) {
         self.container_event(at, EventKind::Normal, "Killing", why);
         let grace = seconds(probe_grace.unwrap_or_else(|| self.spec_grace()));
-        let hook = hook_time(self.worker.container_spec(at));
+        let hook = self.pre_stop_time(at);
         let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
         let (end, killed) = stop_time(hook, takes, grace);
         let container = &mut self.worker.containers[at];
@@ -181,52 +180,9 @@ fn seconds(grace: i64) -> SimDuration {
     SimDuration::from_secs(u64::try_from(grace).unwrap_or(0).max(1))
 }
 
-/// How long a container's preStop hook takes: what a `sleep` says, as a hook of its own or as the command that is run. Other
-/// hooks take no time.
-fn hook_time(container: &Container) -> SimDuration {
-    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
-        return SimDuration::ZERO;
-    };
-    if let Some(seconds) = hook.get("sleep").and_then(|sleep| sleep.get("seconds")).and_then(Value::as_u64) {
-        return SimDuration::from_secs(seconds);
-    }
-    let command = hook.get("exec").and_then(|exec| exec.get("command")).and_then(Value::as_array);
-    let words = command.into_iter().flatten().filter_map(Value::as_str).flat_map(str::split_whitespace);
-    let mut words = words.skip_while(|word| *word != "sleep" && !word.ends_with("/sleep")).skip(1);
-    words.next().map_or(SimDuration::ZERO, sleep_time)
-}
-
-/// The argument of `sleep`: a number of seconds, perhaps with a unit.
-fn sleep_time(argument: &str) -> SimDuration {
-    let argument = argument.trim_end_matches(';');
-    let unit = if argument.ends_with(|c: char| c.is_ascii_digit()) { "s" } else { "" };
-    format!("{argument}{unit}").parse().unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-    use crate::objects::Lifecycle;
-
-    #[test]
-    fn pre_stop_sleeps_are_understood() {
-        for (hook, secs) in [
-            (json!({"sleep": {"seconds": 5}}), 5),
-            (json!({"exec": {"command": ["sleep", "10"]}}), 10),
-            (json!({"exec": {"command": ["/bin/sh", "-c", "nginx -s quit; /bin/sleep 1m; true"]}}), 60),
-            (json!({"exec": {"command": ["/bin/sh", "-c", "sleep"]}}), 0),
-            (json!({"exec": {"command": ["sleep", "for ever"]}}), 0),
-            (json!({"httpGet": {"port": 80}}), 0),
-        ] {
-            let container = Container {
-                lifecycle: Some(Lifecycle { pre_stop: Some(hook.clone()), ..Lifecycle::default() }),
-                ..Container::default()
-            };
-            assert_eq!(hook_time(&container), SimDuration::from_secs(secs), "{hook}");
-        }
-    }
 
     #[test]
     fn a_container_stops_within_its_grace() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::kernel::SimDuration;
+use crate::objects::environment::ConfigError;
 use crate::objects::{ConditionList, Container, Key, Pod, PodSpec, RestartPolicy, Timestamp, Uid, WallTime};
 
 use super::behaviour::Behaviours;
@@ -36,6 +37,8 @@ impl PodTimer {
 pub(super) enum Due {
     /// A container starts: the first time, again, or after its image could not be had.
     Start,
+    /// The postStart hook has returned.
+    PostStarted,
     /// A failed pull is shown as backing off.
     PullBackOff,
     /// The application answers.
@@ -81,7 +84,11 @@ pub(super) struct Worker {
     pub(super) expired: bool,
     /// Something changed that the status shows.
     pub(super) dirty: bool,
-    /// Init containers, then regular ones, both in the order of the spec.
+    /// Failed attempts to mount the volumes in a row.
+    pub(super) failed_mounts: u8,
+    /// Why containers cannot be configured, by their place.
+    pub(super) config_errors: Vec<(usize, ConfigError)>,
+    /// Init containers, then regular ones, then ephemeral ones, each in the order of the spec.
     pub(super) containers: SmallVec<[ContainerWorker; 1]>,
 }
 
@@ -126,6 +133,8 @@ pub(super) struct ContainerWorker {
     pub(super) startup: ProbeRun,
     pub(super) readiness: ProbeRun,
     pub(super) liveness: ProbeRun,
+    /// Services with a lower id existed when it was last started.
+    pub(super) services_before: u32,
     pub(super) running_since: WallTime,
     /// The period of the readiness probe counts from here.
     pub(super) readiness_since: WallTime,
@@ -155,6 +164,12 @@ pub(super) enum State {
     ErrImagePull,
     /// Waits before the next pull.
     ImagePullBackOff,
+    /// Something that its environment needs is missing.
+    ConfigError,
+    /// Waits for the postStart hook of one before it.
+    Queued,
+    /// Its process runs, its postStart hook too.
+    PostStart,
     Running,
     /// Running, told to stop so that it can be restarted.
     Stopping,
@@ -184,7 +199,7 @@ pub(super) enum Cause {
 
 impl ContainerWorker {
     pub(super) const fn is_running(&self) -> bool {
-        matches!(self.state, State::Running | State::Stopping)
+        matches!(self.state, State::PostStart | State::Running | State::Stopping)
     }
 
     pub(super) fn set_state(&mut self, state: State) {
@@ -214,7 +229,8 @@ impl ContainerWorker {
 
 impl Worker {
     pub(super) fn new(pod: &Pod, generation: u32, behaviours: &Behaviours, now: WallTime) -> Self {
-        let containers = pod.spec.init_containers.iter().chain(&pod.spec.containers);
+        let spec = &pod.spec;
+        let containers = spec.init_containers.iter().chain(&spec.containers).chain(&spec.ephemeral_containers);
         let container = |spec: &Container| ContainerWorker {
             behaviour: behaviours.index(&spec.image),
             ..ContainerWorker::default()
@@ -232,6 +248,8 @@ impl Worker {
             initialized: false,
             expired: false,
             dirty: true,
+            failed_mounts: 0,
+            config_errors: Vec::new(),
             containers: containers.map(container).collect(),
         }
     }
@@ -247,14 +265,17 @@ impl Worker {
 
     /// The spec of a container by its place.
     pub(super) fn container_spec(&self, at: usize) -> &Container {
-        match at.checked_sub(self.init_count()) {
-            None => &self.spec.init_containers[at],
-            Some(at) => &self.spec.containers[at],
+        let (init, main) = (&self.spec.init_containers, &self.spec.containers);
+        match at.checked_sub(init.len()) {
+            None => &init[at],
+            Some(at) if at < main.len() => &main[at],
+            Some(at) => &self.spec.ephemeral_containers[at - main.len()],
         }
     }
 
     pub(super) fn role(&self, at: usize) -> Role {
         match self.spec.init_containers.get(at) {
+            None if at >= self.init_count() + self.spec.containers.len() => Role::Ephemeral,
             None => Role::Main,
             Some(init) if init.is_sidecar() => Role::Sidecar,
             Some(_) => Role::Init,
@@ -274,7 +295,7 @@ impl Worker {
             _ => self.spec.restart_policy,
         };
         match (self.role(at), policy) {
-            (_, RestartPolicy::Never) => false,
+            (Role::Ephemeral, _) | (_, RestartPolicy::Never) => false,
             (Role::Sidecar, _) | (Role::Main, RestartPolicy::Always) => true,
             _ => exit_code != 0,
         }
@@ -297,6 +318,8 @@ pub(super) enum Role {
     Sidecar,
     /// A regular container.
     Main,
+    /// Added to look into the pod; nothing waits for it.
+    Ephemeral,
 }
 
 /// From `now` until `then`; zero if that has passed.

@@ -99,6 +99,9 @@ pub struct PodStatus {
     /// Regular containers, in the order of the spec.
     #[serde(skip_serializing_if = "super::skip::none")]
     pub container_statuses: SharedList<ContainerStatus>,
+    /// Ephemeral containers, in the order of the spec.
+    #[serde(skip_serializing_if = "super::skip::none")]
+    pub ephemeral_container_statuses: SharedList<ContainerStatus>,
     /// Quality of service class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub qos_class: Option<QosClass>,

@@ -1,5 +1,6 @@
 //! Pure folds from a run to what people read: tables, timelines, the story of a run.
 
+mod describe;
 mod get;
 mod happened;
 mod pod_row;
@@ -8,6 +9,7 @@ mod table;
 mod timeline;
 mod volumes;
 
+pub use describe::{DESCRIBED, DescribeOptions, describe};
 pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;
 pub use table::{Table, age};

@@ -15,6 +15,7 @@ mod delays;
 mod drain;
 mod error;
 mod event;
+mod inspect;
 mod operations;
 mod recorder;
 mod simulation;

@@ -95,25 +95,45 @@ pub fn resource_value(
         None => find(pod, name, of)?,
     };
     let resource = reference.text("resource");
+    let mut amount = amount_of(container, resource)?;
+    if let Some(name) = resource.strip_prefix("limits.")
+        && is_completed
+        && amount.is_zero()
+        && !name.starts_with("hugepages-")
+    {
+        amount = most_available(pod, of, around).remove(name).unwrap_or(Quantity::ZERO);
+    }
+    Ok(divided(amount, reference))
+}
+
+/// A resource of a container as it is written there, divided and rounded up.
+///
+/// # Errors
+/// If there is no such resource.
+pub fn resource_value_of(container: &Value, reference: &Value) -> Result<String, ConfigError> {
+    Ok(divided(amount_of(container, reference.text("resource"))?, reference))
+}
+
+fn amount_of(container: &Value, resource: &str) -> Result<Quantity, ConfigError> {
     let unsupported = || ConfigError(format!("unsupported container resource : {resource}"));
     let (list, name) = resource.split_once('.').ok_or_else(unsupported)?;
     let is_known = matches!(name, "cpu" | "memory" | "ephemeral-storage") || name.starts_with("hugepages-");
     if !is_known || !matches!(list, "limits" | "requests") {
         return Err(unsupported());
     }
-    let mut amount = amounts(container.at("resources"), list).remove(name).unwrap_or(Quantity::ZERO);
-    if list == "limits" && is_completed && amount.is_zero() && !name.starts_with("hugepages-") {
-        amount = most_available(pod, of, around).remove(name).unwrap_or(Quantity::ZERO);
-    }
+    Ok(amounts(container.at("resources"), list).remove(name).unwrap_or(Quantity::ZERO))
+}
+
+fn divided(amount: Quantity, reference: &Value) -> String {
     let divisor = reference.text("divisor").parse::<Quantity>().ok().filter(|divisor| !divisor.is_zero());
     let divisor = divisor.unwrap_or(Quantity::from_value(1, amount.format()));
-    let (amount, divisor) = match name {
-        "cpu" => (amount.milli_value(), divisor.milli_value()),
-        _ => (amount.value(), divisor.value()),
+    let (amount, divisor) = match reference.text("resource").ends_with(".cpu") {
+        true => (amount.milli_value(), divisor.milli_value()),
+        false => (amount.value(), divisor.value()),
     };
     // Validation allows only positive divisors.
     let (amount, divisor) = (i128::from(amount), i128::from(divisor.max(1)));
-    Ok((amount.div_euclid(divisor) + i128::from(amount.rem_euclid(divisor) != 0)).to_string())
+    (amount.div_euclid(divisor) + i128::from(amount.rem_euclid(divisor) != 0)).to_string()
 }
 
 fn find<'a>(pod: &'a Pod, name: &str, of: ResourceUse) -> Result<(&'a Value, bool), ConfigError> {

@@ -19,7 +19,7 @@ use super::{OpaqueObject, Pod, Service};
 
 pub use env::{EnvVar, container_env};
 pub use expand::expand;
-pub use fields::{ResourceUse, field_value, resource_value};
+pub use fields::{ResourceUse, field_value, resource_value, resource_value_of};
 pub use files::{VolumeFile, volume_files};
 pub use links::service_links;
 

@@ -22,7 +22,6 @@ mod driver;
 mod events;
 mod hooks;
 mod lifecycle;
-mod memory_qos;
 mod node;
 mod preparation;
 mod probes;
@@ -36,7 +35,6 @@ mod worker;
 pub use address::PodCidr;
 pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger};
 pub use driver::{Effects, Kubelet, KubeletContext};
-pub use memory_qos::{MemoryQos, MemoryReservationPolicy, memory_qos};
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
     register_node, renew_lease,

@@ -16,6 +16,7 @@ pub mod environment;
 mod int_or_percent;
 mod job;
 mod labels;
+mod memory_qos;
 mod meta;
 pub mod names;
 mod network;
@@ -61,6 +62,7 @@ pub use job::{
     PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule, UncountedTerminatedPods,
 };
 pub use labels::{Annotations, Labels, SharedList};
+pub use memory_qos::{MemoryQos, MemoryReservationPolicy, memory_qos};
 pub use meta::{ObjectMeta, OwnerReference, Uid};
 pub use network::{
     Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, Service, ServicePort, ServiceSpec,

@@ -22,7 +22,7 @@ mod simulation;
 mod watch;
 mod work_queue;
 
-pub use crate::apiserver::Applied;
+pub use crate::apiserver::{Applied, LAST_APPLIED};
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::Delays;
 pub use drain::{DrainOptions, eviction_answer};

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::tabs::TabWriter;
-use crate::apiserver::LAST_APPLIED;
 use crate::objects::wire::Wire;
 use crate::objects::{Annotations, Event, Labels, ObjectMeta, Timestamp, WallTime};
 use crate::report::table::age;
+use crate::sim::LAST_APPLIED;
 
 /// Longest annotation that is shown on its own line.
 const ANNOTATION_LEN_MAX: usize = 140;

@@ -10,9 +10,8 @@ use super::parts::{annotations, controlled_by, events, labels, list, rfc1123, to
 use super::tabs::TabWriter;
 use super::volumes::volumes;
 use super::{DescribeOptions, events_about};
-use crate::kubelet::{MemoryReservationPolicy, memory_qos};
 use crate::objects::wire::Wire;
-use crate::objects::{Condition, Conditions, LabelSelector, Pod, Resource};
+use crate::objects::{Condition, Conditions, LabelSelector, MemoryReservationPolicy, Pod, Resource, memory_qos};
 use crate::report::table::age;
 use crate::sim::Simulation;
 

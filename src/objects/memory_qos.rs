@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::objects::QosClass;
-use crate::objects::pod_resources::{ResourceAmounts, listed};
+use super::QosClass;
+use super::pod_resources::{ResourceAmounts, listed};
 
 /// Bytes of a page of memory.
 const PAGE: i128 = 4096;
@@ -35,8 +35,7 @@ pub struct MemoryQos {
 /// The settings of a container (wire form) of a pod of that class, on a node with these allocatable amounts.
 ///
 /// ```
-/// use seatrial::kubelet::{MemoryReservationPolicy, memory_qos};
-/// use seatrial::objects::QosClass;
+/// use seatrial::objects::{MemoryReservationPolicy, QosClass, memory_qos};
 ///
 /// let container = serde_json::json!({"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "2Gi"}}});
 /// let figures = memory_qos(QosClass::Burstable, &container, &Default::default(), MemoryReservationPolicy::None);

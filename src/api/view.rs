@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::objects::{
-    EndpointSlice, Key, Kind, Labels, Object, OpaqueObject, PersistentVolume, Pod, Resource, SERVICE_NAME_LABEL,
+    EndpointSlice, Job, Key, Kind, Labels, Object, OpaqueObject, PersistentVolume, Pod, Resource, SERVICE_NAME_LABEL,
     Selector, Uid, with_kinds,
 };
 
@@ -155,6 +155,7 @@ struct Indexes {
     pods_by_claim: FxHashMap<Key, IdSet>,
     volumes_by_claim: FxHashMap<Key, IdSet>,
     free_volumes: FxHashMap<Arc<str>, IdSet>,
+    jobs_by_controller_name: FxHashMap<Key, IdSet>,
 }
 
 impl View {
@@ -204,6 +205,11 @@ impl View {
     pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = &Arc<PersistentVolume>> {
         self.persistent_volumes.by_ids(self.indexes.free_volumes.get(class))
     }
+
+    /// Jobs of a namespace whose controller has that name, of whatever kind it is, in the order of creation.
+    pub fn jobs_controlled_by(&self, controller: &Key) -> impl Iterator<Item = &Arc<Job>> {
+        self.jobs.by_ids(self.indexes.jobs_by_controller_name.get(controller))
+    }
 }
 
 impl Indexes {
@@ -212,8 +218,20 @@ impl Indexes {
         match new.or(old) {
             Some(Object::Pod(_)) => self.follow_pod(id, snapshot(old), snapshot(new)),
             Some(Object::EndpointSlice(_)) => self.follow_slice(id, snapshot(old), snapshot(new)),
+            Some(Object::Job(_)) => self.follow_job(id, snapshot(old), snapshot(new)),
             Some(Object::PersistentVolume(_)) => self.follow_volume(id, snapshot(old), snapshot(new)),
             _ => {}
+        }
+    }
+
+    fn follow_job(&mut self, id: u32, old: Option<&Job>, new: Option<&Job>) {
+        let controller = |job: Option<&Job>| {
+            let meta = &job?.meta;
+            Some(Key { namespace: meta.namespace.clone(), name: meta.controller()?.name.clone() })
+        };
+        let same = |a: &Job, b: &Job| a.meta.owner_references == b.meta.owner_references;
+        if !old.zip(new).is_some_and(|(old, new)| same(old, new)) {
+            exchange(&mut self.jobs_by_controller_name, id, controller(old), controller(new));
         }
     }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
-    ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node, Object,
-    ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet, ReplicaSetStatus,
-    ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
+    ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node,
+    Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet,
+    ReplicaSetStatus, ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -369,6 +369,23 @@ stored!(Job, {
     }
     fn orphans_by_default(&self) -> bool {
         true
+    }
+});
+
+stored!(CronJob, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = Default::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.spec, &old.spec);
     }
 });
 

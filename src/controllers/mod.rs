@@ -3,6 +3,7 @@
 //! A folder per controller with upstream's names, a file per strategy. What several share lies beside them.
 
 pub mod controller_ref;
+pub mod cron_job;
 pub mod daemon_set;
 pub mod deployment;
 pub mod disruption;
@@ -32,6 +33,7 @@ mod test_nodes;
 #[cfg(test)]
 mod testing;
 
+pub use cron_job::CronJobController;
 pub use daemon_set::DaemonSetController;
 pub use deployment::DeploymentController;
 pub use disruption::{DisruptionController, StaleDisruptionController};

@@ -10,6 +10,7 @@ mod cluster;
 mod condition;
 mod controller_revision;
 pub mod cron;
+mod cron_job;
 mod daemon_set;
 pub mod defaults;
 pub mod environment;
@@ -54,6 +55,9 @@ pub use affinity::{
 pub use cluster::{Event, Lease, Namespace, Node, NodeSpec, NodeStatus, ObjectReference, Taint};
 pub use condition::{Condition, ConditionList, ConditionStatus, Conditions};
 pub use controller_revision::ControllerRevision;
+pub use cron_job::{
+    CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, CronJob, CronJobSpec, CronJobStatus, JobTemplate, Timing,
+};
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use job::{

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::cluster::{Event, Lease, Namespace, Node};
 use super::controller_revision::ControllerRevision;
+use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
 use super::job::Job;
 use super::meta::ObjectMeta;
@@ -146,6 +147,7 @@ macro_rules! with_kinds {
             StatefulSet, stateful_sets, "apps/v1", "statefulsets", true, ["sts"];
             ControllerRevision, controller_revisions, "apps/v1", "controllerrevisions", true, [];
             Job, jobs, "batch/v1", "jobs", true, [];
+            CronJob, cron_jobs, "batch/v1", "cronjobs", true, ["cj"];
             PodDisruptionBudget, pod_disruption_budgets, "policy/v1", "poddisruptionbudgets", true, ["pdb"];
             DaemonSet, daemon_sets, "apps/v1", "daemonsets", true, ["ds"];
             Service, services, "v1", "services", true, ["svc"];

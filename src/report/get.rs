@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::objects::{
-    Conditions, ControllerRevision, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job, JobCondition, Kind,
-    Namespace, Node, Object, PodDisruptionBudget, Replicated, Selector, Service, StatefulSet, Timestamp, WallTime,
+    Conditions, ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job,
+    JobCondition, JobSpec, Kind, Namespace, Node, Object, PodDisruptionBudget, Replicated, Selector, Service,
+    StatefulSet, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -120,6 +121,10 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::StatefulSet => (&["name", "ready", "age"], &["containers", "images"]),
         Kind::ControllerRevision => (&["name", "controller", "revision", "age"], &[]),
         Kind::Job => (&["name", "status", "completions", "duration", "age"], &["containers", "images", "selector"]),
+        Kind::CronJob => (
+            &["name", "schedule", "timezone", "suspend", "active", "last schedule", "age"],
+            &["containers", "images", "selector"],
+        ),
         Kind::DaemonSet => (
             &["name", "desired", "current", "ready", "up-to-date", "available", "node selector", "age"],
             &["containers", "images", "selector"],
@@ -152,6 +157,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::StatefulSet(set) => stateful_set_cells(set, age),
         Object::ControllerRevision(revision) => revision_cells(revision, age),
         Object::Job(job) => job_cells(job, age, now),
+        Object::CronJob(cron_job) => cron_job_cells(cron_job, age, now),
         Object::DaemonSet(set) => daemon_set_cells(set, age),
         Object::PodDisruptionBudget(budget) => budget_cells(budget, age),
         Object::Service(service) => service_cells(service, age),
@@ -228,11 +234,33 @@ fn job_cells(job: &Job, age: String, now: WallTime) -> Cells {
         None => on_the_way.iter().find(holding).map_or("Running", |kind| *kind).to_owned(),
     };
     let mut cells = vec![job.meta.name.to_string(), state, completions, duration, age];
-    let mut template = template_cells(&spec.template, &spec.selector.compiled);
+    cells.extend(job_template_cells(spec));
+    cells
+}
+
+fn cron_job_cells(cron_job: &CronJob, age: String, now: WallTime) -> Cells {
+    let (spec, status) = (&cron_job.spec, &cron_job.status);
+    let none = || "<none>".to_owned();
+    let last = status.last_schedule_time.map(|last| super::table::age(Some(last), now));
+    let mut cells = vec![
+        cron_job.meta.name.to_string(),
+        spec.schedule.to_string(),
+        spec.time_zone.as_ref().map_or_else(none, ToString::to_string),
+        if spec.suspend { "True" } else { "False" }.to_owned(),
+        status.active.len().to_string(),
+        last.unwrap_or_else(none),
+        age,
+    ];
+    cells.extend(job_template_cells(&spec.job_template.spec));
+    cells
+}
+
+/// Containers, images and selector of a Job, or of what Jobs are made from.
+fn job_template_cells(spec: &JobSpec) -> [String; 3] {
+    let mut cells = template_cells(&spec.template, &spec.selector.compiled);
     if spec.selector.wire.is_empty() {
-        template[2] = "<none>".to_owned();
+        cells[2] = "<none>".to_owned();
     }
-    cells.extend(template);
     cells
 }
 

@@ -11,6 +11,7 @@
 
 mod args;
 mod case;
+mod cron;
 mod decoding;
 mod job_decisions;
 mod known;

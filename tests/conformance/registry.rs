@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, qos_and_requests, quantities,
+    cron, job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, qos_and_requests, quantities,
     recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
@@ -14,6 +14,7 @@ type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
 const DATASETS: &[(&str, CheckCase)] = &[
+    ("cron", cron::check),
     ("job-decisions", job_decisions::check),
     ("manifest-defaulting", manifest_defaulting::check),
     ("manifest-validation", manifest_validation::check),

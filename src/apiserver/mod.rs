@@ -29,6 +29,7 @@ mod errors;
 mod events;
 mod eviction;
 mod identity;
+mod limit_ranger;
 mod list;
 mod meta_patch;
 mod namespaces;

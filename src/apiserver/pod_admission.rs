@@ -1,4 +1,4 @@
-//! Admission of new pods: presets, service account, priority, tolerations, RuntimeClass.
+//! Admission of new pods: presets, limits, service account, priority, tolerations, RuntimeClass.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::objects::{
     Condition, ConditionList, ConditionStatus, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource, WallTime,
 };
 
-use super::{ApiServer, errors, priority, runtime_class};
+use super::{ApiServer, errors, limit_ranger, priority, runtime_class};
 
 /// Seconds that a pod stays on a node that is not ready or cannot be reached (`DefaultTolerationSeconds`).
 const TOLERATION_SECONDS: i64 = 300;
@@ -32,6 +32,10 @@ struct Admitted {
     /// Kept so that no other spec comes to the same address.
     from: Arc<PodSpec>,
     to: Arc<PodSpec>,
+    /// Limits are those of a namespace.
+    namespace: Arc<str>,
+    /// What LimitRanges filled in, as the annotation tells it.
+    limits: Option<Arc<str>>,
 }
 
 impl PodAdmission {
@@ -40,19 +44,20 @@ impl PodAdmission {
         self.admitted.clear();
     }
 
-    fn admit(&mut self, view: &View, spec: &Arc<PodSpec>) -> Result<Arc<PodSpec>, Refusal> {
+    fn admit(&mut self, view: &View, namespace: &Arc<str>, spec: &Arc<PodSpec>) -> Result<Admitted, Refusal> {
         let address = Arc::as_ptr(spec).addr();
-        if let Some(known) = self.admitted.get(&address) {
-            return Ok(known.to.clone());
+        if let Some(known) = self.admitted.get(&address).filter(|known| known.namespace == *namespace) {
+            return Ok(known.clone());
         }
-        let to = admitted(view, spec)?;
+        let (to, limits) = admitted(view, namespace, spec)?;
+        let new = Admitted { from: spec.clone(), to, namespace: namespace.clone(), limits };
         if self.admitted.len() >= SPECS_MAX {
             self.admitted.retain(|_, known| Arc::strong_count(&known.from) > 1);
         }
         if self.admitted.len() < SPECS_MAX {
-            self.admitted.insert(address, Admitted { from: spec.clone(), to: to.clone() });
+            self.admitted.insert(address, new.clone());
         }
-        Ok(to)
+        Ok(new)
     }
 }
 
@@ -64,11 +69,15 @@ enum Refusal {
 impl ApiServer {
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
         self.apply_presets(pod)?;
-        let spec = self.pod_admission.admit(self.store.view(), &pod.spec);
-        pod.spec = spec.map_err(|refusal| match refusal {
+        let admitted = self.pod_admission.admit(self.store.view(), &pod.meta.namespace, &pod.spec);
+        let admitted = admitted.map_err(|refusal| match refusal {
             Refusal::Forbidden(why) => errors::forbidden(Kind::Pod, &pod.key(), why),
             Refusal::Malformed(why) => errors::bad_request(why),
         })?;
+        pod.spec = admitted.to;
+        if let Some(limits) = &admitted.limits {
+            pod.meta.annotations = pod.meta.annotations.with(limit_ranger::ANNOTATION, limits);
+        }
         if pod.is_bound() {
             self.label_with_topology(pod);
         }
@@ -116,14 +125,20 @@ impl ApiServer {
     }
 }
 
-fn admitted(view: &View, spec: &Arc<PodSpec>) -> Result<Arc<PodSpec>, Refusal> {
+fn admitted(view: &View, namespace: &str, spec: &Arc<PodSpec>) -> Result<(Arc<PodSpec>, Option<Arc<str>>), Refusal> {
     let mut wire = spec.wire().clone();
+    let limits = if limit_ranger::applies(view, namespace) {
+        limit_ranger::admit_pod(view, namespace, &mut wire).map_err(Refusal::Forbidden)?
+    } else {
+        None
+    };
     admit_wire(view, &mut wire).map_err(Refusal::Forbidden)?;
+    let limits = limits.map(Arc::from);
     if wire == *spec.wire() {
-        return Ok(spec.clone());
+        return Ok((spec.clone(), limits));
     }
     let admitted = PodSpec::from_wire(wire).map_err(|error| Refusal::Malformed(error.to_string()))?;
-    Ok(Arc::new(admitted))
+    Ok((Arc::new(admitted), limits))
 }
 
 /// Admits a spec in wire form. Twice is as once.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::strategy::{Stored, stored};
-use super::{ApiServer, errors};
+use super::{ApiServer, errors, limit_ranger};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::storage::{CLAIM_PROTECTION, VOLUME_PROTECTION, claim_phase, volume_phase};
 use crate::objects::{
@@ -39,6 +39,11 @@ stored!(PersistentVolume, {
     }
 });
 
+fn check_limits(claim: &PersistentVolumeClaim, server: &ApiServer) -> Result<(), ApiError> {
+    let refuse = |why| errors::forbidden(Kind::PersistentVolumeClaim, &claim.store_key(), why);
+    limit_ranger::check_claim(server.view(), claim).map_err(refuse)
+}
+
 stored!(PersistentVolumeClaim, {
     fn prepare_for_create(&mut self, _now: WallTime) {
         self.status = PersistentVolumeClaimStatus {
@@ -56,10 +61,13 @@ stored!(PersistentVolumeClaim, {
         // What a decoded document has to say of its status was dropped, the phase with it.
         self.status.phase = claim_phase::PENDING.into();
         protect(&mut self.meta, CLAIM_PROTECTION);
-        Ok(())
+        check_limits(self, server)
     }
-    /// `PersistentVolumeClaimResize`.
+    /// `LimitRanger`, `PersistentVolumeClaimResize`.
     fn admit_update(&mut self, old: &Self, server: &mut ApiServer) -> Result<(), ApiError> {
+        if !old.meta.is_deleting() {
+            check_limits(self, server)?;
+        }
         if self.request() <= old.request() {
             return Ok(());
         }

@@ -17,6 +17,7 @@ pub mod environment;
 mod int_or_percent;
 mod job;
 mod labels;
+mod limit_range;
 mod memory_qos;
 mod meta;
 pub mod names;
@@ -66,6 +67,7 @@ pub use job::{
     PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule, UncountedTerminatedPods,
 };
 pub use labels::{Annotations, Labels, SharedList};
+pub use limit_range::{LimitRange, LimitRangeItem, LimitRangeSpec};
 pub use memory_qos::{MemoryQos, MemoryReservationPolicy, memory_qos};
 pub use meta::{ObjectMeta, OwnerReference, Uid};
 pub use network::{

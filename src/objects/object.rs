@@ -11,6 +11,7 @@ use super::controller_revision::ControllerRevision;
 use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
 use super::job::Job;
+use super::limit_range::LimitRange;
 use super::meta::ObjectMeta;
 use super::network::{EndpointSlice, Service};
 use super::persistent_volume::PersistentVolume;
@@ -153,6 +154,7 @@ macro_rules! with_kinds {
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];
+            LimitRange, limit_ranges, "v1", "limitranges", true, ["limits"];
             RuntimeClass, runtime_classes, "node.k8s.io/v1", "runtimeclasses", false, [];
             Event, events, "v1", "events", true, ["ev"];
             PersistentVolume, persistent_volumes, "v1", "persistentvolumes", false, ["pv"];

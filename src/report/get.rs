@@ -141,6 +141,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::RuntimeClass => (&["name", "handler", "age"], &[]),
         Kind::StorageClass => volumes::CLASS_COLUMNS,
         Kind::VolumeAttachment => volumes::ATTACHMENT_COLUMNS,
+        Kind::LimitRange => (&["name", "created at"], &[]),
         Kind::Opaque => (&["name", "age"], &[]),
     }
 }
@@ -171,6 +172,9 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::RuntimeClass(class) => vec![name, class.handler.to_string(), age],
         Object::StorageClass(class) => volumes::class_cells(class, age),
         Object::VolumeAttachment(attachment) => volumes::attachment_cells(attachment, age),
+        Object::LimitRange(range) => {
+            vec![name, range.meta.creation_timestamp.map(|at| at.to_string()).unwrap_or_default()]
+        }
         Object::Opaque(_) => vec![name, age],
     }
 }

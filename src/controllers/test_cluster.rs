@@ -117,6 +117,7 @@ impl<R: Reconciler> TestCluster<R> {
             for owner in owners.iter_mut().filter(|owner| patch.unblock_owners.contains(&owner.uid)) {
                 owner.block_owner_deletion = Some(false);
             }
+            owners.extend(patch.add_owner.clone());
             meta.owner_references = owners.into();
             let mut finalizers = meta.finalizers.to_vec();
             finalizers.retain(|finalizer| !patch.remove_finalizers.contains(finalizer));

@@ -1,8 +1,10 @@
 //! What the invariants of a rollout look at: the pods of a Deployment, counted once a check.
 
 use crate::kernel::SimDuration;
-use crate::objects::{Deployment, DeploymentStrategy, Key, MAX_REPLICAS, Rounding, Uid};
+use crate::objects::{Deployment, DeploymentStrategy, Key, Kind, MAX_REPLICAS, Rounding, Uid};
 use crate::sim::Simulation;
+
+use super::Violation;
 
 /// Bounds that a Deployment promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,5 @@ impl State {
 }
 
 pub(super) fn name(invariant: &str, key: &Key) -> String {
-    let namespace = if &*key.namespace == "default" { String::new() } else { format!("{}/", key.namespace) };
-    format!("{invariant}({namespace}deployment/{})", key.name)
+    Violation::name(invariant, Kind::Deployment, key)
 }

@@ -24,6 +24,7 @@ mod no_stuck_finalizer;
 mod observed_generation;
 mod quiescence;
 mod replica_conservation;
+mod stateful_pods;
 mod violation;
 mod window;
 
@@ -44,6 +45,7 @@ pub use no_stuck_finalizer::no_stuck_finalizer;
 pub use observed_generation::observed_generation;
 pub use quiescence::quiescence;
 pub use replica_conservation::replica_conservation;
+pub use stateful_pods::{OnePodPerOrdinal, OrderedPods};
 pub use violation::{Violation, Violations};
 
 /// An invariant that holds at every instant. It may remember what it saw before.

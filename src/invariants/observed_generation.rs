@@ -5,7 +5,8 @@ use crate::sim::Simulation;
 
 use super::Violation;
 
-/// In a settled cluster `status.observedGeneration` of every Deployment, ReplicaSet and ReplicationController is its generation.
+/// In a settled cluster `status.observedGeneration` of every Deployment, ReplicaSet, ReplicationController and
+/// StatefulSet is its generation.
 #[must_use]
 pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
     let view = sim.view();
@@ -16,10 +17,13 @@ pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
     let controllers = view.replication_controllers.iter();
     let controllers =
         controllers.map(|rc| ("ReplicationController", rc.key(), rc.meta.generation, rc.status.observed_generation));
+    let stateful =
+        view.stateful_sets.iter().map(|s| ("StatefulSet", s.key(), s.meta.generation, s.status.observed_generation));
     let behind = |(_, _, generation, observed): &(&str, Key, i64, i64)| generation != observed;
     deployments
         .chain(sets)
         .chain(controllers)
+        .chain(stateful)
         .filter(behind)
         .map(|(kind, key, generation, observed)| Violation {
             invariant: "observedGeneration".into(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::kernel::SimTime;
+use crate::objects::{Key, Kind};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +18,12 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// A promise about an object: `maxSurge(deployment/web)`.
+    pub(super) fn name(invariant: &str, kind: Kind, key: &Key) -> String {
+        let namespace = if &*key.namespace == "default" { String::new() } else { format!("{}/", key.namespace) };
+        format!("{invariant}({namespace}{}/{})", kind.as_str().to_ascii_lowercase(), key.name)
+    }
+
     pub(super) fn of_livelock(at: SimTime) -> Self {
         let story = "time stands still: objects keep changing without any delay between them".to_owned();
         Self { invariant: "progress".into(), at, story }

@@ -96,7 +96,7 @@ pub use selector::{
 };
 pub use stateful_set::{
     ClaimRetention, ClaimTemplate, PodManagementPolicy, RollingStatefulSetUpdate, StatefulSet, StatefulSetSpec,
-    StatefulSetStatus, StatefulSetUpdateStrategy,
+    StatefulSetStatus, StatefulSetUpdateStrategy, parent_and_ordinal,
 };
 pub use storage_class::{StorageClass, StorageClassBody, TopologyRequirement, TopologyTerm, VolumeBindingMode};
 pub use text::Text;

@@ -301,6 +301,12 @@ impl Pod {
         self.status.conditions.is_true("Ready")
     }
 
+    /// Running, and the `Ready` condition holds (upstream `isRunningAndReady` of the StatefulSet controller).
+    #[must_use]
+    pub fn is_running_and_ready(&self) -> bool {
+        self.status.phase == PodPhase::Running && self.is_ready()
+    }
+
     /// When `Ready` last changed.
     #[must_use]
     pub fn ready_since(&self) -> Option<Timestamp> {

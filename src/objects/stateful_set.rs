@@ -169,6 +169,36 @@ impl StatefulSetSpec {
     }
 }
 
+/// The name of the StatefulSet in a pod's name, and the ordinal if it is one (upstream `getParentNameAndOrdinal`).
+///
+/// ```
+/// use seatrial::objects::parent_and_ordinal;
+/// assert_eq!(parent_and_ordinal("web-0"), Some(("web", Some(0))));
+/// assert_eq!(parent_and_ordinal("my-db-12"), Some(("my-db", Some(12))));
+/// assert_eq!(parent_and_ordinal("web-99999999999"), Some(("web", None)));
+/// assert_eq!(parent_and_ordinal("web-x"), None);
+/// ```
+#[must_use]
+pub fn parent_and_ordinal(pod: &str) -> Option<(&str, Option<i32>)> {
+    let (parent, digits) = pod.rsplit_once('-')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| (parent, digits.parse().ok()))
+}
+
+impl StatefulSet {
+    /// Whether a name is that of one of its pods.
+    #[must_use]
+    pub fn names(&self, pod: &str) -> bool {
+        parent_and_ordinal(pod).is_some_and(|(parent, _)| *parent == *self.meta.name)
+    }
+
+    /// The ordinal in the name of one of its pods.
+    #[must_use]
+    pub fn ordinal_of(&self, pod: &str) -> Option<i32> {
+        parent_and_ordinal(pod).filter(|(parent, _)| **parent == *self.meta.name)?.1
+    }
+}
+
 impl PodManagementPolicy {
     fn from_wire(spec: &Map<String, Value>) -> Self {
         let parallel = spec.get("podManagementPolicy").is_some_and(|policy| policy == "Parallel");

@@ -1,7 +1,7 @@
 //! What expressions can ask of a cluster.
 
-use crate::controllers::deployment;
-use crate::objects::{Conditions, Kind, Replicated, Selector};
+use crate::controllers::{deployment, stateful_set};
+use crate::objects::{Conditions, Kind, Object, Replicated, Selector};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -31,7 +31,9 @@ pub(super) enum Takes {
     Selector,
 }
 
-const SCALED: Takes = Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController]);
+const SCALED: Takes =
+    Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController, Kind::StatefulSet]);
+const ROLLED: Takes = Takes::Target(&[Kind::Deployment, Kind::StatefulSet]);
 const DEPLOYMENT: Takes = Takes::Target(&[Kind::Deployment]);
 const NODE: Takes = Takes::Target(&[Kind::Node]);
 
@@ -50,7 +52,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
 
 /// Names of [`truth`], each with the kind of argument it takes.
 pub(super) const TRUTHS: &[(&str, Takes)] = &[
-    ("rolloutComplete", DEPLOYMENT),
+    ("rolloutComplete", ROLLED),
     ("exists", Takes::Target(&[])),
     ("nodeReady", NODE),
     ("deadlineExceeded", DEPLOYMENT),
@@ -67,6 +69,12 @@ fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
         }
         Kind::ReplicaSet => of_set(&**view.replica_sets.get(&target.key)?),
         Kind::ReplicationController => of_set(&**view.replication_controllers.get(&target.key)?),
+        Kind::StatefulSet => {
+            let set = view.stateful_sets.get(&target.key)?;
+            let counts = [set.status.replicas, set.status.ready_replicas, set.status.available_replicas];
+            let unavailable = set.spec.replicas.saturating_sub(set.status.available_replicas).max(0);
+            (counts, set.status.updated_replicas, unavailable)
+        }
         _ => return None,
     };
     let ([all, ready, available], updated, unavailable) = status;
@@ -121,6 +129,9 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
 }
 
 fn rollout_complete(sim: &Simulation, target: &Target) -> bool {
-    let deployment = sim.view().deployments.get(&target.key);
-    deployment.is_some_and(|deployment| deployment::is_complete(deployment, &deployment.status))
+    match sim.view().object(target.kind, &target.key) {
+        Some(Object::Deployment(deployment)) => deployment::is_complete(&deployment, &deployment.status),
+        Some(Object::StatefulSet(set)) => stateful_set::kubectl::status(&set).is_ok_and(|(_, done)| done),
+        _ => false,
+    }
 }

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, DeleteOptions, MetaPatch, Part, PatchType, Request};
 use crate::apiserver::Applied;
 use crate::controllers::deployment::kubectl;
+use crate::controllers::history::kubectl::Workload;
 use crate::objects::reader::{Document, ReaderLimits, read_manifests};
-use crate::objects::{Deployment, Key, Kind, Object, Pod, Uid};
+use crate::objects::{Deployment, Key, Kind, Object, Pod, StatefulSet, Uid};
 
 use super::builder::NodeTemplate;
 use super::error::SimError;
@@ -188,27 +189,36 @@ impl Simulation {
     /// # Errors
     /// If there is no such revision.
     pub fn rollout_undo(&mut self, target: &Target, to_revision: Option<i64>) -> Result<String, SimError> {
-        let deployment = self.deployment(target, "rollout undo")?;
-        let rollout = kubectl::undo(self.view(), &deployment, to_revision.unwrap_or(0));
+        let to = to_revision.unwrap_or(0);
+        let rollout = match self.rolled(target, "rollout undo")? {
+            Rolled::Deployment(deployment) => kubectl::undo(self.view(), &deployment, to),
+            Rolled::StatefulSet(set) => Workload::from(&*set).undo(self.view(), to),
+        };
         self.carry_out(rollout)
     }
 
     /// Pauses a rollout: `kubectl rollout pause`.
     ///
     /// # Errors
-    /// If it is paused already.
+    /// If it is paused already, or cannot be paused.
     pub fn rollout_pause(&mut self, target: &Target) -> Result<String, SimError> {
-        let deployment = self.deployment(target, "rollout pause")?;
-        self.carry_out(kubectl::pause(&deployment))
+        let rollout = match self.rolled(target, "rollout pause")? {
+            Rolled::Deployment(deployment) => kubectl::pause(&deployment),
+            Rolled::StatefulSet(set) => Err(Workload::from(&*set).refuse("pausing")),
+        };
+        self.carry_out(rollout)
     }
 
     /// Resumes a rollout: `kubectl rollout resume`.
     ///
     /// # Errors
-    /// If it is not paused.
+    /// If it is not paused, or cannot be.
     pub fn rollout_resume(&mut self, target: &Target) -> Result<String, SimError> {
-        let deployment = self.deployment(target, "rollout resume")?;
-        self.carry_out(kubectl::resume(&deployment))
+        let rollout = match self.rolled(target, "rollout resume")? {
+            Rolled::Deployment(deployment) => kubectl::resume(&deployment),
+            Rolled::StatefulSet(set) => Err(Workload::from(&*set).refuse("resuming")),
+        };
+        self.carry_out(rollout)
     }
 
     /// Replaces all pods: `kubectl rollout restart`.
@@ -216,17 +226,20 @@ impl Simulation {
     /// # Errors
     /// If the rollout is paused.
     pub fn rollout_restart(&mut self, target: &Target) -> Result<String, SimError> {
-        let deployment = self.deployment(target, "rollout restart")?;
-        let rollout = kubectl::restart(&deployment, self.wall());
+        let rollout = match self.rolled(target, "rollout restart")? {
+            Rolled::Deployment(deployment) => kubectl::restart(&deployment, self.wall()),
+            Rolled::StatefulSet(set) => Workload::from(&*set).restart(self.wall()),
+        };
         self.carry_out(rollout)
     }
 
-    fn deployment(&self, target: &Target, verb: &'static str) -> Result<Arc<Deployment>, SimError> {
-        if target.kind != Kind::Deployment {
-            return Err(SimError::Verb { verb, kind: target.kind });
+    /// The object of a target that `kubectl rollout` knows.
+    fn rolled(&self, target: &Target, verb: &'static str) -> Result<Rolled, SimError> {
+        match self.get(target)? {
+            Object::Deployment(deployment) => Ok(Rolled::Deployment(deployment)),
+            Object::StatefulSet(set) => Ok(Rolled::StatefulSet(set)),
+            _ => Err(SimError::Verb { verb, kind: target.kind }),
         }
-        let found = self.view().deployments.get(&target.key).cloned();
-        Ok(found.ok_or_else(|| ApiError::not_found(target.kind, &target.key))?)
     }
 
     fn carry_out(&mut self, rollout: Result<kubectl::Rollout, String>) -> Result<String, SimError> {
@@ -326,6 +339,12 @@ fn free_debugger_name(pod: &Pod) -> String {
     };
     let mut names = (1u32..).map(|number| format!("debugger-{number}"));
     names.find(|name| !taken(name)).unwrap_or_default()
+}
+
+/// What `kubectl rollout` knows.
+enum Rolled {
+    Deployment(Arc<Deployment>),
+    StatefulSet(Arc<StatefulSet>),
 }
 
 /// Keys with new values; `None` removes.

@@ -8,4 +8,5 @@ mod recordings;
 mod reports;
 mod rollouts;
 mod scenarios;
+mod stateful_sets;
 mod tidy;

@@ -112,11 +112,16 @@ fn revision_to_restore(view: &View, deployment: &Arc<Deployment>, to: i64) -> Re
 #[must_use]
 pub fn history(view: &View, deployment: &Arc<Deployment>) -> String {
     let revisions = revisions(view, deployment);
-    if revisions.is_empty() {
+    revision_table(revisions.iter().map(|(number, set)| (*number, change_cause(set).to_owned())))
+}
+
+/// Revisions and why they were made, as kubectl prints them.
+pub(crate) fn revision_table(revisions: impl Iterator<Item = (i64, String)>) -> String {
+    let mut rows = vec![("REVISION".to_owned(), "CHANGE-CAUSE".to_owned())];
+    rows.extend(revisions.map(|(number, cause)| (number.to_string(), cause)));
+    if rows.len() == 1 {
         return "No rollout history found.".to_owned();
     }
-    let mut rows = vec![("REVISION".to_owned(), "CHANGE-CAUSE")];
-    rows.extend(revisions.iter().map(|(number, set)| (number.to_string(), change_cause(set))));
     let width = rows.iter().map(|(number, _)| number.len()).max().unwrap_or(0) + 2;
     rows.iter().map(|(number, cause)| format!("{number:width$}{cause}\n")).collect()
 }

@@ -2,6 +2,7 @@
 //! `pkg/controller/history`). StatefulSets and DaemonSets share it.
 
 mod hash;
+pub mod kubectl;
 mod manage;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::objects::{
     StatefulSetUpdateStrategy, WallTime,
 };
 
-use super::identity::{self, is_running_and_ready, revision_of};
+use super::identity::{self, revision_of};
 use super::pod_control::{Member, all_well};
 use super::revisions::{self, Revisions};
 use super::status::{self, is_unavailable};
@@ -35,7 +35,7 @@ impl Read {
     pub(super) fn new(view: &View, set: &Arc<StatefulSet>, started: WallTime) -> Self {
         let selector = &set.spec.selector.compiled;
         let orphans = view.pods.orphans(&set.meta.namespace);
-        let orphans = orphans.filter(|pod| identity::is_member(set, pod) && selector.matches(&pod.meta.labels));
+        let orphans = orphans.filter(|pod| set.names(&pod.meta.name) && selector.matches(&pod.meta.labels));
         let pods = view.pods.controlled_by(&set.meta.uid).chain(orphans).cloned().collect();
         let revisions = history::list(view, &set.meta, selector);
         Self { started, set: Arc::clone(set), pods, revisions }
@@ -54,7 +54,7 @@ impl<'a> Members<'a> {
     fn new(set: &StatefulSet, pods: &'a [Arc<Pod>]) -> Self {
         let (mut wanted, mut condemned) = (BTreeMap::new(), Vec::new());
         for pod in pods {
-            match identity::ordinal_of(pod) {
+            match set.ordinal_of(&pod.meta.name) {
                 Some(ordinal) if set.spec.has_ordinal(ordinal) => drop(wanted.insert(ordinal, pod)),
                 Some(ordinal) => condemned.push(Member { ordinal, pod: Some(pod) }),
                 None => {}
@@ -106,7 +106,7 @@ impl<'a> StatefulSetSync<'a> {
         let mut known = self.read.revisions.clone();
         history::adopt_orphans(&mut self.script, Kind::StatefulSet, &set.meta, &mut known)?;
         let selector = &set.spec.selector.compiled;
-        let is_ours = |pod: &Pod| identity::is_member(set, pod) && selector.matches(&pod.meta.labels);
+        let is_ours = |pod: &Pod| set.names(&pod.meta.name) && selector.matches(&pod.meta.labels);
         let pods = controller_ref::claim_all(&mut self.script, &set.meta, Kind::StatefulSet, &self.read.pods, is_ours)?;
         let found = caught(revisions::resolve(&mut self.script, self.view, set, &known))?;
         let outcome = match &found {
@@ -189,7 +189,7 @@ impl<'a> StatefulSetSync<'a> {
             if pod.status.phase == PodPhase::Pending {
                 self.create_missing_claims(std::slice::from_ref(&member))?;
             }
-            if is_unavailable(set, pod, now) || !is_running_and_ready(pod) {
+            if is_unavailable(set, pod, now) || !pod.is_running_and_ready() {
                 return Ok(true);
             }
             self.mend_pods(&[member])?;
@@ -244,7 +244,7 @@ impl<'a> StatefulSetSync<'a> {
         }
         let unavailable = |member: &&Member<'_>| member.pod.is_some_and(|pod| is_unavailable(set, pod, now));
         let first_unavailable = members.condemned.iter().rev().find(unavailable).map(|member| member.ordinal);
-        let well = is_running_and_ready(pod) && pod.is_available(set.spec.min_ready_seconds, now);
+        let well = pod.is_running_and_ready() && pod.is_available(set.spec.min_ready_seconds, now);
         if well || first_unavailable == Some(*ordinal) {
             self.delete_pods(&[Arc::clone(&pod.meta.name)])?;
         }

@@ -17,34 +17,6 @@ pub const POD_NAME_LABEL: &str = "statefulset.kubernetes.io/pod-name";
 /// Label of a pod with its ordinal (upstream `PodIndexLabel`).
 pub const POD_INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
 
-/// The name of the StatefulSet in a pod's name, and the ordinal if it is one.
-///
-/// ```
-/// use seatrial::controllers::stateful_set::identity::parent_and_ordinal;
-/// assert_eq!(parent_and_ordinal("web-0"), Some(("web", Some(0))));
-/// assert_eq!(parent_and_ordinal("my-db-12"), Some(("my-db", Some(12))));
-/// assert_eq!(parent_and_ordinal("web-99999999999"), Some(("web", None)));
-/// assert_eq!(parent_and_ordinal("web-x"), None);
-/// ```
-#[must_use]
-pub fn parent_and_ordinal(pod: &str) -> Option<(&str, Option<i32>)> {
-    let (parent, digits) = pod.rsplit_once('-')?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| (parent, digits.parse().ok()))
-}
-
-/// The ordinal in a pod's name.
-#[must_use]
-pub fn ordinal_of(pod: &Pod) -> Option<i32> {
-    parent_and_ordinal(&pod.meta.name)?.1
-}
-
-/// Whether a pod's name makes it one of the StatefulSet.
-#[must_use]
-pub fn is_member(set: &StatefulSet, pod: &Pod) -> bool {
-    parent_and_ordinal(&pod.meta.name).is_some_and(|(parent, _)| parent == &*set.meta.name)
-}
-
 /// The name of the pod with that ordinal.
 #[must_use]
 pub fn pod_name(set: &StatefulSet, ordinal: i32) -> String {
@@ -55,12 +27,6 @@ pub fn pod_name(set: &StatefulSet, ordinal: i32) -> String {
 #[must_use]
 pub fn revision_of(pod: &Pod) -> &str {
     pod.meta.labels.get(POD_REVISION_LABEL).unwrap_or_default()
-}
-
-/// Running, and its `Ready` condition holds.
-#[must_use]
-pub fn is_running_and_ready(pod: &Pod) -> bool {
-    pod.status.phase == crate::objects::PodPhase::Running && pod.is_ready()
 }
 
 /// Whether name and labels of a pod are those of its ordinal.

@@ -3,9 +3,12 @@
 mod claims;
 mod control;
 pub mod identity;
+pub mod kubectl;
 mod pod_control;
 mod revisions;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use crate::kernel::SimDuration;
 use crate::objects::{Pod, StatefulSet, StatefulSetStatus, StatefulSetUpdateStrategy, WallTime};
 
-use super::identity::{is_running_and_ready, revision_of};
+use super::identity::revision_of;
 use super::revisions::Revisions;
 
 /// Counts pods (upstream `computeReplicaStatus`). Those being deleted count as replicas and as ready, but not for a
@@ -23,7 +23,7 @@ pub(super) fn count<'a>(
     };
     for pod in pods {
         status.replicas += 1;
-        if is_running_and_ready(pod) {
+        if pod.is_running_and_ready() {
             status.ready_replicas += 1;
             status.available_replicas += i32::from(pod.is_available(set.spec.min_ready_seconds, now));
         }

@@ -29,6 +29,7 @@ mod errors;
 mod events;
 mod eviction;
 mod identity;
+mod label_keys;
 mod limit_ranger;
 mod list;
 mod meta_patch;
@@ -77,6 +78,7 @@ pub struct ApiServer {
     store: Store,
     identity: Identity,
     pod_admission: PodAdmission,
+    label_keys: label_keys::LabelKeys,
     pod_presets: PodPresets,
     /// Events that admission has to tell of.
     due_events: Vec<EventSpec>,
@@ -99,6 +101,7 @@ impl ApiServer {
             store: Store::default(),
             identity: Identity::new(streams),
             pod_admission: PodAdmission::default(),
+            label_keys: label_keys::LabelKeys::default(),
             pod_presets: PodPresets::default(),
             due_events: Vec::new(),
             services: ServiceAllocations::default(),

@@ -74,7 +74,8 @@ impl ApiServer {
             Refusal::Forbidden(why) => errors::forbidden(Kind::Pod, &pod.key(), why),
             Refusal::Malformed(why) => errors::bad_request(why),
         })?;
-        pod.spec = admitted.to;
+        let merged = self.label_keys.merge(&admitted.to, &pod.meta.labels);
+        pod.spec = merged.map_err(|error| errors::bad_request(error.to_string()))?;
         if let Some(limits) = &admitted.limits {
             pod.meta.annotations = pod.meta.annotations.with(limit_ranger::ANNOTATION, limits);
         }

@@ -1,17 +1,39 @@
-//! Node affinity: which nodes a pod must or would like to run on.
+//! Affinity of a pod: which nodes it must or would like to run on, and which other pods to be near.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::Labels;
+use super::pod_affinity::PodAffinity;
 
-/// `spec.affinity` of a pod. Affinity between pods is not read yet.
+/// `spec.affinity` of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Affinity {
     /// Affinity to nodes.
     pub node_affinity: Option<NodeAffinity>,
+    /// Pods to be near.
+    pub pod_affinity: Option<Arc<PodAffinity>>,
+    /// Pods to be away from.
+    pub pod_anti_affinity: Option<Arc<PodAffinity>>,
+}
+
+impl Affinity {
+    /// Whether it is about other pods.
+    #[must_use]
+    pub fn is_about_pods(&self) -> bool {
+        self.pod_affinity.is_some() || self.pod_anti_affinity.is_some()
+    }
+
+    /// Labels of nodes that the terms about other pods go by.
+    pub fn topology_keys(&self) -> impl Iterator<Item = &Arc<str>> {
+        let parts = self.pod_affinity.iter().chain(&self.pod_anti_affinity);
+        parts.flat_map(|part| {
+            let preferred = part.preferred.iter().map(|weighted| &weighted.pod_affinity_term);
+            part.required.iter().chain(preferred).map(|term| &term.topology_key)
+        })
+    }
 }
 
 /// Which nodes a pod must or would like to run on.

@@ -28,6 +28,7 @@ mod persistent_volume;
 mod persistent_volume_claim;
 mod pin;
 mod pod;
+mod pod_affinity;
 mod pod_disruption_budget;
 pub mod pod_resources;
 mod pod_spec;
@@ -81,6 +82,9 @@ pub use persistent_volume_claim::{
     ClaimResources, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,
 };
 pub use pod::{ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod, PodPhase, PodStatus, Terminated};
+pub use pod_affinity::{
+    PodAffinity, PodAffinityTerm, TopologySpreadConstraint, WeightedPodAffinityTerm, merge_label_keys,
+};
 pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use pod_spec::{
     ClaimSource, Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass,

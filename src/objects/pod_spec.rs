@@ -11,6 +11,7 @@ use super::affinity::Affinity;
 use super::cluster::Taint;
 use super::labels::Labels;
 use super::object::WireError;
+use super::pod_affinity::TopologySpreadConstraint;
 use super::pod_resources::{ResourceOptions, pod_requests, qos_class};
 use super::resources::Resources;
 
@@ -48,6 +49,8 @@ pub struct PodSpec {
     pub node_selector: Labels,
     /// Nodes that the pod must or would like to run on.
     pub affinity: Affinity,
+    /// How the pod is to be spread.
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
     /// Taints that the pod bears.
     pub tolerations: Vec<Toleration>,
     /// Resolved priority.

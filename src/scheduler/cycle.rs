@@ -1,18 +1,21 @@
 //! One scheduling cycle (upstream `schedule_one.go`): filter the nodes, score those that are left, choose.
 
 mod explain;
+mod nominated;
 
 use std::sync::Arc;
 
 use crate::api::View;
 use crate::objects::{Pod, Resources};
 
-use super::cache::{Cache, CpuMemory, NodeId};
+use super::cache::{Cache, CpuMemory, NodeId, Nominating};
+use super::decision::Placement;
 use super::framework::{Code, PluginSet, PreFilter, PreScore, Refusal, Registry};
 use super::message::{self, Histogram};
-use super::preemption;
+use super::preemption::{self, Candidate};
 
 pub use explain::{Explanation, Verdict};
+pub(super) use nominated::{Reasons, check};
 
 /// What plugins may know in one cycle.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +43,15 @@ impl<'a> Cycle<'a> {
 }
 
 /// Why no node was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) message: String,
     /// Plugins whose events wake the pod; none if it was no plugin's doing.
     pub(super) rejected_by: PluginSet,
-    /// Whether an earlier nomination of the pod is void.
-    pub(super) clears_nomination: bool,
+    /// What becomes of an earlier nomination of the pod.
+    pub(super) nominating: Nominating,
+    /// Whom to displace for the pod.
+    pub(super) displaces: Option<Candidate>,
 }
 
 /// Runs cycles; remembers where the next one starts, and keeps buffers.
@@ -57,7 +62,12 @@ pub(super) struct Runner {
     window: Vec<NodeId>,
     feasible: Vec<NodeId>,
     refused: Vec<Refusal>,
+    /// Why nodes refuse that would not if no other pods waited for them.
+    told: Vec<(NodeId, Reasons)>,
     scores: Vec<i64>,
+    /// Weighted scores of all feasible nodes, plugin by plugin.
+    by_plugin: Vec<i64>,
+    scored_by: Vec<u8>,
     totals: Vec<i64>,
     heap: Vec<(i64, NodeId)>,
 }
@@ -75,7 +85,8 @@ impl Runner {
         let all = cycle.cache.order().len();
         if all == 0 {
             let message = "no nodes available to schedule pods".to_owned();
-            return Err(Failure { message, rejected_by: PluginSet::default(), clears_nomination: true });
+            let nominating = Nominating::To("".into());
+            return Err(Failure { message, rejected_by: PluginSet::default(), nominating, displaces: None });
         }
         self.refused.clear();
         match self.pre_filter(registry, cycle) {
@@ -148,7 +159,7 @@ impl Runner {
     }
 
     /// The node that preemption made room on is tried first, and alone.
-    fn filter_nominated(&mut self, registry: &Registry, cycle: &Cycle<'_>) -> bool {
+    fn filter_nominated(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> bool {
         self.feasible.clear();
         let nominated = &cycle.pod.status.nominated_node_name;
         if nominated.is_empty() {
@@ -164,14 +175,18 @@ impl Runner {
 
     /// Fills `feasible` with up to `wanted` nodes in order, beginning at `next_start`, and `refused` with the others
     /// that were looked at.
-    fn filter(&mut self, registry: &Registry, cycle: &Cycle<'_>, nodes: &[NodeId], wanted: usize) {
+    fn filter(&mut self, registry: &mut Registry, cycle: &Cycle<'_>, nodes: &[NodeId], wanted: usize) {
         self.feasible.clear();
+        self.told.clear();
         let mut seen = 0;
         while seen < nodes.len() && self.feasible.len() < wanted {
             // No more nodes than may still be needed: so the scan ends where one node at a time would have ended.
             let until = nodes.len().min(seen + wanted - self.feasible.len());
             self.window.clear();
             self.window.extend((seen..until).map(|at| nodes[(self.next_start + at) % nodes.len()]));
+            if nominated::any_is_kept(cycle, &self.window) {
+                self.filter_kept(registry, cycle);
+            }
             for &plugin in &self.filtering {
                 if self.window.is_empty() {
                     break;
@@ -181,6 +196,30 @@ impl Runner {
             self.feasible.extend_from_slice(&self.window);
             seen = until;
         }
+    }
+
+    /// Drops the nodes of the window that will not do with the pods that they are kept for.
+    fn filter_kept(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) {
+        let Self { window, filtering, refused, told, .. } = self;
+        window.retain(|id| match check(registry, cycle, filtering, cycle.cache.node(*id)) {
+            Ok(()) => true,
+            Err((refusal, reasons)) => {
+                refused.push(refusal);
+                told.push((*id, reasons));
+                false
+            }
+        });
+    }
+
+    /// Why a node refuses.
+    fn reasons(&self, registry: &Registry, cycle: &Cycle<'_>, refusal: Refusal) -> Reasons {
+        if let Some((_, reasons)) = self.told.iter().find(|(node, _)| *node == refusal.node) {
+            return reasons.clone();
+        }
+        let mut reasons = Vec::new();
+        let node = cycle.cache.node(refusal.node);
+        registry.slot(refusal.plugin).reasons(cycle, node, &mut |reason| reasons.push(reason));
+        reasons
     }
 
     fn choose(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> NodeId {
@@ -193,8 +232,10 @@ impl Runner {
     fn score(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) {
         self.totals.clear();
         self.totals.resize(self.feasible.len(), 0);
+        self.by_plugin.clear();
+        self.scored_by.clear();
         let mut scored = false;
-        for (_, slot) in registry.slots_mut() {
+        for (plugin, slot) in registry.slots_mut() {
             let weight = i64::from(slot.weight());
             if weight == 0 {
                 continue;
@@ -204,8 +245,11 @@ impl Runner {
                 continue;
             }
             slot.score_all(cycle, &self.feasible, &mut self.scores);
+            self.scored_by.push(plugin);
             for (total, score) in self.totals.iter_mut().zip(&self.scores) {
-                *total = total.saturating_add(score.saturating_mul(weight));
+                let score = score.saturating_mul(weight);
+                self.by_plugin.push(score);
+                *total = total.saturating_add(score);
             }
         }
         if !scored {
@@ -213,9 +257,30 @@ impl Runner {
         }
     }
 
+    /// Why the last cycle chose the node that it chose.
+    pub(super) fn placement(&self, registry: &Registry, cache: &Cache, node: NodeId) -> Placement {
+        let name = |node: NodeId| cache.node(node).name().clone();
+        let mut placement = Placement {
+            node: name(node),
+            feasible: self.feasible.len(),
+            scores: Vec::new(),
+            total: 0,
+            runner_up: None,
+        };
+        let at = self.feasible.iter().position(|feasible| *feasible == node);
+        let Some(at) = at.filter(|_| self.feasible.len() > 1) else { return placement };
+        let rows = self.scored_by.iter().zip(self.by_plugin.chunks(self.feasible.len()));
+        placement.scores = rows.map(|(plugin, row)| (registry.slot(*plugin).name(), row[at])).collect();
+        placement.total = self.totals[at];
+        let others = self.feasible.iter().zip(&self.totals).filter(|(other, _)| **other != node);
+        let best = others.rev().max_by_key(|(_, total)| **total);
+        placement.runner_up = best.map(|(node, total)| (name(*node), *total));
+        placement
+    }
+
     fn turn_away(
         &mut self,
-        registry: &Registry,
+        registry: &mut Registry,
         cycle: &Cycle<'_>,
         code: Code,
         reason: &str,
@@ -223,27 +288,26 @@ impl Runner {
     ) -> Failure {
         let all = cycle.cache.order();
         let tail = if code == Code::UnschedulableAndUnresolvable {
-            preemption::unprepared()
+            preemption::unprepared(registry)
         } else {
             self.refused.extend(all.iter().map(|&node| Refusal { node, plugin: 0, code }));
-            preemption::explain(registry, cycle, &self.filtering, &self.refused)
+            preemption::preempt(registry, cycle, &self.filtering, &self.refused)
         };
         with_tail(message::rejected(all.len(), reason), tail, rejected_by)
     }
 
-    fn failure(&self, registry: &Registry, cycle: &Cycle<'_>, excluded: Option<(PluginSet, String)>) -> Failure {
+    fn failure(&self, registry: &mut Registry, cycle: &Cycle<'_>, excluded: Option<(PluginSet, String)>) -> Failure {
         let all = cycle.cache.order().len();
         let (mut rejected_by, absent) = excluded.unwrap_or_default();
         let mut histogram = Histogram::default();
         for refusal in &self.refused {
             rejected_by.insert(refusal.plugin);
-            let node = cycle.cache.node(refusal.node);
-            registry.slot(refusal.plugin).reasons(cycle, node, &mut |reason| histogram.add(reason, 1));
+            self.reasons(registry, cycle, *refusal).into_iter().for_each(|reason| histogram.add(reason, 1));
         }
         if !absent.is_empty() {
             histogram.add(absent.into(), all - self.refused.len());
         }
-        let tail = preemption::explain(registry, cycle, &self.filtering, &self.refused);
+        let tail = preemption::preempt(registry, cycle, &self.filtering, &self.refused);
         with_tail(histogram.message(all), tail, rejected_by)
     }
 }
@@ -261,7 +325,7 @@ fn with_tail(mut message: String, tail: preemption::Outcome, rejected_by: Plugin
         message.push(' ');
         message.push_str(&tail.message);
     }
-    Failure { message, rejected_by, clears_nomination: tail.clears_nomination }
+    Failure { message, rejected_by, nominating: tail.nominating, displaces: tail.chosen }
 }
 
 fn unsatisfied(plugins: &mut [&str]) -> String {

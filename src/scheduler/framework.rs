@@ -118,6 +118,13 @@ pub trait Plugin: fmt::Debug + Send + Sync + 'static {
     /// Says why the pod may not go to a node that [`Plugin::filter`] refused.
     fn reasons(&self, _cycle: &Cycle<'_>, _state: &Self::State, _node: &NodeInfo, _say: &mut dyn FnMut(Text)) {}
 
+    /// Supposes that another pod were on the node too, which has been added to `node`: what [`Plugin::pre_filter`] noted is
+    /// to be as if it had seen it. Only what concerns other pods needs this.
+    fn add_pod(&self, _cycle: &Cycle<'_>, _state: &mut Self::State, _pod: &Pod, _node: &NodeInfo) {}
+
+    /// The opposite of [`Plugin::add_pod`]; `node` is without the pod.
+    fn remove_pod(&self, _cycle: &Cycle<'_>, _state: &mut Self::State, _pod: &Pod, _node: &NodeInfo) {}
+
     /// Looks at the nodes that passed all filters before any gets points.
     fn pre_score(&self, _cycle: &Cycle<'_>, _state: &mut Self::State, _nodes: &[NodeId]) -> PreScore {
         PreScore::Score
@@ -248,6 +255,25 @@ impl Registry {
         self.slots.iter_mut().enumerate().map(|(at, slot)| (place(at), slot))
     }
 
+    /// The place of the plugin of that name.
+    pub(super) fn position(&self, name: &str) -> Option<u8> {
+        self.slots().find(|(_, slot)| slot.name() == name).map(|(at, _)| at)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.position(name).is_some()
+    }
+
+    /// Tells these plugins to suppose that a pod were on a node.
+    pub(super) fn add_pod(&mut self, plugins: &[u8], cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo) {
+        plugins.iter().for_each(|plugin| self.slots[usize::from(*plugin)].add_pod(cycle, pod, node));
+    }
+
+    /// Tells these plugins to suppose that a pod were not on a node.
+    pub(super) fn remove_pod(&mut self, plugins: &[u8], cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo) {
+        plugins.iter().for_each(|plugin| self.slots[usize::from(*plugin)].remove_pod(cycle, pod, node));
+    }
+
     pub(super) fn slot(&self, plugin: u8) -> &dyn Slot {
         &*self.slots[usize::from(plugin)]
     }
@@ -271,6 +297,8 @@ pub(super) trait Slot: fmt::Debug + Send + Sync {
     fn filter_all(&self, cycle: &Cycle<'_>, nodes: &mut Vec<NodeId>, refused: &mut Vec<Refusal>, plugin: u8);
     fn filter(&self, cycle: &Cycle<'_>, node: &NodeInfo) -> Code;
     fn reasons(&self, cycle: &Cycle<'_>, node: &NodeInfo, say: &mut dyn FnMut(Text));
+    fn add_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo);
+    fn remove_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo);
     fn pre_score(&mut self, cycle: &Cycle<'_>, nodes: &[NodeId]) -> PreScore;
     /// Adds weighted, normalised points to the totals. `scores` is a buffer.
     fn score_all(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut Vec<i64>);
@@ -352,6 +380,14 @@ impl<P: Plugin> Slot for Registered<P> {
 
     fn reasons(&self, cycle: &Cycle<'_>, node: &NodeInfo, say: &mut dyn FnMut(Text)) {
         self.plugin.reasons(cycle, &self.state, node, say);
+    }
+
+    fn add_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo) {
+        self.plugin.add_pod(cycle, &mut self.state, pod, node);
+    }
+
+    fn remove_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo) {
+        self.plugin.remove_pod(cycle, &mut self.state, pod, node);
     }
 
     fn pre_score(&mut self, cycle: &Cycle<'_>, nodes: &[NodeId]) -> PreScore {

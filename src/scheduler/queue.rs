@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::objects::{Pod, Uid, WallTime};
 
 use super::event::{self, Actions, ClusterEvent, Subject};
 use super::framework::{Hint, PluginSet, Registry};
-use super::preemption::priority;
+use super::preemption::{self, priority};
 
 const SECOND: i64 = 1_000_000_000;
 const INITIAL_BACKOFF: i64 = SECOND;
@@ -93,6 +93,8 @@ pub(super) struct SchedulingQueue {
     /// Per plugin: how many pods that wait for an event it rejected.
     waiting_for: Vec<u32>,
     arrivals: u64,
+    /// Pods whose victims are being deleted; they may not become active meanwhile.
+    held: FxHashSet<Uid>,
     /// When the process started, from which the flushes are counted.
     started: Option<WallTime>,
 }
@@ -192,6 +194,22 @@ impl SchedulingQueue {
         }
     }
 
+    /// Keeps a pod from becoming active while its victims are being deleted.
+    pub(super) fn hold(&mut self, uid: &Uid) {
+        self.held.insert(uid.clone());
+    }
+
+    /// The deletions are on their way; if there was an error, the pod is tried again at once.
+    pub(super) fn release(&mut self, registry: &Registry, uid: &Uid, failed: bool) {
+        self.held.remove(uid);
+        if failed
+            && let Some(&slot) = self.slots.get(uid)
+            && let Some(entry) = self.take(slot)
+        {
+            self.enter(registry, entry.queued, Pool::Active);
+        }
+    }
+
     /// Whether [`SchedulingQueue::pop`] would give a pod.
     pub(super) fn has_ready(&self, now: WallTime) -> bool {
         let is_past = |time: Option<WallTime>| time.is_some_and(|time| time <= now);
@@ -256,7 +274,9 @@ impl SchedulingQueue {
 
     /// Into the pool, if the plugins let the pod enter the queue.
     fn enter(&mut self, registry: &Registry, mut queued: QueuedPod, pool: Pool) {
-        queued.gate = registry.slots().find(|(_, slot)| !slot.pre_enqueue(&queued.pod)).map(|(plugin, _)| plugin);
+        let held = self.held.contains(&queued.pod.meta.uid).then(|| registry.position(preemption::PLUGIN)).flatten();
+        let gate = registry.slots().find(|(_, slot)| !slot.pre_enqueue(&queued.pod)).map(|(plugin, _)| plugin);
+        queued.gate = gate.or(held);
         match queued.gate {
             Some(plugin) => {
                 queued.rejected_by.insert(plugin);

@@ -1,18 +1,25 @@
 //! The scheduler process: hears of changes, makes attempts, hears how they ended.
 
+mod requests;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use crate::api::{ApiError, Change, ChangeType, EventKind, EventSpec, Part, Request, View};
+use rustc_hash::FxHashMap;
+
+use crate::api::{ApiError, Change, ChangeType, Request, View};
 use crate::objects::{
-    Condition, ConditionStatus, Conditions, Key, Node, Object, ObjectMeta, Pod, ReplicaSet, ReplicationController,
-    Resource, Service, Text, WallTime,
+    Namespace, Node, Pod, ReplicaSet, ReplicationController, Resource, Service, StatefulSet, Uid, WallTime,
 };
 
-use super::cache::Cache;
+use super::cache::{Cache, Nominating};
 use super::cycle::{Cycle, Explanation, Failure, Runner};
+use super::decision::{Decision, Outcome};
 use super::event::{self, Actions, ClusterEvent, Subject};
 use super::framework::{PluginSet, Registry};
 use super::message;
+use super::preemption::priority;
 use super::queue::{QueuedPod, SchedulingQueue};
 
 /// Names an attempt whose requests are under way.
@@ -26,6 +33,15 @@ pub struct Attempt {
     pub id: AttemptId,
     /// A binding and what is said of it, or what is said and noted of the failure.
     pub requests: Vec<Request>,
+    /// What is done to each pod that is displaced, and to those that lose their nomination. Each sequence ends at its first
+    /// error; that a pod is gone already is none.
+    pub displaced: Vec<Vec<Request>>,
+}
+
+impl Attempt {
+    const fn only(id: AttemptId, requests: Vec<Request>) -> Self {
+        Self { id, requests, displaced: Vec::new() }
+    }
 }
 
 /// A pod that was given a node; the API server has not answered yet.
@@ -55,6 +71,9 @@ pub struct Scheduler {
     queue: SchedulingQueue,
     runner: Runner,
     bindings: Vec<Binding>,
+    /// Pods whose victims are being deleted.
+    preempting: Vec<(AttemptId, Uid)>,
+    decisions: FxHashMap<Uid, Arc<Decision>>,
     attempts: u64,
 }
 
@@ -75,6 +94,8 @@ impl Scheduler {
             queue: SchedulingQueue::default(),
             runner: Runner::default(),
             bindings: Vec::new(),
+            preempting: Vec::new(),
+            decisions: FxHashMap::default(),
             attempts: 0,
         }
     }
@@ -95,6 +116,9 @@ impl Scheduler {
     pub fn on_change(&mut self, _view: &View, change: &Change, now: WallTime) {
         self.queue.start(now);
         if let Some((old, pod)) = change.of::<Pod>() {
+            if change.change_type == ChangeType::Deleted {
+                self.decisions.remove(&pod.meta.uid);
+            }
             // The informer leaves out pods that have ended: to it they are deleted.
             let old = old.filter(|pod| !pod.is_terminal());
             let new = Some(pod).filter(|pod| change.change_type != ChangeType::Deleted && !pod.is_terminal());
@@ -109,6 +133,8 @@ impl Scheduler {
             self.on_node_change(change.change_type, old, node, now);
         } else if changes_workloads(change) {
             self.cache.note_workload_change();
+        } else if change.of::<Namespace>().is_some() {
+            self.cache.note_namespace_change();
         }
     }
 
@@ -136,40 +162,52 @@ impl Scheduler {
         self.attempts += 1;
         let id = AttemptId(self.attempts);
         if queued.pod.meta.is_deleting() {
-            let message = format!("skip schedule deleting pod: {}", name_of(&queued.pod.meta));
-            return Some(Attempt { id, requests: vec![failed_scheduling(&queued.pod, message)] });
+            let message = format!("skip schedule deleting pod: {}", queued.pod.key());
+            return Some(Attempt::only(id, vec![requests::failed_scheduling(&queued.pod, message)]));
         }
-        self.cache.refresh_order();
+        self.cache.prepare(&queued.pod);
         let found = {
             let cycle = Cycle::new(&queued.pod, view, &self.cache);
             self.runner.run(&mut self.registry, &cycle)
         };
-        let requests = match found {
+        match found {
             Ok(node) => {
+                let placement = self.runner.placement(&self.registry, &self.cache, node);
                 self.cache.assume(&queued.pod, node);
-                let node = self.cache.node(node).name().clone();
-                let requests = bind(&queued.pod, &node);
+                self.cache.forget_nominated(&queued.pod.meta.uid);
+                let node = placement.node.clone();
+                self.note(&queued.pod, now, Outcome::Placed(placement));
+                let requests = requests::bind(&queued.pod, &node);
                 self.bindings.push(Binding { id, queued, node });
-                requests
+                Some(Attempt::only(id, requests))
             }
-            Err(failure) => self.fail(view, queued, failure, now),
-        };
-        Some(Attempt { id, requests })
+            Err(failure) => Some(self.fail(view, id, queued, failure, now)),
+        }
     }
 
     /// What a cycle would make of a pod now, node by node. Nothing comes of it.
     #[must_use]
     pub fn explain(&mut self, view: &View, pod: &Pod) -> Explanation {
-        self.cache.refresh_order();
+        self.cache.prepare(pod);
         Runner::default().explain(&mut self.registry.clone(), &Cycle::new(pod, view, &self.cache))
     }
 
+    /// What came of the last attempt for a pod that still exists.
+    #[must_use]
+    pub fn decision(&self, uid: &Uid) -> Option<&Decision> {
+        self.decisions.get(uid).map(|decision| &**decision)
+    }
+
     /// The API server answered the requests of an attempt. After an error the pod is tried again, unless it is gone or
-    /// has a node.
-    pub fn on_result(&mut self, view: &View, now: WallTime, id: AttemptId, error: Option<&ApiError>) {
-        let Some(at) = self.bindings.iter().position(|binding| binding.id == id) else { return };
+    /// has a node; what is said and noted of that is returned.
+    pub fn on_result(&mut self, view: &View, now: WallTime, id: AttemptId, error: Option<&ApiError>) -> Vec<Request> {
+        if let Some(at) = self.preempting.iter().position(|(preempting, _)| *preempting == id) {
+            let (_, uid) = self.preempting.remove(at);
+            self.queue.release(&self.registry, &uid, error.is_some());
+        }
+        let Some(at) = self.bindings.iter().position(|binding| binding.id == id) else { return Vec::new() };
         let Binding { queued, node, .. } = self.bindings.remove(at);
-        let Some(error) = error else { return };
+        let Some(error) = error else { return Vec::new() };
         let uid = &queued.pod.meta.uid;
         if self.cache.is_assumed(uid) {
             self.cache.remove_pod(uid);
@@ -177,17 +215,24 @@ impl Scheduler {
             self.wake(Actions::POD_DELETE, Subject::Pod(Some(&assumed), None), now);
         }
         if error.is_not_found() {
-            return;
+            return Vec::new();
         }
-        self.requeue_failed(view, queued, PluginSet::default(), now);
+        let Some(pod) = self.requeue_failed(view, queued, PluginSet::default(), now) else { return Vec::new() };
+        let message = format!("running Bind plugin \"DefaultBinder\": {}", error.message);
+        let nominating = Nominating::To("".into());
+        self.cache.nominate(&pod, &nominating);
+        let noted = requests::note_failure(&pod, "SchedulerError", &message, &nominating, now);
+        noted.into_iter().chain([requests::failed_scheduling(&pod, message::cut(&message))]).collect()
     }
 
     fn on_pod_add(&mut self, pod: &Arc<Pod>, now: WallTime) {
         if pod.is_bound() {
+            self.cache.forget_nominated(&pod.meta.uid);
             self.cache.set_pod(pod);
             self.wake(Actions::POD_ADD, Subject::Pod(None, Some(pod)), now);
         } else if self.registry.is_responsible_for(&pod.spec.scheduler_name) {
             self.queue.add(&self.registry, pod, now);
+            self.cache.nominate(pod, &Nominating::Keep);
         }
     }
 
@@ -208,6 +253,7 @@ impl Scheduler {
     fn on_unbound_pod_update(&mut self, old: &Arc<Pod>, new: &Arc<Pod>, now: WallTime) {
         if !self.cache.is_assumed(&new.meta.uid) {
             self.queue.update(&self.registry, old, new, now);
+            self.cache.update_nominated(old, new);
             let nominated = &old.status.nominated_node_name;
             if !nominated.is_empty() && *nominated != new.status.nominated_node_name {
                 self.wake(Actions::POD_DELETE, Subject::Pod(Some(old), None), now);
@@ -225,6 +271,7 @@ impl Scheduler {
             return;
         }
         self.queue.delete(&pod.meta.uid);
+        self.cache.forget_nominated(&pod.meta.uid);
         if self.cache.is_assumed(&pod.meta.uid) {
             self.forget_assumed(pod, now);
         } else if !pod.status.nominated_node_name.is_empty() {
@@ -264,17 +311,35 @@ impl Scheduler {
         self.queue.wake(&self.registry, &ClusterEvent { action, subject }, now);
     }
 
-    fn fail(&mut self, view: &View, queued: QueuedPod, failure: Failure, now: WallTime) -> Vec<Request> {
-        let Failure { message, rejected_by, clears_nomination } = failure;
-        let pod = self.requeue_failed(view, queued, rejected_by, now);
-        let Some(pod) = pod else { return Vec::new() };
-        let mut requests = Vec::with_capacity(2);
-        let event = failed_scheduling(&pod, message::cut(&message));
-        if let Some(pod) = with_failure(&pod, message, clears_nomination, now) {
-            requests.push(Request::Update(pod.into(), Part::Status));
+    fn note(&mut self, pod: &Pod, at: WallTime, outcome: Outcome) {
+        self.decisions.insert(pod.meta.uid.clone(), Arc::new(Decision { at, outcome }));
+    }
+
+    fn fail(&mut self, view: &View, id: AttemptId, queued: QueuedPod, failure: Failure, now: WallTime) -> Attempt {
+        let Failure { message, rejected_by, nominating, displaces } = failure;
+        let plugins = rejected_by.iter().map(|plugin| self.registry.slot(plugin).name()).collect();
+        let nominated = displaces.as_ref().map(|chosen| (chosen.node.clone(), chosen.victims.len()));
+        let mut attempt = Attempt::only(id, Vec::with_capacity(2));
+        let uid = queued.pod.meta.uid.clone();
+        let outcome = Outcome::Failed { message: message.clone(), rejected_by: plugins, nominated };
+        let Some(pod) = self.requeue_failed(view, queued, rejected_by, now) else { return attempt };
+        self.note(&pod, now, outcome);
+        if let Some(chosen) = displaces {
+            let unseated = self.cache.nominations().on(&chosen.node).iter();
+            let unseated = unseated.filter(|other| priority(other) < priority(&pod)).map(requests::clear_nomination);
+            attempt.displaced.extend(unseated.map(|request| vec![request]));
+            let victims = chosen.victims.iter().filter(|victim| !victim.meta.is_deleting());
+            let displace = |victim| requests::displace(&pod, victim, &chosen.node, now);
+            attempt.displaced.extend(victims.map(displace));
+            if !attempt.displaced.is_empty() {
+                self.queue.hold(&uid);
+                self.preempting.push((id, uid));
+            }
         }
-        requests.push(event);
-        requests
+        self.cache.nominate(&pod, &nominating);
+        attempt.requests.extend(requests::note_failure(&pod, "Unschedulable", &message, &nominating, now));
+        attempt.requests.push(requests::failed_scheduling(&pod, message::cut(&message)));
+        attempt
     }
 
     /// Puts a pod back, in its newest state, unless it is gone or has a node.
@@ -305,64 +370,10 @@ fn changes_workloads(change: &Change) -> bool {
         !stays || !old.is_some_and(|old| same(old) || old.spec.selector == set.spec.selector)
     } else if let Some((old, set)) = change.of::<ReplicationController>() {
         !stays || old.is_none_or(|old| old.spec.selector != set.spec.selector)
+    } else if let Some((_, _)) = change.of::<StatefulSet>() {
+        // Their selectors cannot change.
+        !stays
     } else {
         false
     }
 }
-
-fn name_of(meta: &ObjectMeta) -> String {
-    format!("{}/{}", meta.namespace, meta.name)
-}
-
-fn bind(pod: &Arc<Pod>, node: &Arc<str>) -> Vec<Request> {
-    let message = format!("Successfully assigned {} to {node}", name_of(&pod.meta));
-    let about = Object::from(pod.clone());
-    vec![
-        Request::Bind {
-            pod: Key::new(pod.meta.namespace.clone(), pod.meta.name.clone()),
-            uid: pod.meta.uid.clone(),
-            node: node.clone(),
-        },
-        Request::Event(EventSpec::about(&about, EventKind::Normal, "Scheduled", message)),
-    ]
-}
-
-fn failed_scheduling(pod: &Arc<Pod>, message: String) -> Request {
-    let about = Object::from(pod.clone());
-    Request::Event(EventSpec::about(&about, EventKind::Warning, "FailedScheduling", message))
-}
-
-/// The pod with the condition that says why it has no node; nothing if it says so already.
-fn with_failure(pod: &Pod, message: String, clears_nomination: bool, now: WallTime) -> Option<Pod> {
-    let mut condition = Condition::new("PodScheduled", ConditionStatus::False, now.timestamp());
-    condition.observed_generation = Some(pod.meta.generation).filter(|generation| *generation > 0);
-    condition.reason = "Unschedulable".into();
-    condition.message = message.into();
-    let old = pod.status.conditions.find("PodScheduled");
-    if let Some(old) = old.filter(|old| old.status == condition.status) {
-        condition.last_transition_time = old.last_transition_time;
-    }
-    let said = |old: &Condition| {
-        (old.status, &old.reason, &old.message) == (condition.status, &condition.reason, &condition.message)
-    };
-    let nomination = &pod.status.nominated_node_name;
-    if old.is_some_and(said) && (nomination.is_empty() || !clears_nomination) {
-        return None;
-    }
-    let mut pod = pod.clone();
-    let mut conditions = pod.status.conditions.to_vec();
-    match conditions.iter_mut().find(|known| known.kind == condition.kind) {
-        Some(known) => *known = condition,
-        None => conditions.push(condition),
-    }
-    pod.status.conditions = conditions.into();
-    if clears_nomination {
-        pod.status.nominated_node_name = Text::default();
-    }
-    // As upstream's patch, the write does not depend on the version that was read.
-    pod.meta.resource_version = 0;
-    Some(pod)
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use crate::api::{Change, ChangeType, View};
 use crate::objects::{Node, Object, Pod, Resource, WallTime};
 
 use super::cache::Cache;
-use super::cycle::{Cycle, Runner};
+use super::cycle::{Cycle, Explanation, Runner, Verdict};
 use super::framework::{PreScore, Registry};
 
 fn merge(target: &mut Value, patch: Value) {
@@ -89,7 +89,6 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn add(&mut self, node: Arc<Node>) {
         self.cache.set_node(&node);
-        self.cache.refresh_order();
         self.apply(node);
     }
 
@@ -105,7 +104,9 @@ impl Bench {
     }
 
     fn run(&self, pod: &Pod) -> Result<String, String> {
-        let cycle = Cycle::new(pod, &self.view, &self.cache);
+        let mut cache = self.cache.clone();
+        cache.prepare(pod);
+        let cycle = Cycle::new(pod, &self.view, &cache);
         let found = Runner::default().run(&mut Registry::default(), &cycle);
         found.map(|node| self.cache.node(node).name().to_string()).map_err(|failure| failure.message)
     }
@@ -120,11 +121,28 @@ impl Bench {
         self.run(pod).expect_err("no node")
     }
 
+    /// The nodes that pass all filters, in their order.
+    pub(super) fn passing(&self, pod: &Pod) -> Vec<String> {
+        let explanation = self.explained(pod);
+        let passes = |verdict: &Verdict| matches!(verdict, Verdict::Feasible { .. });
+        let passing = explanation.nodes.iter().filter(|(_, verdict)| passes(verdict));
+        passing.map(|(name, _)| name.to_string()).collect()
+    }
+
+    /// What a cycle makes of the pod.
+    pub(super) fn explained(&self, pod: &Pod) -> Explanation {
+        let mut cache = self.cache.clone();
+        cache.prepare(pod);
+        Runner::default().explain(&mut Registry::default(), &Cycle::new(pod, &self.view, &cache))
+    }
+
     /// Points that one plugin gives the nodes, in their order.
     pub(super) fn scores(&self, plugin: &str, pod: &Pod) -> Vec<i64> {
         let mut registry = Registry::default();
-        let cycle = Cycle::new(pod, &self.view, &self.cache);
-        let nodes = self.cache.order();
+        let mut cache = self.cache.clone();
+        cache.prepare(pod);
+        let cycle = Cycle::new(pod, &self.view, &cache);
+        let nodes = cache.order();
         let mut scores = vec![0; nodes.len()];
         let (_, slot) = registry.slots_mut().find(|(_, slot)| slot.name() == plugin).expect("a plugin of that name");
         slot.pre_filter(&cycle);

@@ -47,6 +47,7 @@ pub(super) enum Event {
 pub(super) struct Binding {
     pub(super) attempt: crate::scheduler::AttemptId,
     pub(super) requests: Vec<Request>,
+    pub(super) displaced: Vec<Vec<Request>>,
 }
 
 /// Order of events at one instant: what the user does, then watches, kubelets, the scheduler, controllers; within a rank, in

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{EventSpec, Part, Request, Response, View};
+use crate::api::{ApiError, EventSpec, Part, Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Stream, Streams};
 use crate::kubelet::{self, Behaviours, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
 use crate::objects::{Conditions, Key, Kind, Node, Pod, Uid, WallTime};
-use crate::scheduler::Scheduler;
+use crate::scheduler::{Attempt, Scheduler};
 
 use super::builder::NodeTemplate;
 use super::controller::{ControllerHost, Now, Progress};
@@ -620,7 +620,8 @@ impl Simulation {
         process.cycle_scheduled = false;
         let view = process.informer.view(self.server.view());
         if let Some(attempt) = process.scheduler.attempt(view, now) {
-            let binding = Binding { attempt: attempt.id, requests: attempt.requests };
+            let Attempt { id, requests, displaced } = attempt;
+            let binding = Binding { attempt: id, requests, displaced };
             let delay = self.delays.write.sample(&mut process.writes);
             if delay.is_zero() {
                 self.bind(binding);
@@ -632,19 +633,33 @@ impl Simulation {
     }
 
     fn bind(&mut self, binding: Binding) {
-        let mut failed = None;
-        for request in &binding.requests {
-            match request {
-                // Events tell of what was done before them; of a failed binding there is nothing to tell.
-                Request::Event(spec) if failed.is_none() => self.record_event("default-scheduler", 0, "", spec),
-                Request::Event(_) => {}
-                request => failed = failed.or(self.execute(request).err()),
-            }
+        let mut failed = self.execute_for_scheduler(&binding.requests);
+        for requests in &binding.displaced {
+            let error = self.execute_for_scheduler(requests);
+            failed = failed.or(error.filter(|error| !error.is_not_found()));
         }
         let now = self.wall();
-        let view = self.scheduler.informer.view(self.server.view());
-        self.scheduler.scheduler.on_result(view, now, binding.attempt, failed.as_ref());
+        let process = &mut self.scheduler;
+        let view = process.informer.view(self.server.view());
+        let requests = process.scheduler.on_result(view, now, binding.attempt, failed.as_ref());
+        self.execute_for_scheduler(&requests);
         self.wake_cycle();
+    }
+
+    /// Carries requests out until the first error. Events tell of what was done before them; of what failed there is
+    /// nothing to tell.
+    fn execute_for_scheduler(&mut self, requests: &[Request]) -> Option<ApiError> {
+        for request in requests {
+            match request {
+                Request::Event(spec) => self.record_event("default-scheduler", 0, "", spec),
+                request => {
+                    if let Err(error) = self.execute(request) {
+                        return Some(error);
+                    }
+                }
+            }
+        }
+        None
     }
 
     // ---- kubelets ----

@@ -20,6 +20,7 @@ mod manifest_defaulting;
 mod manifest_validation;
 mod patches;
 mod pdb_math;
+mod preemption;
 mod qos_and_requests;
 mod quantities;
 mod recordings;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    cron, job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, qos_and_requests, quantities,
-    recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
+    cron, job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, preemption, qos_and_requests,
+    quantities, recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -19,6 +19,7 @@ const DATASETS: &[(&str, CheckCase)] = &[
     ("manifest-defaulting", manifest_defaulting::check),
     ("manifest-validation", manifest_validation::check),
     ("patches", patches::check),
+    ("preemption", preemption::check),
     ("qos-and-requests", qos_and_requests::check),
     ("pdb-math", pdb_math::check),
     ("quantities", quantities::check),

@@ -1,24 +1,40 @@
-//! How many pods with equal labels each node carries, so that spreading need not look at single pods.
+//! How many pods with equal labels each node carries, so that spreading and affinity need not look at single pods.
 
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::objects::Labels;
+use crate::objects::{Labels, ObjectMeta};
 
 use super::NodeId;
 
-/// Live pods of one namespace with equal labels.
+/// Pods of one namespace with equal labels.
 #[derive(Clone, Debug)]
 pub(in crate::scheduler) struct LabelGroup {
-    namespace: Arc<str>,
+    pub(in crate::scheduler) namespace: Arc<str>,
     pub(in crate::scheduler) labels: Labels,
-    per_node: Vec<(NodeId, u32)>,
+    per_node: Vec<OnNode>,
+}
+
+/// Pods of a group on one node.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::scheduler) struct OnNode {
+    pub(in crate::scheduler) node: NodeId,
+    /// Those that are not being deleted.
+    pub(in crate::scheduler) live: u32,
+    /// Those that are.
+    pub(in crate::scheduler) leaving: u32,
+}
+
+impl OnNode {
+    const fn count(&mut self, leaving: bool) -> &mut u32 {
+        if leaving { &mut self.leaving } else { &mut self.live }
+    }
 }
 
 impl LabelGroup {
-    /// Nodes with such pods, by id, and how many.
-    pub(in crate::scheduler) fn per_node(&self) -> &[(NodeId, u32)] {
+    /// Nodes with such pods, by id.
+    pub(in crate::scheduler) fn per_node(&self) -> &[OnNode] {
         &self.per_node
     }
 }
@@ -47,25 +63,31 @@ impl LabelGroups {
         &self.groups[id as usize]
     }
 
-    pub(super) fn add(&mut self, namespace: &Arc<str>, labels: &Labels, node: NodeId) {
-        let key = (namespace.clone(), labels.clone());
+    /// All groups by number. Some may be empty.
+    pub(in crate::scheduler) fn all(&self) -> &[LabelGroup] {
+        &self.groups
+    }
+
+    pub(super) fn add(&mut self, meta: &ObjectMeta, node: NodeId) {
+        let key = (meta.namespace.clone(), meta.labels.clone());
         let id = match self.ids.get(&key) {
             Some(id) => *id,
             None => self.insert(key),
         };
         let per_node = &mut self.groups[id as usize].per_node;
-        match per_node.binary_search_by_key(&node, |(node, _)| *node) {
-            Ok(at) => per_node[at].1 += 1,
-            Err(at) => per_node.insert(at, (node, 1)),
-        }
+        let at = per_node.binary_search_by_key(&node, |on| on.node).unwrap_or_else(|at| {
+            per_node.insert(at, OnNode { node, live: 0, leaving: 0 });
+            at
+        });
+        *per_node[at].count(meta.is_deleting()) += 1;
     }
 
-    pub(super) fn remove(&mut self, namespace: &Arc<str>, labels: &Labels, node: NodeId) {
-        let Some(id) = self.ids.get(&(namespace.clone(), labels.clone())) else { return };
+    pub(super) fn remove(&mut self, meta: &ObjectMeta, node: NodeId) {
+        let Some(id) = self.ids.get(&(meta.namespace.clone(), meta.labels.clone())) else { return };
         let per_node = &mut self.groups[*id as usize].per_node;
-        let Ok(at) = per_node.binary_search_by_key(&node, |(node, _)| *node) else { return };
-        per_node[at].1 -= 1;
-        if per_node[at].1 == 0 {
+        let Ok(at) = per_node.binary_search_by_key(&node, |on| on.node) else { return };
+        *per_node[at].count(meta.is_deleting()) -= 1;
+        if per_node[at].live == 0 && per_node[at].leaving == 0 {
             per_node.remove(at);
         }
     }

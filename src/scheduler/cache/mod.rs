@@ -1,10 +1,14 @@
 //! What the scheduler knows of nodes and their pods, those included that it has only just given a node.
 
+mod affinity_groups;
+mod images;
 mod label_groups;
 mod node_info;
 mod node_tree;
+mod nominations;
 #[cfg(test)]
 mod tests;
+mod topologies;
 
 use std::sync::Arc;
 
@@ -12,9 +16,13 @@ use rustc_hash::FxHashMap;
 
 use crate::objects::{Node, Pod, Uid};
 
-pub(super) use label_groups::LabelGroups;
+pub(super) use affinity_groups::AffinityGroups;
+pub(super) use images::{Images, has as has_image};
+pub(super) use label_groups::{LabelGroup, LabelGroups};
 pub use node_info::{CpuMemory, HostPort, NodeId, NodeInfo};
 use node_tree::NodeTree;
+pub(super) use nominations::{Nominating, Nominations};
+pub(super) use topologies::Topologies;
 
 /// Nodes and their pods. Every change is brought in at once; nothing is computed anew per cycle.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +33,14 @@ pub struct Cache {
     tree: NodeTree,
     order: Vec<NodeId>,
     order_is_stale: bool,
-    zones: FxHashMap<Arc<str>, u32>,
     pods: FxHashMap<Uid, CachedPod>,
     groups: LabelGroups,
+    affinities: AffinityGroups,
+    topologies: Topologies,
+    nominations: Nominations,
+    images: Images,
     workloads_version: u64,
+    namespaces_version: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -66,12 +78,6 @@ impl Cache {
         self.pods.get(uid).map(|cached| &cached.pod)
     }
 
-    /// One more than the largest number of a zone.
-    #[must_use]
-    pub fn zone_count(&self) -> usize {
-        self.zones.len() + 1
-    }
-
     /// One more than the largest index of a node.
     pub(super) fn node_count(&self) -> usize {
         self.nodes.len()
@@ -79,6 +85,50 @@ impl Cache {
 
     pub(super) const fn groups(&self) -> &LabelGroups {
         &self.groups
+    }
+
+    pub(super) const fn affinities(&self) -> &AffinityGroups {
+        &self.affinities
+    }
+
+    pub(super) const fn topologies(&self) -> &Topologies {
+        &self.topologies
+    }
+
+    pub(super) const fn nominations(&self) -> &Nominations {
+        &self.nominations
+    }
+
+    pub(super) const fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// Changes whenever labels of a Namespace may have changed.
+    pub(super) const fn namespaces_version(&self) -> u64 {
+        self.namespaces_version
+    }
+
+    /// Labels of a Namespace may have changed.
+    pub(super) const fn note_namespace_change(&mut self) {
+        self.namespaces_version += 1;
+    }
+
+    /// A pod is nominated to a node, or no longer.
+    pub(super) fn nominate(&mut self, pod: &Arc<Pod>, nominating: &Nominating) {
+        self.nominations.set(pod, nominating);
+        if !self.nominations.is_empty() {
+            self.track_topologies(pod);
+        }
+    }
+
+    /// A pod that may be nominated changed.
+    pub(super) fn update_nominated(&mut self, old: &Pod, new: &Arc<Pod>) {
+        self.nominations.update(old, new);
+    }
+
+    /// A pod is gone or has a node.
+    pub(super) fn forget_nominated(&mut self, uid: &Uid) {
+        self.nominations.remove(uid);
     }
 
     /// Changes whenever a selector of a Service or ReplicaSet may have changed.
@@ -95,16 +145,36 @@ impl Cache {
         self.pods.get(uid).is_some_and(|cached| cached.assumed)
     }
 
-    /// Brings the order up to date; before each cycle.
-    pub(super) fn refresh_order(&mut self) {
+    /// Brings the order of the nodes up to date, and sees to it that the topologies are there that the pod goes by;
+    /// before each cycle.
+    pub(super) fn prepare(&mut self, pod: &Pod) {
+        self.refresh_order();
+        if self.topologies.is_crowded() {
+            let nominated = self.nominations.pods().flat_map(|pod| topology_keys(pod));
+            self.topologies.keep(self.affinities.topology_keys().chain(nominated), &self.nodes);
+        }
+        self.track_topologies(pod);
+    }
+
+    fn refresh_order(&mut self) {
         if std::mem::take(&mut self.order_is_stale) {
             self.tree.fill(&mut self.order);
         }
     }
 
+    fn track_topologies(&mut self, pod: &Pod) {
+        topology_keys(pod).for_each(|key| self.topologies.track(key, &self.nodes));
+        if pod.spec.topology_spread_constraints.is_empty() {
+            for key in DEFAULT_SPREAD_KEYS {
+                if self.topologies.find(key).is_none() {
+                    self.topologies.track(&key.into(), &self.nodes);
+                }
+            }
+        }
+    }
+
     pub(super) fn set_node(&mut self, node: &Arc<Node>) {
         let id = self.slot(&node.meta.name);
-        let zone = self.zone_number(node);
         let info = &mut self.nodes[id.index()];
         if info.known {
             self.order_is_stale |= self.tree.update(&info.node, node, id);
@@ -112,7 +182,9 @@ impl Cache {
             self.tree.add(node, id);
             self.order_is_stale = true;
         }
-        info.set_node(node, zone);
+        self.images.replace(&info.node, node);
+        info.set_node(node);
+        self.topologies.set_node(id, Some(node), &self.nodes);
     }
 
     pub(super) fn remove_node(&mut self, node: &Node) {
@@ -120,7 +192,9 @@ impl Cache {
         let info = &mut self.nodes[id.index()];
         self.tree.remove(&info.node, id);
         self.order_is_stale = true;
+        self.images.replace(&info.node, &Node::default());
         info.unset_node();
+        self.topologies.set_node(id, None, &self.nodes);
         self.free_if_unused(id);
     }
 
@@ -148,8 +222,9 @@ impl Cache {
         let cached = self.pods.remove(uid)?;
         let (pod, id) = (cached.pod, cached.node);
         self.nodes[id.index()].remove_pod(&pod);
-        if !pod.meta.is_deleting() {
-            self.groups.remove(&pod.meta.namespace, &pod.meta.labels, id);
+        self.groups.remove(&pod.meta, id);
+        if pod.spec.affinity.is_about_pods() {
+            self.affinities.remove(&pod, id);
         }
         self.free_if_unused(id);
         Some(pod)
@@ -157,8 +232,10 @@ impl Cache {
 
     fn insert(&mut self, pod: &Arc<Pod>, node: NodeId, assumed: bool) {
         self.nodes[node.index()].add_pod(pod);
-        if !pod.meta.is_deleting() {
-            self.groups.add(&pod.meta.namespace, &pod.meta.labels, node);
+        self.groups.add(&pod.meta, node);
+        if pod.spec.affinity.is_about_pods() {
+            self.affinities.add(pod, node);
+            pod.spec.affinity.topology_keys().for_each(|key| self.topologies.track(key, &self.nodes));
         }
         self.pods.insert(pod.meta.uid.clone(), CachedPod { pod: pod.clone(), node, assumed });
     }
@@ -186,16 +263,15 @@ impl Cache {
             self.free.push(id);
         }
     }
+}
 
-    fn zone_number(&mut self, node: &Node) -> u32 {
-        let Some(zone) = node.meta.labels.get("topology.kubernetes.io/zone") else { return 0 };
-        if let Some(number) = self.zones.get(zone) {
-            return *number;
-        }
-        let number = u32::try_from(self.zones.len() + 1).expect("fewer than 2^32 zones");
-        self.zones.insert(zone.into(), number);
-        number
-    }
+/// Labels that upstream's default spread constraints go by, which hold for pods without any of their own.
+pub(super) const DEFAULT_SPREAD_KEYS: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
+
+/// Labels of nodes that a pod goes by.
+fn topology_keys(pod: &Pod) -> impl Iterator<Item = &Arc<str>> {
+    let spread = pod.spec.topology_spread_constraints.iter().map(|constraint| &constraint.topology_key);
+    pod.spec.affinity.topology_keys().chain(spread)
 }
 
 fn takes_the_same(old: &Pod, new: &Pod) -> bool {

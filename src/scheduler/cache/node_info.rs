@@ -138,7 +138,6 @@ pub struct NodeInfo {
     pub(super) non_zero: CpuMemory,
     pub(super) requested: Resources,
     pub(super) flags: u8,
-    pub(super) zone: u32,
     pub(super) ports: Vec<HostPort>,
     pub(super) pods: Vec<Uid>,
     pub(super) known: bool,
@@ -148,7 +147,6 @@ pub struct NodeInfo {
 const UNSCHEDULABLE: u8 = 1;
 const TAINTED: u8 = 2;
 const PREFERRED_AGAINST: u8 = 4;
-const HAS_HOSTNAME: u8 = 8;
 
 impl NodeInfo {
     pub(super) fn new(id: NodeId, name: Arc<str>) -> Self {
@@ -161,7 +159,6 @@ impl NodeInfo {
             non_zero: CpuMemory::default(),
             requested: Resources::default(),
             flags: 0,
-            zone: 0,
             ports: Vec::new(),
             pods: Vec::new(),
             known: false,
@@ -253,19 +250,7 @@ impl NodeInfo {
         self.flags & PREFERRED_AGAINST != 0
     }
 
-    /// Whether it has the label `kubernetes.io/hostname`.
-    #[must_use]
-    pub const fn has_hostname(&self) -> bool {
-        self.flags & HAS_HOSTNAME != 0
-    }
-
-    /// Dense number of its `topology.kubernetes.io/zone`, from 1; 0 = no such label.
-    #[must_use]
-    pub const fn zone(&self) -> u32 {
-        self.zone
-    }
-
-    pub(super) fn set_node(&mut self, node: &Arc<Node>, zone: u32) {
+    pub(super) fn set_node(&mut self, node: &Arc<Node>) {
         let resources = &node.status.allocatable;
         self.allocatable = CpuMemory { cpu_milli: resources.cpu_milli, memory: resources.memory };
         self.allocatable_pods = resources.pods;
@@ -274,10 +259,8 @@ impl NodeInfo {
             (node.spec.unschedulable, UNSCHEDULABLE),
             (has(&["NoSchedule", "NoExecute"]), TAINTED),
             (has(&["PreferNoSchedule"]), PREFERRED_AGAINST),
-            (node.meta.labels.contains_key("kubernetes.io/hostname"), HAS_HOSTNAME),
         ];
         self.flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
-        self.zone = zone;
         self.known = true;
         self.node = node.clone();
     }

@@ -7,6 +7,7 @@ use crate::objects::Text;
 use super::{Cycle, Prepared, Runner};
 use crate::scheduler::cache::NodeId;
 use crate::scheduler::framework::{Code, PreScore, Registry};
+use crate::scheduler::preemption::{self, Candidate};
 
 /// What a cycle makes of a pod, node by node.
 #[derive(Clone, Debug)]
@@ -15,6 +16,11 @@ pub struct Explanation {
     pub nodes: Vec<(Arc<str>, Verdict)>,
     /// The message if no node fits, as the `FailedScheduling` event has it.
     pub message: Option<String>,
+    /// If no node fits: the node on which room would be made for the pod, and who would have to leave it.
+    pub nominated: Option<Candidate>,
+    /// If no node fits: all nodes that could take the pod if pods of lower priority left, as far as upstream looks, also if
+    /// the pod may not displace others. Those that violate no PodDisruptionBudget come first.
+    pub candidates: Vec<Candidate>,
 }
 
 /// What a cycle makes of a pod on one node.
@@ -41,7 +47,8 @@ pub enum Verdict {
 impl Runner {
     /// Filters all nodes, and scores all that pass, also a single one.
     pub(in crate::scheduler) fn explain(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Explanation {
-        let message = Self::default().run(registry, cycle).err().map(|failure| failure.message);
+        let failure = Self::default().run(registry, cycle).err();
+        let (message, nominated) = failure.map(|failure| (failure.message, failure.displaces)).unzip();
         let all = cycle.cache.order();
         self.refused.clear();
         self.feasible.clear();
@@ -60,7 +67,12 @@ impl Runner {
         let scores = self.scores_by_plugin(registry, cycle);
         let verdict = |id: &NodeId| self.verdict(registry, cycle, *id, &scores).unwrap_or_else(|| absent.clone());
         let nodes = all.iter().map(|id| (cycle.cache.node(*id).name().clone(), verdict(id))).collect();
-        Explanation { nodes, message }
+        let candidates = if self.feasible.is_empty() {
+            preemption::candidates(registry, cycle, &self.filtering, &self.refused)
+        } else {
+            Vec::new()
+        };
+        Explanation { nodes, message, nominated: nominated.flatten(), candidates }
     }
 
     fn scores_by_plugin(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Vec<(&'static str, Vec<i64>)> {
@@ -91,9 +103,8 @@ impl Runner {
             return Some(Verdict::Feasible { scores, total });
         }
         let refusal = self.refused.iter().find(|refusal| refusal.node == id)?;
-        let slot = registry.slot(refusal.plugin);
-        let mut reasons = Vec::new();
-        slot.reasons(cycle, cycle.cache.node(id), &mut |reason| reasons.push(reason));
-        Some(Verdict::Refused { code: refusal.code, plugin: Some(slot.name()), reasons })
+        let reasons = self.reasons(registry, cycle, *refusal);
+        let plugin = Some(registry.slot(refusal.plugin).name());
+        Some(Verdict::Refused { code: refusal.code, plugin, reasons })
     }
 }

@@ -1,5 +1,8 @@
 //! Upstream's in-tree plugins, a file each, and the one list that puts them in order.
 
+mod default_preemption;
+mod image_locality;
+mod inter_pod_affinity;
 mod node_affinity;
 mod node_name;
 mod node_ports;
@@ -14,9 +17,8 @@ use super::framework::Registry;
 
 /// The order and weights of upstream's default profile (`apis/config/v1/default_plugins.go`).
 ///
-/// Not there yet: VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone, InterPodAffinity, DynamicResources,
-/// DefaultPreemption, NodeDeclaredFeatures. ImageLocality has nothing to go by: nodes do not list their images.
-/// PrioritySort is how the queue sorts, DefaultBinder how an attempt ends.
+/// Not there yet: VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone, DynamicResources,
+/// NodeDeclaredFeatures. PrioritySort is how the queue sorts, DefaultBinder how an attempt ends.
 pub(super) fn default_registry() -> Registry {
     Registry::empty()
         .push_upstream(scheduling_gates::SchedulingGates, 0)
@@ -27,7 +29,10 @@ pub(super) fn default_registry() -> Registry {
         .push_upstream(node_ports::NodePorts, 0)
         .push_upstream(node_resources_fit::NodeResourcesFit, 1)
         .push_upstream(pod_topology_spread::PodTopologySpread, 2)
+        .push_upstream(inter_pod_affinity::InterPodAffinity, 2)
+        .push_upstream(default_preemption::DefaultPreemption, 0)
         .push_upstream(node_resources_balanced_allocation::NodeResourcesBalancedAllocation, 1)
+        .push_upstream(image_locality::ImageLocality, 1)
 }
 
 /// Brings points into 0 to 100 in proportion to the largest (upstream `helper.DefaultNormalizeScore`).

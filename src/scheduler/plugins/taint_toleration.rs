@@ -22,7 +22,8 @@ fn bears(pod: &Pod, taint: &Taint) -> bool {
     tolerates(&pod.spec.tolerations, &taint.key, &taint.value, &taint.effect)
 }
 
-fn is_kept_off(pod: &Pod, node: &Node) -> bool {
+/// Whether a taint of the node forbids the pod.
+pub(super) fn is_kept_off(pod: &Pod, node: &Node) -> bool {
     node.spec.taints.iter().any(|taint| keeps_off(pod, taint))
 }
 

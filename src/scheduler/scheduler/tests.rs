@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::api::{Part, Request};
 use crate::api::{Reason, Table};
-use crate::objects::{Resources, Uid};
+use crate::objects::{Conditions, Key, Object, Resources, Uid};
 use crate::scheduler::testing::{bound, change, node, pod, requesting, second, sized, with_meta};
 
 const MI: i64 = 1 << 20;
@@ -49,7 +50,10 @@ impl Bench {
         for request in attempt.requests {
             self.carry_out(&request);
         }
-        self.scheduler.on_result(&self.view, self.now, attempt.id, None);
+        for request in attempt.displaced.iter().flatten() {
+            self.carry_out(request);
+        }
+        let _ = self.scheduler.on_result(&self.view, self.now, attempt.id, None);
         said
     }
 
@@ -142,7 +146,7 @@ fn a_refused_binding_frees_the_room_and_tries_the_pod_again() {
     let first = bench.attempt().expect("an attempt");
     bench.said();
     let error = ApiError::new(Reason::InternalError, "etcd is down");
-    bench.scheduler.on_result(&bench.view, bench.now, first.id, Some(&error));
+    let _ = bench.scheduler.on_result(&bench.view, bench.now, first.id, Some(&error));
     assert_eq!(bench.said()[0], "bind default/second to n", "the room is free, and the other pod was woken");
     bench.now = second(2.0);
     assert!(bench.said()[0].contains("Insufficient cpu"), "the first one is tried again after its back-off");
@@ -157,7 +161,7 @@ fn a_pod_that_vanished_meanwhile_is_dropped() {
     let attempt = bench.attempt().expect("an attempt");
     bench.delete(pod.clone());
     let error = ApiError::not_found(crate::objects::Kind::Pod, &pod.key());
-    bench.scheduler.on_result(&bench.view, bench.now, attempt.id, Some(&error));
+    let _ = bench.scheduler.on_result(&bench.view, bench.now, attempt.id, Some(&error));
     assert_eq!(bench.scheduler.next_wake(bench.now), None);
     let id = bench.scheduler.cache.id("n").expect("the node");
     assert_eq!(*bench.scheduler.cache.node(id).requested(), Resources { named: 3, ..Resources::default() });
@@ -309,7 +313,7 @@ impl Bench {
         for request in attempt.requests.iter().filter(|_| !refused) {
             self.carry_out(request);
         }
-        self.scheduler.on_result(&self.view, self.now, attempt.id, error.as_ref());
+        let _ = self.scheduler.on_result(&self.view, self.now, attempt.id, error.as_ref());
     }
 
     fn check(&self) {

@@ -12,12 +12,7 @@ use super::judge::python::items;
 const KINDS: &[&str] = &["HorizontalPodAutoscaler", "ResourceQuota"];
 
 /// Parts of a pod's spec that are not simulated yet, and what they are.
-const FIELDS: &[(&str, &str)] = &[
-    ("podAffinity", "affinity between pods"),
-    ("podAntiAffinity", "affinity between pods"),
-    ("priorityClassName", "preemption"),
-    ("persistentVolumeClaim", "volumes"),
-];
+const FIELDS: &[(&str, &str)] = &[("persistentVolumeClaim", "volumes")];
 
 /// What the scenario of a recording needs and is not simulated yet.
 pub(super) fn missing(scenario: &Value) -> Option<String> {

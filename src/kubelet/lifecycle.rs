@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::EventKind;
 use crate::kernel::SimDuration;
-use crate::objects::{ConditionStatus, ContainerState, ContainerStatus, Pod, WallTime};
+use crate::objects::{ConditionStatus, ContainerState, ContainerStatus, Pod, RestartRule, WallTime};
 
 use super::behaviour::{Exit, Pull, Ready};
 use super::driver::PodSync;
@@ -261,7 +261,9 @@ impl<'c> PodSync<'_, 'c> {
             return self.ended_while_ending();
         }
         self.worker.dirty = true;
-        if self.worker.restarts_after(at, exit_code) {
+        if self.worker.rule_for(at, exit_code).is_some_and(RestartRule::restarts_all) {
+            self.restart_all();
+        } else if self.worker.restarts_after(at, exit_code) {
             self.restart(at);
         } else if self.all_over() {
             self.end_now(false);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::api::EventKind;
 use crate::kernel::SimDuration;
 use crate::objects::environment::{ConfigError, container_env, volume_files};
 use crate::objects::wire::Wire;
@@ -12,7 +13,8 @@ use crate::objects::{Container, Pod};
 
 use super::driver::PodSync;
 use super::surroundings::{KnownServices, ViewSurroundings};
-use super::worker::{ContainerWorker, Due, Role, State};
+use super::termination::EXIT_CODE_KILLED;
+use super::worker::{Cause, ContainerWorker, Due, Role, State};
 
 /// Upstream's requeue of a pod whose sync failed.
 const SYNC_RETRY: SimDuration = SimDuration::from_secs(10);
@@ -70,6 +72,31 @@ impl PodSync<'_, '_> {
             let container = &mut self.worker.containers[at];
             (container.behaviour, container.back_off, container.failed_pulls) = (behaviour, 0, 0);
         }
+    }
+
+    /// A rule makes the pod begin anew in its sandbox: all containers are killed without grace and removed, then started as
+    /// in a new pod, the init containers first. There is no back-off.
+    pub(super) fn restart_all(&mut self) {
+        self.worker.restarts_all = true;
+        self.report(false);
+        let now = self.cx.now;
+        for at in 0..self.worker.containers.len() {
+            let container = &self.worker.containers[at];
+            let was_started = container.is_running() || container.ended.is_some();
+            if self.worker.role(at) == Role::Ephemeral {
+                continue;
+            }
+            if container.is_running() {
+                self.container_event(at, EventKind::Normal, "Killing", "killing");
+            }
+            let container = &mut self.worker.containers[at];
+            if was_started {
+                container.end(EXIT_CODE_KILLED, Cause::RestartAll, now);
+            }
+            container.set_state(State::Created);
+        }
+        (self.worker.restarts_all, self.worker.initialized, self.worker.dirty) = (false, false, true);
+        self.advance(None);
     }
 
     /// Whether the container has to wait until a postStart hook of a regular container before it returns: the kubelet starts
@@ -133,12 +160,13 @@ impl PodSync<'_, '_> {
 
     /// Sees to it that what the container's environment refers to is there.
     pub(super) fn ensure_environment(&mut self, at: usize) -> bool {
-        self.worker.config_errors.retain(|(place, _)| *place != at);
+        let known = self.worker.config_errors.iter().position(|(place, _)| *place == at);
+        let known = known.map(|place| self.worker.config_errors.swap_remove(place).1);
         let Some(error) = self.environment_error(at) else { return true };
         self.say_cannot_be_configured(at, &error);
+        self.worker.dirty |= known.as_ref() != Some(&error);
         self.worker.config_errors.push((at, error));
         self.worker.containers[at].set_state(State::ConfigError);
-        self.worker.dirty = true;
         self.schedule(SYNC_RETRY, at, Due::Start);
         false
     }

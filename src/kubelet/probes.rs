@@ -47,12 +47,13 @@ impl PodSync<'_, '_> {
     /// The application has come up.
     pub(super) fn app_answers(&mut self, at: usize) {
         let no_probe = self.worker.container_spec(at).readiness_probe.is_none();
+        let counts = self.worker.role(at) != Role::Ephemeral;
         let container = &mut self.worker.containers[at];
         if !container.is_running() {
             return;
         }
         container.answering = true;
-        if no_probe && container.started && !container.ready {
+        if no_probe && counts && container.started && !container.ready {
             container.ready = true;
             self.worker.dirty |= !self.worker.is_ending();
         }

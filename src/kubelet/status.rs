@@ -18,6 +18,10 @@ type Finding = (bool, Text, Text);
 
 const HOLDS: Finding = (true, Text::Static(""), Text::Static(""));
 
+/// Reason of a container that a rule of another one, or of its own, takes away.
+const RESTARTING_ALL: &str = "RestartingAllContainers";
+const REMOVED: &str = "The container is removed because RestartAllContainers in place";
+
 fn unmet(reason: &'static str, message: impl Into<Text>) -> Finding {
     (false, reason.into(), message.into())
 }
@@ -80,19 +84,19 @@ impl PodSync<'_, '_> {
         let (mut running, mut stopped, mut waiting) = (false, false, false);
         for (at, container) in worker.containers.iter().enumerate() {
             let (role, failed) = (worker.role(at), container.ended.is_some_and(|ended| ended.exit_code != 0));
-            let never_ran = !container.is_running() && container.ended.is_none();
+            let never_ran = !container.is_up() && container.ended.is_none();
             match role {
                 // One that failed for good fails the pod, which is said once nothing runs any more.
-                Role::Init if container.is_running() || never_ran || (failed && worker.is_over(at)) => {
+                Role::Init if container.is_up() || never_ran || (failed && worker.is_over(at)) => {
                     return PodPhase::Pending;
                 }
                 Role::Init | Role::Ephemeral => {}
-                Role::Sidecar if container.is_running() => {
+                Role::Sidecar if container.is_up() => {
                     waiting |= !container.started && !worker.initialized;
                     running = true;
                 }
                 Role::Sidecar => waiting |= never_ran,
-                Role::Main if container.is_running() => running = true,
+                Role::Main if container.is_up() => running = true,
                 Role::Main => {
                     stopped |= !never_ran;
                     waiting |= never_ran;
@@ -119,6 +123,9 @@ impl PodSync<'_, '_> {
         for (kind, finding) in KUBELET_CONDITIONS.into_iter().zip(findings) {
             list.push(self.condition(kind, finding, generation));
         }
+        if self.worker.may_restart_all() {
+            list.push(self.condition("AllContainersRestarting", self.restarting_all(phase), generation));
+        }
         list.into()
     }
 
@@ -135,6 +142,17 @@ impl PodSync<'_, '_> {
             reason,
             message,
             ..Condition::default()
+        }
+    }
+
+    fn restarting_all(&self, phase: PodPhase) -> Finding {
+        match phase {
+            PodPhase::Succeeded => unmet("PodCompleted", ""),
+            PodPhase::Failed => unmet("PodFailed", ""),
+            _ if self.worker.restarts_all => {
+                (true, "RestartAllContainersStarted".into(), "container exited with restart policy rule".into())
+            }
+            _ => unmet("", ""),
         }
     }
 
@@ -224,7 +242,7 @@ impl PodSync<'_, '_> {
         let container = &self.worker.containers[at];
         let spec = self.worker.container_spec(at);
         let (state, last) = match container.state {
-            State::PostStart | State::Running | State::Stopping => {
+            State::Running | State::Stopping => {
                 (ContainerState::Running { started_at: container.running_since.timestamp() }, container.ended)
             }
             State::Exited => (terminated(container.ended), container.ended_before),
@@ -235,9 +253,10 @@ impl PodSync<'_, '_> {
             state,
             last_state: terminated(last),
             ready: container.ready || (self.worker.role(at) == Role::Init && self.is_done(at)),
-            restart_count: i32::try_from(container.restarts).unwrap_or(i32::MAX),
+            restart_count: i32::try_from(container.restarts.saturating_sub(u32::from(container.is_restarting())))
+                .unwrap_or(i32::MAX),
             image: spec.image.clone(),
-            started: Some(container.is_running() && container.started),
+            started: Some(container.is_up() && container.started),
         }
     }
 
@@ -259,6 +278,9 @@ impl PodSync<'_, '_> {
                 ),
             ),
             State::ConfigError => ("CreateContainerConfigError", self.config_error(at)),
+            _ if self.worker.containers[at].ended.is_some_and(|ended| ended.cause == Cause::RestartAll) => {
+                (RESTARTING_ALL, REMOVED.to_owned())
+            }
             _ if self.worker.init_count() > 0 && self.worker.role(at) != Role::Ephemeral => {
                 ("PodInitializing", String::new())
             }
@@ -270,11 +292,12 @@ impl PodSync<'_, '_> {
 
 fn terminated(ended: Option<Ended>) -> ContainerState {
     let Some(ended) = ended else { return ContainerState::None };
-    let known = ended.cause != Cause::Lost;
+    let known = !matches!(ended.cause, Cause::Lost | Cause::RestartAll);
     let (reason, message) = match (ended.cause, ended.exit_code) {
         (Cause::Exit, 0) => ("Completed", ""),
         (Cause::Exit, _) => ("Error", ""),
         (Cause::Reboot, _) => ("Unknown", ""),
+        (Cause::RestartAll, _) => (RESTARTING_ALL, REMOVED),
         (Cause::Lost, _) => {
             ("ContainerStatusUnknown", "The container could not be located when the pod was terminated")
         }

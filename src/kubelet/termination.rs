@@ -14,7 +14,7 @@ use super::worker::{Cause, Due, Role, Stage, State, after};
 /// Ended by SIGTERM (128 + 15).
 const EXIT_CODE_STOPPED: i32 = 143;
 /// Ended by SIGKILL (128 + 9).
-const EXIT_CODE_KILLED: i32 = 137;
+pub(super) const EXIT_CODE_KILLED: i32 = 137;
 /// What is left to a container whose hook or turn took all of the grace.
 const LEAST_GRACE: SimDuration = SimDuration::from_secs(2);
 /// Grace of a spec that names none.

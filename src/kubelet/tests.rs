@@ -4,6 +4,7 @@ mod bench;
 mod deletion;
 mod ending;
 mod machine;
+mod preparing;
 mod probing;
 mod random;
 mod starting;

@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 
 use crate::kernel::SimDuration;
 use crate::objects::environment::ConfigError;
-use crate::objects::{ConditionList, Container, Key, Pod, PodSpec, RestartPolicy, Timestamp, Uid, WallTime};
+use crate::objects::{
+    ConditionList, Container, Key, Pod, PodSpec, RestartPolicy, RestartRule, Timestamp, Uid, WallTime,
+};
 
 use super::behaviour::Behaviours;
 
@@ -82,6 +84,8 @@ pub(super) struct Worker {
     pub(super) initialized: bool,
     /// Ran for longer than `activeDeadlineSeconds`.
     pub(super) expired: bool,
+    /// The whole pod is about to begin anew.
+    pub(super) restarts_all: bool,
     /// Something changed that the status shows.
     pub(super) dirty: bool,
     /// Failed attempts to mount the volumes in a row.
@@ -193,6 +197,8 @@ pub(super) enum Cause {
     Exit,
     /// The machine stopped.
     Reboot,
+    /// A rule made the whole pod begin anew.
+    RestartAll,
     /// It never ran, or nothing is known of it.
     Lost,
 }
@@ -200,6 +206,16 @@ pub(super) enum Cause {
 impl ContainerWorker {
     pub(super) const fn is_running(&self) -> bool {
         matches!(self.state, State::PostStart | State::Running | State::Stopping)
+    }
+
+    /// Whether it is shown as running: once its postStart hook has returned.
+    pub(super) const fn is_up(&self) -> bool {
+        matches!(self.state, State::Running | State::Stopping)
+    }
+
+    /// Whether the postStart hook of a life other than the first is running, which nothing shows yet.
+    pub(super) const fn is_restarting(&self) -> bool {
+        matches!(self.state, State::PostStart) && self.ended.is_some()
     }
 
     pub(super) fn set_state(&mut self, state: State) {
@@ -211,7 +227,11 @@ impl ContainerWorker {
     }
 
     pub(super) fn end(&mut self, exit_code: i32, cause: Cause, now: WallTime) {
-        let started_at = if cause == Cause::Lost { Timestamp::default() } else { self.running_since.timestamp() };
+        let started_at = if matches!(cause, Cause::Lost | Cause::RestartAll) {
+            Timestamp::default()
+        } else {
+            self.running_since.timestamp()
+        };
         self.ended_before = self.ended;
         self.ended = Some(Ended { exit_code, cause, started_at, finished_at: now.timestamp() });
         self.set_state(State::Exited);
@@ -247,6 +267,7 @@ impl Worker {
             sandboxed: false,
             initialized: false,
             expired: false,
+            restarts_all: false,
             dirty: true,
             failed_mounts: 0,
             config_errors: Vec::new(),
@@ -286,8 +307,22 @@ impl Worker {
         (0..self.containers.len()).filter(move |at| self.role(*at) == role)
     }
 
-    /// Whether a container that ended so is started again (upstream `podutil.ContainerShouldRestart`, without rules).
+    /// The rule of a container for an exit code.
+    pub(super) fn rule_for(&self, at: usize, exit_code: i32) -> Option<&RestartRule> {
+        self.container_spec(at).restart_policy_rules.iter().find(|rule| rule.matches(exit_code))
+    }
+
+    /// Whether a container's end may make the whole pod begin anew.
+    pub(super) fn may_restart_all(&self) -> bool {
+        let containers = self.spec.init_containers.iter().chain(&self.spec.containers);
+        containers.flat_map(|container| &container.restart_policy_rules).any(RestartRule::restarts_all)
+    }
+
+    /// Whether a container that ended so is started again (upstream `podutil.ContainerShouldRestart`).
     pub(super) fn restarts_after(&self, at: usize, exit_code: i32) -> bool {
+        if self.rule_for(at, exit_code).is_some() {
+            return true;
+        }
         let policy = match self.container_spec(at).restart_policy.as_deref() {
             Some("Always") => RestartPolicy::Always,
             Some("OnFailure") => RestartPolicy::OnFailure,

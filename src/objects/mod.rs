@@ -87,8 +87,9 @@ pub use pod_affinity::{
 };
 pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use pod_spec::{
-    ClaimSource, Container, ContainerPort, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe, QosClass,
-    ReadinessGate, ResourceRequirements, RestartPolicy, SchedulingGate, Toleration, Volume, VolumeMount,
+    ClaimSource, Container, ContainerPort, ExitCodes, Lifecycle, POD_TEMPLATE_HASH, PodSpec, PodTemplate, Probe,
+    QosClass, ReadinessGate, ResourceRequirements, RestartPolicy, RestartRule, SchedulingGate, Toleration, Volume,
+    VolumeMount,
 };
 pub use quantity::{Format, Quantity, QuantityError};
 pub use replication_controller::ReplicationController;

@@ -108,8 +108,15 @@ pub struct PodStatus {
 }
 
 /// Conditions that kubelets own, in the order in which they write them (upstream `PodConditionsByKubelet`).
-pub const KUBELET_CONDITIONS: [&str; 5] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+pub const KUBELET_CONDITIONS: [&str; 6] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodScheduled",
+    // Only of pods with a rule that restarts all of their containers.
+    "AllContainersRestarting",
+];
 
 impl PodStatus {
     /// This status with what a kubelet reports: all but conditions and fields that others own (upstream `mergePodStatus`).

@@ -95,6 +95,8 @@ pub struct Container {
     pub image: Arc<str>,
     /// `Always` on an init container makes it a sidecar.
     pub restart_policy: Option<Arc<str>>,
+    /// What an end does before the policy is asked: the first rule that matches counts.
+    pub restart_policy_rules: Vec<RestartRule>,
     /// Ports.
     pub ports: Vec<ContainerPort>,
     /// Requests and limits.
@@ -151,6 +153,45 @@ pub struct VolumeMount {
     pub name: Arc<str>,
     /// Whether the container does not write.
     pub read_only: bool,
+}
+
+/// What happens when a container ends with certain exit codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestartRule {
+    /// `Restart`: the container is started again. `RestartAllContainers`: the whole pod begins anew.
+    pub action: Arc<str>,
+    /// Which exit codes.
+    pub exit_codes: ExitCodes,
+}
+
+/// A set of exit codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ExitCodes {
+    /// `In` or `NotIn`.
+    pub operator: Arc<str>,
+    /// The codes.
+    pub values: Vec<i32>,
+}
+
+impl RestartRule {
+    /// Whether the rule is about this exit code.
+    #[must_use]
+    pub fn matches(&self, exit_code: i32) -> bool {
+        let is_listed = self.exit_codes.values.contains(&exit_code);
+        match &*self.exit_codes.operator {
+            "In" => is_listed,
+            "NotIn" => !is_listed,
+            _ => false,
+        }
+    }
+
+    /// Whether the whole pod begins anew.
+    #[must_use]
+    pub fn restarts_all(&self) -> bool {
+        *self.action == *"RestartAllContainers"
+    }
 }
 
 /// A port of a container.

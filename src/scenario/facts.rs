@@ -1,7 +1,7 @@
 //! What expressions can ask of a cluster.
 
 use crate::controllers::{deployment, stateful_set};
-use crate::objects::{Conditions, Kind, Object, Replicated, Selector};
+use crate::objects::{Conditions, Kind, Object, Pod, PodPhase, Replicated, Selector};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -10,6 +10,13 @@ use super::expression::Argument;
 pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) -> Option<i64> {
     match (name, argument?) {
         ("pods", Argument::Selector(selector)) => Some(pods(sim, selector)),
+        ("podsReady", Argument::Selector(selector)) => {
+            Some(count(sim, selector, |pod| pod.is_active() && pod.is_ready()))
+        }
+        ("podsPending", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Pending)),
+        ("podsRunning", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Running)),
+        ("podsSucceeded", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Succeeded)),
+        ("podsFailed", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Failed)),
         ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
         ("podsOn", Argument::Target(target)) => {
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
@@ -47,6 +54,11 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("endpoints", Takes::Target(&[Kind::Service])),
     ("podsOn", NODE),
     ("pods", Takes::Selector),
+    ("podsReady", Takes::Selector),
+    ("podsPending", Takes::Selector),
+    ("podsRunning", Takes::Selector),
+    ("podsSucceeded", Takes::Selector),
+    ("podsFailed", Takes::Selector),
     ("restarts", Takes::Selector),
 ];
 
@@ -96,7 +108,15 @@ fn of_set(set: &impl Replicated) -> ([i32; 3], i32, i32) {
 }
 
 fn pods(sim: &Simulation, selector: &Selector) -> i64 {
-    sim.view().pods.iter().filter(|pod| pod.is_active() && selector.matches(&pod.meta.labels)).count() as i64
+    count(sim, selector, Pod::is_active)
+}
+
+fn in_phase(sim: &Simulation, selector: &Selector, phase: PodPhase) -> i64 {
+    count(sim, selector, |pod| pod.status.phase == phase)
+}
+
+fn count(sim: &Simulation, selector: &Selector, chosen: impl Fn(&Pod) -> bool) -> i64 {
+    sim.view().pods.iter().filter(|pod| selector.matches(&pod.meta.labels) && chosen(pod)).count() as i64
 }
 
 fn restarts(sim: &Simulation, selector: &Selector) -> i64 {

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::{Change, ChangeType, Request, View};
-use crate::kernel::{EventQueue, LazyStream, Purpose, SimTime, Streams};
+use crate::kernel::{EventQueue, LazyStream, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
-use crate::objects::{Key, Pod, PodPhase, PodStatus, Resource, Timestamp, Uid, WallTime};
+use crate::objects::{
+    Conditions, ContainerState, ContainerStatus, Key, ObjectReference, Pod, PodPhase, PodStatus, Resource, Timestamp,
+    Uid, WallTime,
+};
 
 /// 2026-01-01T00:00:00Z.
 const EPOCH: i64 = 1_767_225_600;
@@ -29,6 +32,8 @@ pub(super) struct Bench {
     steps: u32,
     /// New sandboxes take pods with init containers back to pending.
     rebooted: bool,
+    /// When pods that are being deleted must be gone.
+    deadlines: BTreeMap<String, SimTime>,
     /// Statuses as last written, also of pods that are gone.
     statuses: BTreeMap<String, Value>,
 }
@@ -54,6 +59,7 @@ impl Bench {
             status_writes: 0,
             steps: 0,
             rebooted: false,
+            deadlines: BTreeMap::new(),
             statuses: BTreeMap::new(),
         }
     }
@@ -108,6 +114,9 @@ impl Bench {
             }
             Request::Event(event) => {
                 assert_eq!(&*event.about.kind, "Pod");
+                if event.reason == "Started" {
+                    self.check_turn(&event.about);
+                }
                 let (kind, reason, message) = (event.kind.as_str(), &event.reason, &event.message);
                 let entry = format!("{} {kind} {reason}: {message}", self.now);
                 self.events.push(entry);
@@ -125,6 +134,9 @@ impl Bench {
             return assert!(self.rebooted, "a write that changes nothing at {}", self.now);
         }
         check_transition(&pod, &new, self.rebooted);
+        if new.is_terminal() {
+            check_sidecars_were_last(&new);
+        }
         self.status_writes += 1;
         let ready = if new.is_ready() { " ready" } else { "" };
         self.statuses.insert(new.meta.name.to_string(), new.status_wire().expect("a status"));
@@ -151,8 +163,35 @@ impl Bench {
         pod
     }
 
+    /// Containers start in their turn: each after the regular init containers before it ended well and the sidecars before
+    /// it were started.
+    fn check_turn(&self, about: &ObjectReference) {
+        let pod = self.pod(&about.name).expect("an event about an existing pod");
+        let container = about.field_path.split(['{', '}']).nth(1).expect("an event about a container");
+        if about.field_path.starts_with("spec.ephemeral") || pod.status.conditions.is_true("Initialized") {
+            return;
+        }
+        let specs = pod.spec.init_containers.iter();
+        for (spec, status) in
+            specs.zip(&pod.status.init_container_statuses).take_while(|(spec, _)| *spec.name != *container)
+        {
+            // One that ended after it was started does not hold the others back.
+            let was_up = spec.is_sidecar() && status.last_state != ContainerState::None;
+            let is_done = was_up
+                || match &status.state {
+                    ContainerState::Terminated(end) => spec.is_sidecar() || end.exit_code == 0,
+                    ContainerState::Running { .. } => spec.is_sidecar() && status.started == Some(true),
+                    ContainerState::Waiting { .. } | ContainerState::None => false,
+                };
+            assert!(is_done, "{container} was started before its turn, at {}: {status:?}", self.now);
+        }
+    }
+
     fn remove(&mut self, pod: &Arc<Pod>) {
         let name = pod.meta.name.clone();
+        if let Some(deadline) = self.deadlines.remove(&*name) {
+            assert!(self.rebooted || self.now <= deadline, "{name} is gone at {}, was due at {deadline}", self.now);
+        }
         self.tell(&name, "gone");
         let gone = self.store((**pod).clone(), ChangeType::Deleted);
         self.act(|kubelet, cx| kubelet.on_pod_deleted(cx, &gone));
@@ -191,6 +230,9 @@ impl Bench {
         if grace == 0 || pod.is_terminal() {
             return self.remove(&pod);
         }
+        let deadline = self.now + SimDuration::from_secs(grace.max(1).unsigned_abs()) + SLACK;
+        let deadline = self.deadlines.get(name).map_or(deadline, |before| deadline.min(*before));
+        self.deadlines.insert(name.to_owned(), deadline);
         self.change(name, |pod| {
             let grace = pod.meta.deletion_grace_period_seconds.unwrap_or(grace).min(grace);
             pod.meta.deletion_timestamp = Some(now.plus_secs(grace));
@@ -231,12 +273,30 @@ impl Bench {
     }
 }
 
+/// What a container has left whose hook took all of the grace.
+const SLACK: SimDuration = SimDuration::from_secs(2);
+
+/// Sidecars that had to be stopped stopped after the regular containers.
+fn check_sidecars_were_last(pod: &Pod) {
+    let end = |status: &ContainerStatus| match &status.state {
+        ContainerState::Terminated(end) => end.finished_at.map(|at| (at, end.exit_code)),
+        _ => None,
+    };
+    let last = pod.status.container_statuses.iter().filter_map(end).map(|(at, _)| at).max();
+    for (spec, status) in pod.spec.init_containers.iter().zip(&pod.status.init_container_statuses) {
+        if let Some((at, 137 | 143)) = end(status).filter(|_| spec.is_sidecar()) {
+            assert!(last.is_none_or(|last| at >= last), "{} ended before the regular containers", spec.name);
+        }
+    }
+}
+
 /// A pod that has ended stays so, one that ran is not pending again unless its machine restarted, restarts only grow, and
 /// conditions say when they changed.
 fn check_transition(old: &Pod, new: &Pod, rebooted: bool) {
     let (from, to) = (old.status.phase, new.status.phase);
     assert!(!old.is_terminal(), "{} after {}", to.as_str(), from.as_str());
-    let again = !rebooted && from == PodPhase::Running && to == PodPhase::Pending;
+    let anew = new.status.conditions.find("AllContainersRestarting").is_some();
+    let again = !rebooted && !anew && from == PodPhase::Running && to == PodPhase::Pending;
     assert!(!again, "pending after running");
     for (before, after) in old.status.container_statuses.iter().zip(&new.status.container_statuses) {
         assert!(before.restart_count <= after.restart_count);

@@ -1,5 +1,5 @@
-//! Random pods in a random order of events: whatever happens, deleted pods go and phases move forward only (the bench checks
-//! every write).
+//! Random pods in a random order of events. Whatever happens, deleted pods go within their grace, phases move forward only,
+//! init containers start in their order and sidecars outlive the regular containers: the bench checks every write and start.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -40,9 +40,23 @@ fn probe() -> impl Strategy<Value = Value> {
 }
 
 fn container(name: &'static str) -> impl Strategy<Value = Value> {
-    (0..IMAGES.len(), [probe(), probe(), probe()], 0..20u64).prop_map(move |(image, [ready, live, startup], hook)| {
+    let hooks = (0..20u64, prop::option::weighted(0.2, 0..10u64));
+    (0..IMAGES.len(), [probe(), probe(), probe()], hooks).prop_map(move |(image, [ready, live, startup], (stop, start))| {
+        let start = start.map(|seconds| json!({"sleep": {"seconds": seconds}}));
         json!({"name": name, "image": IMAGES[image], "readinessProbe": ready, "livenessProbe": live, "startupProbe": startup,
-            "lifecycle": {"preStop": {"sleep": {"seconds": hook}}}})
+            "lifecycle": {"preStop": {"sleep": {"seconds": stop}}, "postStart": start}})
+    })
+}
+
+/// No init container, a regular one, or a sidecar.
+fn init(name: &'static str) -> impl Strategy<Value = Option<Value>> {
+    prop::option::of((container(name), any::<bool>())).prop_map(|chosen| {
+        chosen.map(|(mut container, is_sidecar)| {
+            if is_sidecar {
+                container["restartPolicy"] = "Always".into();
+            }
+            container
+        })
     })
 }
 
@@ -50,15 +64,14 @@ fn pod() -> impl Strategy<Value = Value> {
     let policy = prop::sample::select(vec!["Always", "OnFailure", "Never"]);
     let deadline = prop::option::weighted(0.1, 1..100i64);
     let mains = (container("a"), prop::option::of(container("b")));
-    let inits = (prop::option::of(container("i")), prop::option::of(container("s")));
-    (policy, deadline, mains, inits).prop_map(|(policy, deadline, (a, b), (init, sidecar))| {
-        let sidecar = sidecar.map(|mut sidecar| {
-            sidecar["restartPolicy"] = "Always".into();
-            sidecar
-        });
+    let inits = [init("i"), init("j"), init("k")];
+    let ephemeral = prop::option::weighted(0.2, container("e"));
+    (policy, deadline, mains, inits, ephemeral).prop_map(|(policy, deadline, (a, b), inits, ephemeral)| {
         let containers: Vec<Value> = [a].into_iter().chain(b).collect();
-        let inits: Vec<Value> = sidecar.into_iter().chain(init).collect();
-        json!({"restartPolicy": policy, "activeDeadlineSeconds": deadline, "containers": containers, "initContainers": inits})
+        let inits: Vec<Value> = inits.into_iter().flatten().collect();
+        let ephemeral: Vec<Value> = ephemeral.into_iter().collect();
+        json!({"restartPolicy": policy, "activeDeadlineSeconds": deadline, "containers": containers, "initContainers": inits,
+            "ephemeralContainers": ephemeral})
     })
 }
 

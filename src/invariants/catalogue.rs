@@ -4,7 +4,7 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
-use super::{Invariant, MaxSurge, MaxUnavailable, OnePodPerOrdinal, OrderedPods, Violation};
+use super::{Invariant, JobCompletions, MaxSurge, MaxUnavailable, OnePodPerOrdinal, OrderedPods, Violation};
 
 /// An invariant by name.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,8 @@ pub const CATALOGUE: &[Named] = &[
     }),
     always("orderedPods", &[Kind::StatefulSet], |of, window| Box::new(OrderedPods::within(of.key.clone(), window))),
     always("onePodPerOrdinal", &[Kind::StatefulSet], |of, _| Box::new(OnePodPerOrdinal::of(of.key.clone()))),
+    always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
+    at_rest("jobCounts", super::job_counts),
     at_rest("replicaConservation", super::replica_conservation),
     at_rest("noOrphan", super::no_orphan),
     at_rest("noStuckFinalizer", super::no_stuck_finalizer),

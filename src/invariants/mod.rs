@@ -17,6 +17,8 @@
 
 mod catalogue;
 mod deployment_state;
+mod job_completions;
+mod job_counts;
 mod max_surge;
 mod max_unavailable;
 mod no_orphan;
@@ -38,6 +40,8 @@ use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
 pub use catalogue::{CATALOGUE, Holds, Named, Watch};
+pub use job_completions::JobCompletions;
+pub use job_counts::job_counts;
 pub use max_surge::MaxSurge;
 pub use max_unavailable::MaxUnavailable;
 pub use no_orphan::no_orphan;
@@ -137,7 +141,7 @@ impl Always {
 /// # Errors
 /// Every violation, in a fixed order.
 pub fn settled(sim: &Simulation) -> Result<(), Violations> {
-    let checks = [replica_conservation, no_orphan, no_stuck_finalizer, observed_generation];
+    let checks = [replica_conservation, job_counts, no_orphan, no_stuck_finalizer, observed_generation];
     let violations: Vec<Violation> = checks.iter().flat_map(|check| check(sim)).collect();
     if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::meta::{ObjectMeta, Uid};
 use super::object::{Kind, Resource, WireError, take, wire_object};
+use super::pod::Pod;
 use super::pod_spec::PodTemplate;
 use super::text::{self, Text};
 use super::workload::{ObjectSelector, integer};
@@ -14,6 +15,8 @@ use super::{ConditionStatus, SharedList, Timestamp, WallTime};
 
 /// Finalizer of pods that their Job has not counted yet.
 pub const JOB_TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
+/// Annotation and label of a pod with its index.
+pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// Label of a Job's pods with its uid: what a generated selector asks for.
 pub const JOB_CONTROLLER_UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
 /// Label of a Job's pods with its name.
@@ -382,6 +385,16 @@ impl Job {
         {
             self.spec.selector = Arc::new(selector);
         }
+    }
+}
+
+impl Pod {
+    /// Its index among the pods of an indexed Job, if it has one.
+    #[must_use]
+    pub fn completion_index(&self) -> Option<i32> {
+        let index: i64 = self.meta.annotations.get(COMPLETION_INDEX)?.parse().ok()?;
+        // One that is too large is out of the range of every Job, as the largest is.
+        (index >= 0).then(|| i32::try_from(index).unwrap_or(i32::MAX))
     }
 }
 

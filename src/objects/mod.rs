@@ -14,6 +14,7 @@ mod cron_job;
 mod daemon_set;
 pub mod defaults;
 pub mod environment;
+mod indexes;
 mod int_or_percent;
 mod job;
 mod labels;
@@ -61,11 +62,13 @@ pub use cron_job::{
     CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, CronJob, CronJobSpec, CronJobStatus, JobTemplate, Timing,
 };
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
+pub use indexes::Indexes;
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use job::{
-    CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL, JOB_TRACKING_FINALIZER, Job,
-    JobCondition, JobSpec, JobStatus, OnExitCodes, OnPodCondition, PodFailureAction, PodFailurePolicy,
-    PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule, UncountedTerminatedPods,
+    COMPLETION_INDEX, CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL,
+    JOB_TRACKING_FINALIZER, Job, JobCondition, JobSpec, JobStatus, OnExitCodes, OnPodCondition, PodFailureAction,
+    PodFailurePolicy, PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule,
+    UncountedTerminatedPods,
 };
 pub use labels::{Annotations, Labels, SharedList};
 pub use limit_range::{LimitRange, LimitRangeItem, LimitRangeSpec};

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::api::{Change, ChangeType};
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Conditions, Deployment, Event, Key, Node, Object, Pod, ReplicaSet, Resource};
+use crate::objects::{Conditions, Deployment, Event, Job, Key, Node, Object, Pod, ReplicaSet, Resource};
 use crate::sim::{Record, Recording, StepRecord};
 
 use super::table::moment;
@@ -100,7 +100,21 @@ impl Chapters {
             {
                 self.plain(at, format!("deployment/{}: rollout complete", deployment.meta.name));
             }
+            (Object::Job(job), old) => self.job(at, job, old, change.change_type),
             _ => {}
+        }
+    }
+
+    /// How a Job ends; why it fails is told by its Event.
+    fn job(&mut self, at: SimTime, job: &Job, old: Option<&Object>, change: ChangeType) {
+        let name = &job.meta.name;
+        let was_complete = matches!(old, Some(Object::Job(old)) if old.is_complete());
+        match change {
+            ChangeType::Deleted => self.plain(at, format!("job/{name}: deleted")),
+            ChangeType::Modified if job.is_complete() && !was_complete => {
+                self.plain(at, format!("job/{name}: complete"));
+            }
+            ChangeType::Added | ChangeType::Modified => {}
         }
     }
 

@@ -92,6 +92,10 @@ fn end_state(sim: &Simulation) -> String {
     let view = sim.view();
     let abroad = view.deployments.iter().any(|deployment| *deployment.meta.namespace != *"default");
     let mut tables = vec![listed(sim, Kind::Deployment, abroad)];
+    let jobs_abroad = view.jobs.iter().any(|job| *job.meta.namespace != *"default");
+    if view.jobs.len() <= FEW_PODS {
+        tables.push(listed(sim, Kind::Job, jobs_abroad));
+    }
     if view.deployments.iter().next().is_none() && view.pods.len() <= FEW_PODS {
         tables.push(listed(sim, Kind::Pod, true));
     }
@@ -112,7 +116,7 @@ fn nodes(sim: &Simulation) -> String {
     for node in view.nodes.iter() {
         let status = if node.status.conditions.is_true("Ready") { "Ready" } else { "NotReady" };
         let cordoned = if node.spec.unschedulable { ",SchedulingDisabled" } else { "" };
-        let pods = by_owner(view.pods_on(&node.meta.name));
+        let pods = by_owner(view.pods_on(&node.meta.name).filter(|pod| !pod.is_terminal()));
         table.row(vec![node.meta.name.to_string(), format!("{status}{cordoned}"), pods]);
     }
     let homeless = by_owner(view.pods.iter().filter(|pod| pod.node_name.is_empty()));

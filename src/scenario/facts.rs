@@ -1,7 +1,7 @@
 //! What expressions can ask of a cluster.
 
 use crate::controllers::{deployment, stateful_set};
-use crate::objects::{Conditions, Kind, Object, Pod, PodPhase, Replicated, Selector};
+use crate::objects::{Conditions, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -22,6 +22,7 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
         }
         ("endpoints", Argument::Target(target)) => Some(ready_endpoints(sim, target)),
+        (name, Argument::Target(target)) if target.kind == Kind::Job => job_number(sim, name, target),
         (name, Argument::Target(target)) => replicas(sim, name, target),
         _ => None,
     }
@@ -41,7 +42,7 @@ pub(super) enum Takes {
 const SCALED: Takes =
     Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController, Kind::StatefulSet]);
 const ROLLED: Takes = Takes::Target(&[Kind::Deployment, Kind::StatefulSet]);
-const DEPLOYMENT: Takes = Takes::Target(&[Kind::Deployment]);
+const JOB: Takes = Takes::Target(&[Kind::Job]);
 const NODE: Takes = Takes::Target(&[Kind::Node]);
 
 /// Names of [`number`], each with the kind of argument it takes.
@@ -51,6 +52,10 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("available", SCALED),
     ("updated", SCALED),
     ("unavailable", SCALED),
+    ("succeeded", JOB),
+    ("active", JOB),
+    ("failures", JOB),
+    ("terminating", JOB),
     ("endpoints", Takes::Target(&[Kind::Service])),
     ("podsOn", NODE),
     ("pods", Takes::Selector),
@@ -67,7 +72,10 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("rolloutComplete", ROLLED),
     ("exists", Takes::Target(&[])),
     ("nodeReady", NODE),
-    ("deadlineExceeded", DEPLOYMENT),
+    ("deadlineExceeded", Takes::Target(&[Kind::Deployment, Kind::Job])),
+    ("complete", JOB),
+    ("failed", JOB),
+    ("suspended", JOB),
     ("quiescent", Takes::Nothing),
 ];
 
@@ -107,6 +115,24 @@ fn of_set(set: &impl Replicated) -> ([i32; 3], i32, i32) {
     (counts, status.replicas, (set.spec().replicas - status.available_replicas).max(0))
 }
 
+/// A count of a Job's status.
+fn job_number(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
+    let status = &sim.view().jobs.get(&target.key)?.status;
+    Some(i64::from(match name {
+        "succeeded" => status.succeeded,
+        "active" => status.active,
+        "failures" => status.failed,
+        "terminating" => status.terminating.unwrap_or(0),
+        _ => return None,
+    }))
+}
+
+/// Whether a condition of a Job holds, and, if one is asked for, for that reason.
+fn job_states(sim: &Simulation, target: &Target, kind: &str, reason: Option<&str>) -> bool {
+    let condition = sim.view().jobs.get(&target.key).and_then(|job| job.status.holding(kind));
+    condition.is_some_and(|condition| reason.is_none_or(|reason| condition.reason == *reason))
+}
+
 fn pods(sim: &Simulation, selector: &Selector) -> i64 {
     count(sim, selector, Pod::is_active)
 }
@@ -135,6 +161,12 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
         ("quiescent", None) => Some(sim.is_quiescent()),
         ("exists", Some(Argument::Target(target))) => Some(sim.view().object(target.kind, &target.key).is_some()),
         ("rolloutComplete", Some(Argument::Target(target))) => Some(rollout_complete(sim, target)),
+        ("complete", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::COMPLETE, None)),
+        ("failed", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::FAILED, None)),
+        ("suspended", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::SUSPENDED, None)),
+        ("deadlineExceeded", Some(Argument::Target(target))) if target.kind == Kind::Job => {
+            Some(job_states(sim, target, JobCondition::FAILED, Some("DeadlineExceeded")))
+        }
         ("deadlineExceeded", Some(Argument::Target(target))) => {
             let deployment = sim.view().deployments.get(&target.key)?;
             let progressing = deployment.status.conditions.find("Progressing");

@@ -6,10 +6,10 @@ use seatrial::api::{Change, ChangeType, Context, Part, Reconciler, Request, Resp
 use seatrial::controllers::JobController;
 use seatrial::controllers::job::backoff::{BackoffRecord, finish_time, remaining_of_index};
 use seatrial::controllers::job::indexed::INDEX_FAILURE_COUNT;
-use seatrial::controllers::job::{Indexes, completion_index, failure_policy, success_policy};
+use seatrial::controllers::job::{failure_policy, success_policy};
 use seatrial::kernel::SimDuration;
 use seatrial::objects::{
-    Job, Key, Kind, Object, Pod, PodFailurePolicy, Resource, SuccessPolicy, Timestamp, Uid, WallTime,
+    Indexes, Job, Key, Kind, Object, Pod, PodFailurePolicy, Resource, SuccessPolicy, Timestamp, Uid, WallTime,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -194,9 +194,9 @@ impl Effects {
             "events": self.events,
         });
         if indexed && !self.created.is_empty() {
-            out["createdIndexes"] = self.created.iter().map(|pod| completion_index(pod)).collect::<Vec<_>>().into();
+            out["createdIndexes"] = self.created.iter().map(|pod| pod.completion_index()).collect::<Vec<_>>().into();
             let counts = self.created.iter().filter_map(|pod| {
-                let index = completion_index(pod)?.to_string();
+                let index = pod.completion_index()?.to_string();
                 Some((index, Value::from(pod.meta.annotations.get(INDEX_FAILURE_COUNT)?)))
             });
             let counts: serde_json::Map<String, Value> = counts.collect();

@@ -4,6 +4,7 @@ mod bad_input;
 mod cli;
 mod determinism;
 mod disruptions;
+mod jobs;
 mod recordings;
 mod reports;
 mod rollouts;

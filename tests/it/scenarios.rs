@@ -45,6 +45,9 @@ fn every_manifest_runs_unchanged() {
         for deployment in sim.view().deployments.iter() {
             assert_eq!(deployment.status.available_replicas, deployment.spec.replicas, "{}", path.display());
         }
+        for job in sim.view().jobs.iter() {
+            assert!(job.is_finished(), "{}: {:?}", path.display(), job.status);
+        }
         for pod in sim.view().pods.iter() {
             assert!(pod.is_ready(), "{}: {:?}", path.display(), pod.status);
         }

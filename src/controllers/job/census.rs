@@ -7,13 +7,12 @@ use rustc_hash::FxHashSet;
 
 use crate::api::View;
 use crate::objects::{
-    JOB_TRACKING_FINALIZER, Job, Pod, PodFailureAction, PodPhase, PodReplacementPolicy, RestartPolicy, Uid,
+    Indexes, JOB_TRACKING_FINALIZER, Job, Pod, PodFailureAction, PodPhase, PodReplacementPolicy, RestartPolicy, Uid,
 };
 
 use super::backoff::{BackoffRecord, finish_time};
 use super::failure_policy;
-use super::indexed::{completion_index, counted_failures_of_index, failures_of_index, index_in};
-use super::indexes::Indexes;
+use super::indexed::{counted_failures_of_index, failures_of_index, index_in};
 
 /// A Job's pods, sorted into what a sync decides on (upstream `syncJobCtx`).
 #[derive(Clone, Debug, Default)]
@@ -80,7 +79,10 @@ fn fails_its_index(job: &Job, pod: &Pod, limit: i32) -> bool {
 impl Census {
     /// Looks at a Job's pods: those that the view shows, and those that were adopted just now.
     pub(super) fn take(view: &View, job: &Job, adopted: &[Arc<Pod>], before: BackoffRecord) -> Self {
-        let mut pods: Vec<Arc<Pod>> = view.unsettled_pods(&job.meta.uid).cloned().collect();
+        // One that is not selected is being released, which the view may not show yet.
+        let selector = &job.spec.selector.compiled;
+        let owned = view.unsettled_pods(&job.meta.uid).filter(|pod| selector.matches(&pod.meta.labels));
+        let mut pods: Vec<Arc<Pod>> = owned.cloned().collect();
         let known: FxHashSet<&Uid> = pods.iter().map(|pod| &pod.meta.uid).collect();
         let unseen: Vec<Arc<Pod>> = adopted.iter().filter(|pod| !known.contains(&pod.meta.uid)).cloned().collect();
         pods.extend(unseen);
@@ -175,7 +177,7 @@ impl Census {
     }
 
     fn all_indexes<'a>(pods: impl Iterator<Item = &'a Arc<Pod>>) -> Indexes {
-        let mut indexes: Vec<i32> = pods.filter_map(|pod| completion_index(pod)).collect();
+        let mut indexes: Vec<i32> = pods.filter_map(|pod| pod.completion_index()).collect();
         indexes.sort_unstable();
         Indexes::default().with(&indexes)
     }

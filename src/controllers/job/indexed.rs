@@ -6,8 +6,6 @@ use std::sync::Arc;
 use crate::controllers::pod_ranking::active_pods_order;
 use crate::objects::{Job, Pod};
 
-/// Annotation and label of a pod with its index.
-pub const COMPLETION_INDEX: &str = "batch.kubernetes.io/job-completion-index";
 /// Annotation of a pod: counted failures of its index before it.
 pub const INDEX_FAILURE_COUNT: &str = "batch.kubernetes.io/job-index-failure-count";
 /// Annotation of a pod: failures of its index before it that a policy ignored.
@@ -18,17 +16,9 @@ pub(super) const COMPLETION_INDEX_ENV: &str = "JOB_COMPLETION_INDEX";
 /// Most characters before the random ones of a generated name.
 const GENERATED_NAME_PREFIX_MAX: usize = 58;
 
-/// The index of a pod, if it has one.
-#[must_use]
-pub fn completion_index(pod: &Pod) -> Option<i32> {
-    let index: i64 = pod.meta.annotations.get(COMPLETION_INDEX)?.parse().ok()?;
-    // One that is too large is out of the range of every Job, as the largest is.
-    (index >= 0).then(|| i32::try_from(index).unwrap_or(i32::MAX))
-}
-
 /// The index of a pod, if it is one of the Job's.
 pub(super) fn index_in(job: &Job, pod: &Pod) -> Option<i32> {
-    completion_index(pod).filter(|index| job.spec.completions.is_some_and(|completions| *index < completions))
+    pod.completion_index().filter(|index| job.spec.completions.is_some_and(|completions| *index < completions))
 }
 
 fn count(pod: &Pod, annotation: &str) -> u32 {

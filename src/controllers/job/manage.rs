@@ -6,13 +6,13 @@ use crate::api::{Context, MetaPatch, Request, Response, Step};
 use crate::controllers::controller_ref::{aggregate, controller_reference};
 use crate::controllers::pod_control::{Batch, PodEvents, PodFactory, delete_pod};
 use crate::kernel::SimDuration;
-use crate::objects::{JOB_TRACKING_FINALIZER, Job, Kind, Labels, Pod, Resource, Uid, WallTime};
+use crate::objects::{COMPLETION_INDEX, JOB_TRACKING_FINALIZER, Job, Kind, Labels, Pod, Resource, Uid, WallTime};
 
 use super::backoff::remaining_of_index;
 use super::census::{is_counted, replaces_only_failed};
 use super::indexed::{
-    COMPLETION_INDEX, COMPLETION_INDEX_ENV, INDEX_FAILURE_COUNT, INDEX_IGNORED_FAILURE_COUNT,
-    counted_failures_of_index, generate_name, ignored_failures_of_index, pods_to_remove,
+    COMPLETION_INDEX_ENV, INDEX_FAILURE_COUNT, INDEX_IGNORED_FAILURE_COUNT, counted_failures_of_index, generate_name,
+    ignored_failures_of_index, pods_to_remove,
 };
 use super::sync::{JobSync, Stage};
 

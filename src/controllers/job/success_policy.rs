@@ -1,8 +1,6 @@
 //! When an indexed Job has succeeded early (upstream `success_policy.go`).
 
-use crate::objects::{SuccessPolicy, SuccessPolicyRule};
-
-use super::Indexes;
+use crate::objects::{Indexes, SuccessPolicy, SuccessPolicyRule};
 
 /// The message about the first rule that is met, if one is.
 #[must_use]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::{Context, EventKind, EventSpec, Request, Response, Step, Then};
 use crate::controllers::pod_control::PodEvents;
 use crate::kernel::SimDuration;
-use crate::objects::{Job, JobCondition, JobStatus, Kind, ObjectReference, Pod, Text, WallTime};
+use crate::objects::{Indexes, Job, JobCondition, JobStatus, Kind, ObjectReference, Pod, Text, WallTime};
 
 use super::backoff::BackoffRecord;
 use super::census::Census;
@@ -136,7 +136,7 @@ impl JobSync {
         if !job.is_indexed() {
             return None;
         }
-        let failed = self.census.failed_indexes.as_ref().map_or(0, super::Indexes::total);
+        let failed = self.census.failed_indexes.as_ref().map_or(0, Indexes::total);
         if job.spec.max_failed_indexes.is_some_and(|most| failed > i64::from(most)) {
             let message = "Job has exceeded the specified maximal number of failed indexes";
             return target("MaxFailedIndexesExceeded", message.to_owned());

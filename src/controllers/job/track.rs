@@ -12,7 +12,7 @@ use crate::api::{Context, EventKind, Part, Request, Response, Step};
 use crate::objects::{Job, JobCondition, JobStatus, Pod, PodPhase, SharedList, Uid};
 
 use super::census::{is_counted, is_failed, is_tracked};
-use super::indexed::{completion_index, index_in};
+use super::indexed::index_in;
 use super::manage::untrack;
 use super::sync::{JobSync, Stage, append, ensure};
 
@@ -64,7 +64,7 @@ impl JobSync {
         let job = Arc::clone(&self.job);
         let mut pods = self.census.pods.clone();
         if job.is_indexed() {
-            pods.sort_by_key(|pod| completion_index(pod));
+            pods.sort_by_key(|pod| pod.completion_index());
         }
         let named = self.job.status.uncounted_terminated_pods.clone().unwrap_or_default();
         let known = |uids: &SharedList<Uid>| uids.iter().cloned().collect::<FxHashSet<Uid>>();
@@ -105,7 +105,7 @@ impl JobSync {
             return true;
         }
         let is_needed = || {
-            let last = completion_index(pod).and_then(|index| self.census.last_failed.get(&index));
+            let last = pod.completion_index().and_then(|index| self.census.last_failed.get(&index));
             last.is_some_and(|last| last.meta.uid == pod.meta.uid)
         };
         is_failed(&self.job, pod) && !is_needed()

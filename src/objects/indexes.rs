@@ -5,7 +5,7 @@ use std::fmt;
 /// Completion indexes, kept as runs of neighbours in ascending order.
 ///
 /// ```
-/// use seatrial::controllers::job::Indexes;
+/// use seatrial::objects::Indexes;
 /// let done = Indexes::parse("0,4,5,10-12", 20).with(&[2, 7, 8]);
 /// assert_eq!(done.to_string(), "0,2,4,5,7,8,10-12");
 /// assert_eq!(done.total(), 9);

@@ -97,6 +97,18 @@ macro_rules! view {
                 objects
             }
 
+            /// All objects of a kind in a namespace, in the order of creation.
+            #[must_use]
+            pub fn list_in(&self, kind: Kind, namespace: &str) -> Vec<Object> {
+                match kind {
+                    $(Kind::$kind => self.$table.in_namespace(namespace).cloned().map(Object::from).collect(),)*
+                    Kind::Opaque => {
+                        let all = self.opaque.values().filter(|object| *object.meta.namespace == *namespace);
+                        all.cloned().map(Object::Opaque).collect()
+                    }
+                }
+            }
+
             /// Keys of the objects of a kind with an id of at least `first`, which then becomes the next id.
             #[must_use]
             pub fn created_since(&self, kind: Kind, first: &mut u32) -> Vec<Key> {

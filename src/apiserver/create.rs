@@ -20,6 +20,7 @@ impl ApiServer {
         self.admit_into_namespace(T::KIND, object.meta(), || key_for_people(&object))?;
         self.choose_name(&mut object)?;
         object.admit(self)?;
+        self.charge_new(now, &object)?;
         let uid = self.identity.uid(T::KIND, &object.meta().namespace, &object.meta().name);
         let meta = object.meta_mut();
         meta.uid = uid;

@@ -37,6 +37,7 @@ mod namespaces;
 mod pod_admission;
 mod pod_presets;
 mod priority;
+mod resource_quota;
 mod runtime_class;
 mod services;
 mod store;

@@ -76,6 +76,8 @@ impl ApiServer {
         })?;
         let merged = self.label_keys.merge(&admitted.to, &pod.meta.labels);
         pod.spec = merged.map_err(|error| errors::bad_request(error.to_string()))?;
+        // A document was given its class before.
+        pod.status.qos_class = pod.status.qos_class.map(|_| pod.spec.qos_class);
         if let Some(limits) = &admitted.limits {
             pod.meta.annotations = pod.meta.annotations.with(limit_ranger::ANNOTATION, limits);
         }

@@ -31,6 +31,7 @@ impl ApiServer {
         };
         if part == Part::Main {
             new.admit_update(&old, self)?;
+            self.charge_growth(&old, &new)?;
         }
         self.settle(&key, old, new)
     }

@@ -34,6 +34,7 @@ mod pod_disruption_budget;
 pub mod pod_resources;
 mod pod_spec;
 mod quantity;
+pub mod quota;
 pub mod reader;
 mod replication_controller;
 mod resources;
@@ -95,6 +96,7 @@ pub use pod_spec::{
     VolumeMount,
 };
 pub use quantity::{Format, Quantity, QuantityError};
+pub use quota::{ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus};
 pub use replication_controller::ReplicationController;
 pub use resources::Resources;
 pub use runtime_class::RuntimeClass;

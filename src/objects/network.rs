@@ -63,6 +63,12 @@ pub struct ServicePort {
 }
 
 impl ServiceSpec {
+    /// Whether a load balancer gets a node port for every port.
+    #[must_use]
+    pub fn allocates_node_ports(&self) -> bool {
+        self.wire.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false))
+    }
+
     /// Compiles a defaulted, validated spec in wire form.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ use super::persistent_volume::PersistentVolume;
 use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::pod::Pod;
 use super::pod_disruption_budget::PodDisruptionBudget;
+use super::quota::ResourceQuota;
 use super::replication_controller::ReplicationController;
 use super::runtime_class::RuntimeClass;
 use super::stateful_set::StatefulSet;
@@ -154,6 +155,7 @@ macro_rules! with_kinds {
             Service, services, "v1", "services", true, ["svc"];
             EndpointSlice, endpoint_slices, "discovery.k8s.io/v1", "endpointslices", true, [];
             Lease, leases, "coordination.k8s.io/v1", "leases", true, [];
+            ResourceQuota, resource_quotas, "v1", "resourcequotas", true, ["quota"];
             LimitRange, limit_ranges, "v1", "limitranges", true, ["limits"];
             RuntimeClass, runtime_classes, "node.k8s.io/v1", "runtimeclasses", false, [];
             Event, events, "v1", "events", true, ["ev"];

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::objects::{
     Conditions, ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, IntOrPercent, Job,
-    JobCondition, JobSpec, Kind, Namespace, Node, Object, PodDisruptionBudget, Replicated, Selector, Service,
-    StatefulSet, Timestamp, WallTime,
+    JobCondition, JobSpec, Kind, Namespace, Node, Object, PodDisruptionBudget, Replicated, ResourceQuota, Selector,
+    Service, StatefulSet, Timestamp, WallTime,
 };
 use crate::sim::Simulation;
 
@@ -141,6 +141,7 @@ const fn columns(kind: Kind) -> (&'static [&'static str], &'static [&'static str
         Kind::RuntimeClass => (&["name", "handler", "age"], &[]),
         Kind::StorageClass => volumes::CLASS_COLUMNS,
         Kind::VolumeAttachment => volumes::ATTACHMENT_COLUMNS,
+        Kind::ResourceQuota => (&["name", "request", "limit", "age"], &[]),
         Kind::LimitRange => (&["name", "created at"], &[]),
         Kind::Opaque => (&["name", "age"], &[]),
     }
@@ -172,6 +173,7 @@ fn cells(object: &Object, now: WallTime) -> Cells {
         Object::RuntimeClass(class) => vec![name, class.handler.to_string(), age],
         Object::StorageClass(class) => volumes::class_cells(class, age),
         Object::VolumeAttachment(attachment) => volumes::attachment_cells(attachment, age),
+        Object::ResourceQuota(quota) => quota_cells(quota, age),
         Object::LimitRange(range) => {
             vec![name, range.meta.creation_timestamp.map(|at| at.to_string()).unwrap_or_default()]
         }
@@ -296,6 +298,17 @@ fn budget_cells(budget: &PodDisruptionBudget, age: String) -> Cells {
         budget.status.disruptions_allowed.to_string(),
         age,
     ]
+}
+
+/// Upstream `printers/internalversion.printResourceQuota`.
+fn quota_cells(quota: &ResourceQuota, age: String) -> Cells {
+    let (mut requests, mut limits) = (Vec::new(), Vec::new());
+    for (name, hard) in &quota.status.hard {
+        let used = quota.status.used.get(name).copied().unwrap_or_default();
+        let column = if name.starts_with("limits.") { &mut limits } else { &mut requests };
+        column.push(format!("{name}: {used}/{hard}"));
+    }
+    vec![quota.meta.name.to_string(), requests.join(", "), limits.join(", "), age]
 }
 
 fn template_cells(template: &crate::objects::PodTemplate, selector: &Selector) -> [String; 3] {

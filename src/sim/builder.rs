@@ -259,6 +259,7 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(all::PodGcController::new(pod_gc), 1)),
         Box::new(Host::new(all::DisruptionController::default(), 1)),
         Box::new(Host::new(all::StaleDisruptionController, 1)),
+        Box::new(Host::new(all::ResourceQuotaController::default(), 5)),
         Box::new(Host::new(all::CronJobController::default(), 5)),
     ]
 }

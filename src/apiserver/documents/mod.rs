@@ -198,6 +198,7 @@ impl ApiServer {
     fn create_prepared<T: Stored>(&mut self, now: WallTime, object: Arc<T>, uid: Uid) -> Response {
         let mut object = Arc::unwrap_or_clone(object);
         object.admit(self)?;
+        self.charge_new(now, &object)?;
         let meta = object.meta_mut();
         meta.uid = uid;
         meta.creation_timestamp = Some(now.timestamp());

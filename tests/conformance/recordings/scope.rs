@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::judge::python::items;
 
 /// Kinds whose controllers are not simulated yet.
-const KINDS: &[&str] = &["HorizontalPodAutoscaler", "ResourceQuota"];
+const KINDS: &[&str] = &["HorizontalPodAutoscaler"];
 
 /// Parts of a pod's spec that are not simulated yet, and what they are.
 const FIELDS: &[(&str, &str)] = &[("persistentVolumeClaim", "volumes")];

@@ -154,3 +154,108 @@ fn pods<'a>(sim: &'a Simulation, set: &StatefulSet) -> Vec<(i32, &'a Pod)> {
     pods.sort_by_key(|(ordinal, _)| *ordinal);
     pods
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::DeleteOptions;
+    use crate::invariants::Always;
+    use crate::sim::{Delays, Target};
+
+    /// StatefulSet `db` with ready pods, and what watches it.
+    fn ready(replicas: i32) -> (Simulation, Always) {
+        let behaviour = serde_json::from_value(json!({"image": "*", "terminate": "5s"})).unwrap();
+        let builder = Simulation::builder().delays(Delays::ideal()).nodes(2).behaviour(behaviour);
+        let mut sim = builder.build().unwrap();
+        let manifest = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "db"}}, "template": template()},
+        });
+        sim.apply(&manifest.to_string()).unwrap();
+        let key = Key::new("default", "db");
+        let mut promises = Always::new().and(OrderedPods::of(key.clone())).and(OnePodPerOrdinal::of(key));
+        promises.run(&mut sim, SimTime::from_secs(60)).unwrap();
+        (sim, promises)
+    }
+
+    fn template() -> Value {
+        json!({"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [{"name": "c", "image": "db:v1"}]}})
+    }
+
+    /// A pod that the controller did not make, but that says so.
+    fn forge(sim: &mut Simulation, name: &str) {
+        let set = sim.view().stateful_sets.iter().next().unwrap().meta.uid.to_string();
+        let mut pod = template();
+        pod["apiVersion"] = "v1".into();
+        pod["kind"] = "Pod".into();
+        pod["metadata"]["name"] = name.into();
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": set, "controller": true});
+        pod["metadata"]["ownerReferences"] = json!([owner]);
+        sim.apply(&pod.to_string()).unwrap();
+    }
+
+    fn delete(sim: &mut Simulation, pod: &str) {
+        let target: Target = format!("pod/{pod}").parse().unwrap();
+        sim.delete(&target, DeleteOptions::default()).unwrap();
+    }
+
+    fn scale(sim: &mut Simulation, replicas: i32) {
+        sim.scale(&"statefulset/db".parse().unwrap(), replicas).unwrap();
+    }
+
+    fn broken(sim: &mut Simulation, promises: &mut Always) -> String {
+        let end = sim.now() + SimDuration::from_secs(30);
+        promises
+            .run(sim, end)
+            .map_or_else(|violation| format!("{}: {}", violation.invariant, violation.story), |()| "".into())
+    }
+
+    #[test]
+    fn scaling_in_order_is_as_promised() {
+        let (mut sim, mut promises) = ready(2);
+        for replicas in [5, 1, 3] {
+            scale(&mut sim, replicas);
+            assert_eq!(broken(&mut sim, &mut promises), "");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_did_not_wait_is_told() {
+        let (mut sim, mut promises) = ready(2);
+        delete(&mut sim, "db-1");
+        promises.run(&mut sim, SimTime::from_secs(62)).unwrap();
+        scale(&mut sim, 3);
+        forge(&mut sim, "db-2");
+        let story = "orderedPods(statefulset/db): pod db-2 was created while db-1 was not running and ready";
+        // The old db-1 is still ready while it ends.
+        assert_eq!(broken(&mut sim, &mut promises), "");
+        let (mut sim, mut promises) = ready(1);
+        scale(&mut sim, 3);
+        forge(&mut sim, "db-2");
+        assert_eq!(broken(&mut sim, &mut promises), story);
+    }
+
+    #[test]
+    fn a_pod_that_goes_out_of_turn_is_told() {
+        let (mut sim, mut promises) = ready(4);
+        scale(&mut sim, 1);
+        promises.run(&mut sim, SimTime::from_secs(61)).unwrap();
+        delete(&mut sim, "db-1");
+        let story = "orderedPods(statefulset/db): pod db-1 was deleted before db-2, which has a higher ordinal";
+        assert_eq!(broken(&mut sim, &mut promises), story);
+    }
+
+    #[test]
+    fn two_pods_of_one_ordinal_are_told() {
+        let (mut sim, mut promises) = ready(2);
+        forge(&mut sim, "db-01");
+        let told = broken(&mut sim, &mut promises);
+        assert!(
+            told.starts_with("onePodPerOrdinal(statefulset/db): pods db-") && told.ends_with("both have ordinal 1"),
+            "{told}"
+        );
+    }
+}

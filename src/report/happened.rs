@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::api::{Change, ChangeType};
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Conditions, Deployment, Event, Job, Key, Node, Object, Pod, ReplicaSet, Resource};
+use crate::objects::{Conditions, Deployment, Event, Job, Key, Kind, Node, Object, Pod, ReplicaSet, Resource};
 use crate::sim::{Record, Recording, StepRecord};
 
 use super::table::moment;
@@ -21,17 +21,22 @@ const FIRST_LINES: usize = 32;
 const MOST_CHARS: usize = 88;
 /// How many of them come from its end, where errors have their cause.
 const LAST_CHARS: usize = 36;
+/// Most names of pods in a line.
+const MOST_NAMES: usize = 10;
 
 /// Steps, scalings, warnings and the fate of nodes, in order. The same thing said again before the next step is counted, not
 /// repeated.
 pub(super) fn happened(recording: &Recording) -> String {
     let mut chapters = Chapters::default();
     for record in recording.records() {
+        let (Record::Step(at, _) | Record::Change(at, _)) = record;
+        chapters.tell_deleted(*at);
         match record {
             Record::Step(at, step) => chapters.step(*at, step),
             Record::Change(at, change) => chapters.change(*at, change),
         }
     }
+    chapters.tell_deleted(SimTime::MAX);
     chapters.print()
 }
 
@@ -52,6 +57,8 @@ enum Told {
     Plain(String),
     /// `deployment/web scales web-745f9dbd77 up from 0 to 10`.
     Scaling { who: String, set: String, from: i32, to: i32, writes: u32 },
+    /// `statefulset/db: new pods db-0, db-1`.
+    Members { who: String, what: &'static str, names: Vec<String> },
     /// What an Event says of one object or of several.
     Said { who: String, about: BTreeSet<Arc<str>>, first: Arc<str>, times: u64, text: String },
 }
@@ -63,11 +70,14 @@ struct Chapters {
     open: FxHashMap<Topic, usize>,
     /// Owners of pods.
     owners: FxHashMap<Key, Arc<str>>,
+    /// Pods that were deleted at this instant. What a user deletes is said by the step, which comes afterwards.
+    deleted: Vec<(SimTime, Arc<Pod>)>,
 }
 
 impl Chapters {
     fn step(&mut self, at: SimTime, step: &StepRecord) {
         self.open.clear();
+        self.deleted.clear();
         let (refusals, accepted) = answers(&step.result);
         let what = if accepted.is_empty() { arguments(&step.args) } else { accepted.join(", ") };
         let mut text = format!("» {} {what}", step.name).trim_end().to_owned();
@@ -89,7 +99,13 @@ impl Chapters {
                     self.event(at, event, i64::from(event.count) - i64::from(before));
                 }
             }
-            (Object::Pod(pod), None) => self.pod(pod),
+            (Object::Pod(pod), None) => {
+                self.pod(pod);
+                self.member(at, pod, "new pods");
+            }
+            (Object::Pod(pod), Some(Object::Pod(old))) if pod.meta.is_deleting() && !old.meta.is_deleting() => {
+                self.deleted.push((at, Arc::clone(pod)));
+            }
             (Object::ReplicaSet(set), old) if change.change_type != ChangeType::Deleted => match old {
                 Some(Object::ReplicaSet(old)) => self.scaled(at, set, old.spec.replicas),
                 _ => self.scaled(at, set, 0),
@@ -101,6 +117,12 @@ impl Chapters {
                 self.plain(at, format!("deployment/{}: rollout complete", deployment.meta.name));
             }
             (Object::Job(job), old) => self.job(at, job, old, change.change_type),
+            (Object::StatefulSet(set), Some(Object::StatefulSet(old)))
+                if set.status.current_revision != old.status.current_revision
+                    && !old.status.current_revision.is_empty() =>
+            {
+                self.plain(at, format!("statefulset/{}: rollout complete", set.meta.name));
+            }
             _ => {}
         }
     }
@@ -122,6 +144,31 @@ impl Chapters {
         if let Some(owner) = pod.meta.controller() {
             self.owners.insert(pod.key(), owner.name.to_string().into());
         }
+    }
+
+    /// Tells of the pods that were deleted before `now`.
+    fn tell_deleted(&mut self, now: SimTime) {
+        if self.deleted.iter().all(|(at, _)| *at < now) {
+            for (at, pod) in std::mem::take(&mut self.deleted) {
+                self.member(at, &pod, "deleted pods");
+            }
+        }
+    }
+
+    /// The pods of a StatefulSet have names that mean something: a line for those that come or go together.
+    fn member(&mut self, at: SimTime, pod: &Pod, what: &'static str) {
+        let owner = pod.meta.controller().filter(|owner| *owner.kind == *Kind::StatefulSet.as_str());
+        let Some(owner) = owner else { return };
+        let who = format!("statefulset/{}", owner.name);
+        let topic = (who.clone(), what.to_owned());
+        let name = pod.meta.name.to_string();
+        if let Some(Line { last, told: Told::Members { names, .. }, .. }) = self.again(at, &topic) {
+            *last = at;
+            names.push(name);
+            return;
+        }
+        self.open.insert(topic, self.lines.len());
+        self.lines.push(Line { at, last: at, told: Told::Members { who, what, names: vec![name] } });
     }
 
     fn node(&mut self, at: SimTime, node: &Node, old: Option<&Object>, change: ChangeType) {
@@ -231,6 +278,12 @@ impl std::fmt::Display for Line {
                 let direction = if to > from { "up" } else { "down" };
                 write!(f, "{who}: scales {set} {direction} from {from} to {to}")?;
                 if *writes > 1 { write!(f, " ({writes} times{until})") } else { Ok(()) }
+            }
+            Told::Members { who, what, names } => {
+                let more = names.len().saturating_sub(MOST_NAMES);
+                let told: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
+                write!(f, "{who}: {what} {}", told.join(", "))?;
+                if more > 0 { write!(f, " and {more} more{until}") } else { f.write_str(&until) }
             }
             Told::Said { who, about, first, times, text } => match (about.len(), times) {
                 (1, 0 | 1) => write!(f, "{}/{first}: {text}", kind_of(who)),

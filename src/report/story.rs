@@ -91,7 +91,8 @@ fn target(key: &Key) -> String {
 fn end_state(sim: &Simulation) -> String {
     let view = sim.view();
     let abroad = view.deployments.iter().any(|deployment| *deployment.meta.namespace != *"default");
-    let mut tables = vec![listed(sim, Kind::Deployment, abroad)];
+    let sets_abroad = view.stateful_sets.iter().any(|set| *set.meta.namespace != *"default");
+    let mut tables = vec![listed(sim, Kind::Deployment, abroad), listed(sim, Kind::StatefulSet, sets_abroad)];
     let jobs_abroad = view.jobs.iter().any(|job| *job.meta.namespace != *"default");
     if view.jobs.len() <= FEW_PODS {
         tables.push(listed(sim, Kind::Job, jobs_abroad));

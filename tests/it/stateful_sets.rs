@@ -250,3 +250,65 @@ proptest! {
         prop_assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
     }
 }
+
+#[test]
+fn pods_of_the_manifest_with_a_shared_volume_keep_their_names() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/manifests/statefulset-nfs.yaml");
+    let manifest = std::fs::read_to_string(path).expect("a manifest");
+    let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(3).build().expect("a cluster");
+    sim.apply(&manifest).expect("a valid manifest");
+    sim.run_until(SimTime::from_secs(120));
+    let names = |sim: &Simulation| -> Vec<String> {
+        sim.view().pods.iter().map(|pod| format!("{} {}", pod.meta.name, pod.is_ready())).collect()
+    };
+    // In the order of creation.
+    assert_eq!(names(&sim), ["st-nginx-0 true", "st-nginx-1 true", "st-nginx-2 true"]);
+    let key = Key::new("default", "st-nginx-1");
+    let uid = sim.view().pods.get(&key).expect("it is there").meta.uid.clone();
+    delete(&mut sim, &key);
+    sim.run_until(SimTime::from_secs(240));
+    assert_eq!(names(&sim), ["st-nginx-0 true", "st-nginx-2 true", "st-nginx-1 true"]);
+    assert_ne!(sim.view().pods.get(&key).expect("it is back").meta.uid, uid);
+}
+
+#[test]
+fn verbs_of_rollouts_work_on_stateful_sets_as_kubectl_has_them() {
+    let case = Case {
+        seed: 0,
+        replicas: 2,
+        start: 0,
+        parallel: false,
+        partition: 0,
+        min_ready: 0,
+        history_limit: 2,
+        ready_secs: 0,
+        start_secs: 0,
+        crash: None,
+        delays: false,
+        actions: Vec::new(),
+    };
+    let mut sim = cluster(&case);
+    let pass = |sim: &mut Simulation| {
+        let end = sim.now() + SimDuration::from_secs(60);
+        sim.run_until(end);
+    };
+    let images = |sim: &Simulation| -> Vec<String> {
+        sim.view().pods.iter().map(|pod| pod.spec.containers[0].image.to_string()).collect()
+    };
+    pass(&mut sim);
+    sim.set_image(&web(), "c", "web:v1").expect("it is accepted");
+    pass(&mut sim);
+    assert_eq!(images(&sim), ["web:v1", "web:v1"]);
+    assert_eq!(sim.rollout_undo(&web(), None).expect("there is one"), "rolled back");
+    pass(&mut sim);
+    assert_eq!(images(&sim), ["web:v0", "web:v0"]);
+    let revision = set(&sim).status.update_revision.clone();
+    assert_eq!(sim.rollout_restart(&web()).expect("it works"), "restarted");
+    pass(&mut sim);
+    assert_eq!(images(&sim), ["web:v0", "web:v0"]);
+    assert_ne!(set(&sim).status.current_revision, revision);
+    let refused = sim.rollout_pause(&web()).expect_err("StatefulSets know no pause").to_string();
+    assert_eq!(refused, "error: statefulsets.apps \"web\" pausing is not supported");
+    let refused = sim.rollout_resume(&web()).expect_err("nor its end").to_string();
+    assert_eq!(refused, "error: statefulsets.apps \"web\" resuming is not supported");
+}

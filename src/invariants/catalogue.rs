@@ -4,7 +4,7 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
-use super::{Invariant, JobCompletions, MaxSurge, MaxUnavailable, OnePodPerOrdinal, OrderedPods, Violation};
+use super::{Invariant, JobCompletions, MaxSurge, MaxUnavailable, NoOverlap, OnePodPerOrdinal, OrderedPods, Violation};
 
 /// An invariant by name.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +51,7 @@ pub const CATALOGUE: &[Named] = &[
     }),
     always("orderedPods", &[Kind::StatefulSet], |of, window| Box::new(OrderedPods::within(of.key.clone(), window))),
     always("onePodPerOrdinal", &[Kind::StatefulSet], |of, _| Box::new(OnePodPerOrdinal::of(of.key.clone()))),
+    always("noOverlap", &[Kind::CronJob], |of, window| Box::new(NoOverlap::within(of.key.clone(), window))),
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
     at_rest("replicaConservation", super::replica_conservation),

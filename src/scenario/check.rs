@@ -65,6 +65,7 @@ impl<'a> Checker<'a> {
             duration: spec.duration,
             settle: spec.settle,
             pod_presets: spec.pod_presets,
+            terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
             delays: spec.profile.unwrap_or_default(),
             nodes,
             manifests,

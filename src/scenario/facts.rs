@@ -1,7 +1,7 @@
 //! What expressions can ask of a cluster.
 
 use crate::controllers::{deployment, stateful_set};
-use crate::objects::{Conditions, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector};
+use crate::objects::{Conditions, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -21,6 +21,8 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("podsOn", Argument::Target(target)) => {
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
         }
+        ("jobs", Argument::Target(target)) => Some(jobs(sim, target, |_| true)),
+        ("activeJobs", Argument::Target(target)) => Some(jobs(sim, target, |job| !job.is_finished())),
         ("endpoints", Argument::Target(target)) => Some(ready_endpoints(sim, target)),
         (name, Argument::Target(target)) if target.kind == Kind::Job => job_number(sim, name, target),
         (name, Argument::Target(target)) => replicas(sim, name, target),
@@ -43,6 +45,7 @@ const SCALED: Takes =
     Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController, Kind::StatefulSet]);
 const ROLLED: Takes = Takes::Target(&[Kind::Deployment, Kind::StatefulSet]);
 const JOB: Takes = Takes::Target(&[Kind::Job]);
+const CRON_JOB: Takes = Takes::Target(&[Kind::CronJob]);
 const NODE: Takes = Takes::Target(&[Kind::Node]);
 
 /// Names of [`number`], each with the kind of argument it takes.
@@ -58,6 +61,8 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("terminating", JOB),
     ("endpoints", Takes::Target(&[Kind::Service])),
     ("podsOn", NODE),
+    ("jobs", CRON_JOB),
+    ("activeJobs", CRON_JOB),
     ("pods", Takes::Selector),
     ("podsReady", Takes::Selector),
     ("podsPending", Takes::Selector),
@@ -143,6 +148,11 @@ fn in_phase(sim: &Simulation, selector: &Selector, phase: PodPhase) -> i64 {
 
 fn count(sim: &Simulation, selector: &Selector, chosen: impl Fn(&Pod) -> bool) -> i64 {
     sim.view().pods.iter().filter(|pod| selector.matches(&pod.meta.labels) && chosen(pod)).count() as i64
+}
+
+/// Jobs of a CronJob, however they were made.
+fn jobs(sim: &Simulation, cron_job: &Target, counts: fn(&Job) -> bool) -> i64 {
+    sim.view().jobs_controlled_by(&cron_job.key).filter(|job| counts(job)).count() as i64
 }
 
 fn restarts(sim: &Simulation, selector: &Selector) -> i64 {

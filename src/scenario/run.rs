@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use serde_json::{Value, json};
 
 use crate::api::ApiError;
+use crate::controllers::PodGcConfig;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Kind;
 use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
@@ -111,6 +112,9 @@ impl Scenario {
             .record(options.record)
             .pod_presets(self.pod_presets)
             .events(options.events || options.record != RecordMode::Off);
+        if let Some(terminated_pod_threshold) = self.terminated_pod_gc_threshold {
+            builder = builder.pod_gc(PodGcConfig { terminated_pod_threshold, ..PodGcConfig::default() });
+        }
         for behaviour in &self.containers {
             builder = builder.behaviour(behaviour.clone());
         }

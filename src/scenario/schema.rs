@@ -43,6 +43,8 @@ pub struct Scenario {
     pub settle: Option<SimDuration>,
     /// Whether objects of the removed kind `PodPreset` are injected into new pods.
     pub pod_presets: bool,
+    /// Pods that may have ended and still be there, if not as many as by default.
+    pub terminated_pod_gc_threshold: Option<i32>,
     /// Delays of the control plane.
     pub delays: Delays,
     /// Machines.
@@ -116,6 +118,7 @@ pub(super) struct Spec {
     pub(super) settle: Option<SimDuration>,
     #[serde(default)]
     pub(super) pod_presets: bool,
+    pub(super) terminated_pod_gc_threshold: Option<i32>,
     #[serde(default, deserialize_with = "profile")]
     pub(super) profile: Option<Delays>,
     #[serde(default)]

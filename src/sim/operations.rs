@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, DeleteOptions, MetaPatch, Part, PatchType, Request};
 use crate::apiserver::Applied;
@@ -231,6 +231,39 @@ impl Simulation {
             Rolled::StatefulSet(set) => Workload::from(&*set).restart(self.wall()),
         };
         self.carry_out(rollout)
+    }
+
+    /// Makes a Job of a CronJob's template now: `kubectl create job NAME --from=cronjob/…`.
+    ///
+    /// # Errors
+    /// If the object is no CronJob, does not exist, or the API server refuses the Job.
+    pub fn create_job_from(&mut self, cron_job: &Target, name: &str) -> Result<Object, SimError> {
+        if cron_job.kind != Kind::CronJob {
+            return Err(SimError::Verb { verb: "create job --from", kind: cron_job.kind });
+        }
+        let wire = self.get(cron_job)?.to_wire();
+        let (meta, template) = (&wire["metadata"], &wire["spec"]["jobTemplate"]);
+        let mut annotations = Map::from_iter([("cronjob.kubernetes.io/instantiate".to_owned(), json!("manual"))]);
+        annotations.extend(template["metadata"]["annotations"].as_object().cloned().unwrap_or_default());
+        let job = json!({
+            "apiVersion": Kind::Job.api_version(),
+            "kind": Kind::Job.as_str(),
+            "metadata": {
+                "name": name,
+                "namespace": meta["namespace"],
+                "annotations": annotations,
+                "labels": template["metadata"]["labels"],
+                "ownerReferences": [{
+                    "apiVersion": Kind::CronJob.api_version(), "kind": Kind::CronJob.as_str(),
+                    "name": meta["name"], "uid": meta["uid"], "controller": true,
+                }],
+            },
+            "spec": template["spec"],
+        });
+        let now = self.wall();
+        let response = self.server.create_document(now, job);
+        self.publish();
+        Ok(response?)
     }
 
     /// The object of a target that `kubectl rollout` knows.

@@ -5,6 +5,7 @@ mod cli;
 mod determinism;
 mod disruptions;
 mod jobs;
+mod namespaces;
 mod quotas;
 mod recordings;
 mod reports;

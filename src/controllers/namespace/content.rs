@@ -56,11 +56,13 @@ impl Batch {
 
     /// Deletes all but the pods.
     pub(super) fn rest(view: &View, namespace: &Namespace) -> (Self, Vec<Request>) {
-        let inside = |object: &Object| object.meta().namespace == namespace.meta.name;
         let kinds = Kind::ALL.iter().copied().filter(|kind| kind.is_namespaced() && *kind != Kind::Pod);
-        let mut objects: Vec<Object> = kinds.flat_map(|kind| view.list(kind)).filter(inside).collect();
-        objects.extend(view.list(Kind::Opaque).into_iter().filter(inside));
-        Self::default().with(objects)
+        let sorted = |kind: Kind| {
+            let mut objects = view.list_in(kind, &namespace.meta.name);
+            objects.sort_by_cached_key(Object::key);
+            objects
+        };
+        Self::default().with(kinds.chain([Kind::Opaque]).flat_map(sorted).collect())
     }
 
     /// Objects must come kind by kind.

@@ -111,6 +111,13 @@ pub enum Verb {
         /// Flags.
         options: DrainOptions,
     },
+    /// `kubectl create job --from`.
+    CreateJob {
+        /// Name of the Job.
+        name: String,
+        /// CronJob.
+        from: Target,
+    },
     /// Machines join.
     AddNode(Vec<NodeTemplate>),
     /// A machine stops and its Node object is deleted.
@@ -149,6 +156,7 @@ impl Verb {
             Self::RolloutRestart(_) => "rolloutRestart",
             Self::Evict { .. } => "evict",
             Self::Drain { .. } => "drain",
+            Self::CreateJob { .. } => "createJob",
             Self::AddNode(_) => "addNode",
             Self::DeleteNode(_) => "deleteNode",
             Self::NodeDown(_) => "nodeDown",
@@ -187,6 +195,7 @@ impl Verb {
                 args["image"] = debug.image.as_str().into();
                 args
             }
+            Self::CreateJob { name, from } => json!({"name": name, "from": from.to_string()}),
             Self::AddNode(nodes) => json!({"nodes": nodes.iter().map(|node| &node.name).collect::<Vec<_>>()}),
         }
     }
@@ -233,6 +242,7 @@ impl Verb {
             Self::RolloutPause(target) => drop(sim.rollout_pause(target)?),
             Self::RolloutResume(target) => drop(sim.rollout_resume(target)?),
             Self::RolloutRestart(target) => drop(sim.rollout_restart(target)?),
+            Self::CreateJob { name, from } => drop(sim.create_job_from(from, name)?),
             Self::AddNode(nodes) => nodes.iter().try_for_each(|node| sim.add_node(node))?,
             Self::DeleteNode(node) => sim.delete_node(node)?,
             Self::NodeDown(node) => sim.node_down(node)?,

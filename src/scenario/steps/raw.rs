@@ -40,6 +40,7 @@ pub(in crate::scenario) struct RawStep {
     node_down: Option<RawNodeName>,
     node_up: Option<RawNodeName>,
     debug: Option<RawDebug>,
+    create_job: Option<RawCreateJob>,
     evict: Option<RawEvict>,
     drain: Option<RawDrain>,
 }
@@ -61,6 +62,13 @@ struct RawSetImage {
 
 fn every_container() -> String {
     "*".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCreateJob {
+    name: String,
+    from: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -241,7 +249,7 @@ impl RawStep {
             }
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
-                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
+                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
             )),
         }
     }
@@ -266,6 +274,7 @@ impl RawStep {
             ("rolloutPause", target(self.rollout_pause, Verb::RolloutPause)),
             ("rolloutResume", target(self.rollout_resume, Verb::RolloutResume)),
             ("rolloutRestart", target(self.rollout_restart, Verb::RolloutRestart)),
+            ("createJob", self.create_job.map(RawCreateJob::verb)),
             ("evict", self.evict.map(RawEvict::verb)),
             ("drain", self.drain.map(RawDrain::verb)),
             ("addNode", self.add_node.map(|raw| raw.expand().map(Verb::AddNode))),
@@ -275,6 +284,17 @@ impl RawStep {
             ("debug", self.debug.map(RawDebug::verb)),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
+    }
+}
+
+impl RawCreateJob {
+    fn verb(self) -> Reading {
+        let from = parse_target(&self.from).map_err(|fault| Fault { path: "from".to_owned(), ..fault })?;
+        if from.kind != Kind::CronJob {
+            let message = format!("a {} has no template of Jobs, only a CronJob has one", from.kind);
+            return Err(Fault::new("from", message));
+        }
+        Ok(Verb::CreateJob { name: self.name, from })
     }
 }
 

@@ -304,6 +304,8 @@ fn terminated(ended: Option<Ended>) -> ContainerState {
     };
     ContainerState::Terminated(Box::new(Terminated {
         exit_code: ended.exit_code,
+        // Container runtimes report the exit code only.
+        signal: 0,
         reason: reason.into(),
         message: message.into(),
         started_at: known.then_some(ended.started_at),

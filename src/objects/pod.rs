@@ -186,6 +186,9 @@ pub enum ContainerState {
 pub struct Terminated {
     /// Exit code, 128 + n for signal n.
     pub exit_code: i32,
+    /// Signal that ended it, if the runtime says so; 0 = none.
+    #[serde(skip_serializing_if = "super::skip::zero")]
+    pub signal: i32,
     /// Such as `Completed`, `Error`, `OOMKilled`.
     #[serde(skip_serializing_if = "text::is_empty")]
     pub reason: Text,

@@ -67,6 +67,13 @@ pub fn get(sim: &Simulation, options: &GetOptions) -> Option<String> {
     })
 }
 
+/// The row of an object: names of its columns, those of `-o wide` included, and its cells.
+#[must_use]
+pub fn row(object: &Object, now: WallTime) -> (Vec<&'static str>, Vec<String>) {
+    let (columns, more) = columns(object.kind());
+    (columns.iter().chain(more).copied().collect(), cells(object, now))
+}
+
 fn qualified_name(object: &Object) -> String {
     let kind = object.kind();
     let group = kind.group();

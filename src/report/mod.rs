@@ -10,7 +10,7 @@ mod timeline;
 mod volumes;
 
 pub use describe::{DESCRIBED, DescribeOptions, describe};
-pub use get::{GetOptions, OutputFormat, get};
+pub use get::{GetOptions, OutputFormat, get, row};
 pub use story::story;
 pub use table::{Table, age};
 pub use timeline::{Sample, Timeline, timelines};

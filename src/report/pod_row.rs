@@ -136,7 +136,11 @@ impl PodSummary {
 }
 
 fn end_reason(end: &Terminated) -> String {
-    if end.reason.is_empty() { format!("ExitCode:{}", end.exit_code) } else { end.reason.to_string() }
+    match (&*end.reason, end.signal) {
+        ("", 0) => format!("ExitCode:{}", end.exit_code),
+        ("", signal) => format!("Signal:{signal}"),
+        (reason, _) => reason.to_owned(),
+    }
 }
 
 impl Initialization {

@@ -15,6 +15,7 @@ mod cron;
 mod decoding;
 mod job_decisions;
 mod known;
+mod kubectl_tables;
 mod manifest;
 mod manifest_defaulting;
 mod manifest_validation;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    cron, job_decisions, manifest_defaulting, manifest_validation, patches, pdb_math, preemption, qos_and_requests,
-    quantities, recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
+    cron, job_decisions, kubectl_tables, manifest_defaulting, manifest_validation, patches, pdb_math, preemption,
+    qos_and_requests, quantities, recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
 type CheckCase = fn(&Case<'_>) -> Outcome;
@@ -14,6 +14,7 @@ type CheckRecording = fn(&Value) -> Outcome;
 
 /// Datasets by name.
 const DATASETS: &[(&str, CheckCase)] = &[
+    ("kubectl-tables", kubectl_tables::check),
     ("cron", cron::check),
     ("job-decisions", job_decisions::check),
     ("manifest-defaulting", manifest_defaulting::check),

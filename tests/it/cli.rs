@@ -224,3 +224,40 @@ fn help_names_the_exit_codes() {
         assert!(told.contains("Exit codes: 0 "), "{told}");
     }
 }
+
+#[test]
+fn pods_are_described_at_an_instant() {
+    const FILE: &str = "scenarios/environment-is-made-at-the-start.yaml";
+    let describe = |more: &[&str]| {
+        let arguments: Vec<&str> =
+            ["describe", "pods", "-l", "app=web", "-f", FILE].iter().chain(more).copied().collect();
+        stdout(&seatrial(&arguments).code(0))
+    };
+    let early = describe(&["--at", "12s"]);
+    assert!(early.contains("      Reason:       CreateContainerConfigError\n"), "{early}");
+    assert!(early.contains("  web:  configmap \"settings\" not found\n"), "{early}");
+    let late = describe(&[]);
+    assert!(late.contains("\n    CACHE_SERVICE_HOST: ") && late.contains("\nMemory QoS:\n"), "{late}");
+    // Before the pod was replaced it did not know the newer service.
+    assert!(!describe(&["--at", "50s"]).contains("CACHE_SERVICE_HOST"));
+    let plain = describe(&["--kubectl"]);
+    assert!(late.starts_with(&plain) && !plain.contains("Memory QoS"), "{plain}");
+
+    let none = seatrial(&["describe", "pod/none", "-f", FILE]).code(1);
+    assert_eq!(stderr(&none), "Error from server (NotFound): pods \"none\" not found\n");
+    assert_eq!(stdout(&seatrial(&["describe", "pods", "-l", "app=none", "-f", FILE]).code(0)), "");
+    assert!(stderr(&seatrial(&["describe", "leases", "-f", FILE]).code(2)).contains("is not simulated yet"));
+}
+
+#[test]
+fn pod_presets_are_injected_when_the_scenario_says_so() {
+    let objects = "  nodes: [{name: w}]\n  objects: |\n    {apiVersion: settings.k8s.io/v1alpha1, kind: PodPreset, metadata: \
+                   {name: p}, spec: {selector: {}, env: [{name: FROM_PRESET, value: 'yes'}]}}\n    ---\n    {apiVersion: v1, \
+                   kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: web}]}}\n";
+    let described = |option: &str| {
+        let text = scenario(&format!("{option}{objects}"));
+        stdout(&command().args(["describe", "pod", "web", "-f", "-"]).write_stdin(text).assert().code(0))
+    };
+    assert!(described("  podPresets: true\n").contains("FROM_PRESET:  yes"));
+    assert!(!described("").contains("FROM_PRESET"));
+}

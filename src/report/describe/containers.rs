@@ -101,6 +101,9 @@ fn one_state(out: &mut TabWriter, title: &str, state: &ContainerState) {
                 }
             }
             out.field(3, "Exit Code", end.exit_code);
+            if end.signal > 0 {
+                out.field(3, "Signal", end.signal);
+            }
             // Go's zero time.
             let moment = |at| Option::map_or(at, "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(), rfc1123);
             out.field(3, "Started", moment(end.started_at));

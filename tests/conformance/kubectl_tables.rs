@@ -7,7 +7,20 @@ use serde_json::{Value, json};
 use crate::case::{Case, Miss, Outcome, compare};
 
 /// Kinds whose columns are those of the API server.
-const TABLES: &[&str] = &["Pod"];
+const TABLES: &[&str] = &[
+    "DaemonSet",
+    "Deployment",
+    "EndpointSlice",
+    "Job",
+    "Namespace",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodDisruptionBudget",
+    "ReplicaSet",
+    "ReplicationController",
+    "StorageClass",
+];
 
 pub(crate) fn check(case: &Case<'_>) -> Outcome {
     let mut wire = case.input["object"].clone();

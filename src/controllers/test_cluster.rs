@@ -118,9 +118,11 @@ impl<R: Reconciler> TestCluster<R> {
                 owner.block_owner_deletion = Some(false);
             }
             owners.extend(patch.add_owner.clone());
+            owners.extend(patch.add_owner.clone());
             meta.owner_references = owners.into();
             let mut finalizers = meta.finalizers.to_vec();
             finalizers.retain(|finalizer| !patch.remove_finalizers.contains(finalizer));
+            finalizers.extend(patch.add_finalizers.iter().cloned());
             meta.finalizers = finalizers.into();
             for (label, value) in &patch.labels {
                 meta.labels = match value {

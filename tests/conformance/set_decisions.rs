@@ -1,8 +1,9 @@
 //! One round of the StatefulSet and DaemonSet controllers: what they write, report and tell.
 
 use seatrial::api::{Change, ChangeType, Context, Part, Reconciler, Request, Response, Step, Then, View};
-use seatrial::controllers::StatefulSetController;
+use seatrial::controllers::daemon_set;
 use seatrial::controllers::history::POD_REVISION_LABEL;
+use seatrial::controllers::{DaemonSetController, StatefulSetController};
 use seatrial::objects::{Key, Kind, Object, ObjectMeta, Timestamp, Uid, WallTime, defaults};
 use serde_json::{Value, json};
 
@@ -11,7 +12,8 @@ use crate::case::{Case, Miss, Outcome, compare};
 pub(crate) fn check(case: &Case<'_>) -> Outcome {
     match case.input["op"].as_str() {
         Some("statefulset") => stateful_set(case),
-        Some("daemonset" | "nodeShouldRun") => Err(Miss::Skipped("DaemonSets are not simulated yet".to_owned())),
+        Some("daemonset") => daemon_set(case),
+        Some("nodeShouldRun") => node_should_run(case),
         op => Err(Miss::Differs(format!("in.op: unknown op {op:?}"))),
     }
 }
@@ -61,6 +63,57 @@ fn stateful_set(case: &Case<'_>) -> Outcome {
         got["error"] = error.into();
     }
     compare(&expected, &got)
+}
+
+fn daemon_set(case: &Case<'_>) -> Outcome {
+    let input = case.input;
+    let objects =
+        [("nodes", Kind::Node), ("set", Kind::DaemonSet), ("pods", Kind::Pod), ("revisions", Kind::ControllerRevision)];
+    let view = view(input, &objects)?;
+    let meta = &input["set"]["metadata"];
+    let key = Key::new(meta["namespace"].as_str().unwrap_or_default(), meta["name"].as_str().unwrap_or_default());
+    let round = Round::run(DaemonSetController::new(), &view, &key, now(input)?);
+
+    let (mut created, mut deleted, mut status, mut hash) = (Vec::new(), Vec::new(), Value::Null, None);
+    for request in &round.requests {
+        match request {
+            Request::Create(Object::Pod(pod)) => {
+                created.push(daemon_set::target(pod).unwrap_or_default().to_string());
+                hash = pod.meta.labels.get(POD_REVISION_LABEL).map(str::to_owned);
+            }
+            Request::Delete { kind: Kind::Pod, key, .. } => deleted.push(key.name.to_string()),
+            Request::Update(Object::DaemonSet(set), Part::Status) => status = json!(set.status),
+            other => return Err(Miss::Differs(format!("a request that upstream does not make: {other:?}"))),
+        }
+    }
+    // What became of single pods is told by the pod control, which the dataset replaced.
+    let told = |event: &&String| event.contains("DaemonPod ");
+    let mut events: Vec<String> = round.events.iter().filter(told).cloned().collect();
+    events.sort();
+    created.sort();
+    deleted.sort();
+    let mut got = json!({"createdOn": created, "deleted": deleted, "events": events, "status": status});
+    if let Some(hash) = hash {
+        got["hash"] = hash.into();
+    }
+    if let Some(error) = round.error {
+        got["error"] = error.into();
+    }
+    match case.output["oneOf"].as_array() {
+        Some(allowed) if allowed.contains(&got) => Ok(()),
+        Some(allowed) => Err(Miss::Differs(format!("expected one of {} got {got}", json!(allowed)))),
+        None => compare(case.output, &got),
+    }
+}
+
+fn node_should_run(case: &Case<'_>) -> Outcome {
+    let view = view(case.input, &[("node", Kind::Node), ("set", Kind::DaemonSet)])?;
+    let (Some(node), Some(set)) = (view.nodes.iter().next(), view.daemon_sets.iter().next()) else {
+        return Err(Miss::Differs("in: no node or no set".to_owned()));
+    };
+    let eligible = daemon_set::Placement::new(&set.spec.template).on(node);
+    let got = json!({"shouldRun": eligible.should_run, "shouldContinueRunning": eligible.should_continue});
+    compare(case.output, &got)
 }
 
 fn sort(list: &mut [Value]) {

@@ -9,6 +9,7 @@
 
 mod backoff;
 mod history;
+pub mod kubectl;
 mod ledger;
 mod node;
 mod plan;

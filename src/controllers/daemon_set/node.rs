@@ -142,7 +142,10 @@ pub(super) struct Duty {
 pub(super) fn judge(basis: &Basis, eligible: Option<Eligibility>, pods: &[Arc<Pod>], now: WallTime) -> Judgement {
     let counted: Vec<&Arc<Pod>> = counted(pods).collect();
     let mut judgement = Judgement { next: next_available(basis, &counted, now), ..Judgement::default() };
-    count(basis, eligible.unwrap_or_default(), &counted, now, &mut judgement.tally);
+    // Nodes that do not exist are not in the status.
+    if let Some(eligible) = eligible {
+        count(basis, eligible, &counted, now, &mut judgement.tally);
+    }
     follow_update(basis, eligible.unwrap_or_default(), &counted, now, &mut judgement);
     let duty = duty(basis, eligible, pods, now);
     judgement.needs_pod = duty.create;

@@ -4,7 +4,8 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
-use super::{Invariant, JobCompletions, MaxSurge, MaxUnavailable, NoOverlap, OnePodPerOrdinal, OrderedPods, Violation};
+use super::{DaemonMaxSurge, DaemonMaxUnavailable, Invariant, JobCompletions, MaxSurge, MaxUnavailable};
+use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, Violation};
 
 /// An invariant by name.
 #[derive(Clone, Copy, Debug)]
@@ -45,16 +46,22 @@ impl Named {
 
 /// Every invariant.
 pub const CATALOGUE: &[Named] = &[
-    always("maxSurge", &[Kind::Deployment], |of, window| Box::new(MaxSurge::within(of.key.clone(), window))),
-    always("maxUnavailable", &[Kind::Deployment], |of, window| {
-        Box::new(MaxUnavailable::within(of.key.clone(), window))
+    always("maxSurge", &[Kind::Deployment, Kind::DaemonSet], |of, window| match of.kind {
+        Kind::DaemonSet => Box::new(DaemonMaxSurge::within(of.key.clone(), window)),
+        _ => Box::new(MaxSurge::within(of.key.clone(), window)),
+    }),
+    always("maxUnavailable", &[Kind::Deployment, Kind::DaemonSet], |of, window| match of.kind {
+        Kind::DaemonSet => Box::new(DaemonMaxUnavailable::within(of.key.clone(), window)),
+        _ => Box::new(MaxUnavailable::within(of.key.clone(), window)),
     }),
     always("orderedPods", &[Kind::StatefulSet], |of, window| Box::new(OrderedPods::within(of.key.clone(), window))),
     always("onePodPerOrdinal", &[Kind::StatefulSet], |of, _| Box::new(OnePodPerOrdinal::of(of.key.clone()))),
+    always("onePodPerNode", &[Kind::DaemonSet], |of, window| Box::new(OnePodPerNode::within(of.key.clone(), window))),
     always("noOverlap", &[Kind::CronJob], |of, window| Box::new(NoOverlap::within(of.key.clone(), window))),
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
     at_rest("replicaConservation", super::replica_conservation),
+    at_rest("daemonCoverage", super::daemon_coverage),
     at_rest("noOrphan", super::no_orphan),
     at_rest("noStuckFinalizer", super::no_stuck_finalizer),
     at_rest("observedGeneration", super::observed_generation),

@@ -16,6 +16,10 @@
 //! ```
 
 mod catalogue;
+mod daemon_coverage;
+mod daemon_state;
+mod daemon_surge;
+mod daemon_unavailable;
 mod deployment_state;
 mod job_completions;
 mod job_counts;
@@ -25,6 +29,7 @@ mod no_orphan;
 mod no_overlap;
 mod no_stuck_finalizer;
 mod observed_generation;
+mod one_pod_per_node;
 mod quiescence;
 mod replica_conservation;
 mod stateful_pods;
@@ -41,6 +46,9 @@ use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
 pub use catalogue::{CATALOGUE, Holds, Named, Watch};
+pub use daemon_coverage::daemon_coverage;
+pub use daemon_surge::DaemonMaxSurge;
+pub use daemon_unavailable::DaemonMaxUnavailable;
 pub use job_completions::JobCompletions;
 pub use job_counts::job_counts;
 pub use max_surge::MaxSurge;
@@ -49,6 +57,7 @@ pub use no_orphan::no_orphan;
 pub use no_overlap::NoOverlap;
 pub use no_stuck_finalizer::no_stuck_finalizer;
 pub use observed_generation::observed_generation;
+pub use one_pod_per_node::OnePodPerNode;
 pub use quiescence::quiescence;
 pub use replica_conservation::replica_conservation;
 pub use stateful_pods::{OnePodPerOrdinal, OrderedPods};
@@ -143,7 +152,8 @@ impl Always {
 /// # Errors
 /// Every violation, in a fixed order.
 pub fn settled(sim: &Simulation) -> Result<(), Violations> {
-    let checks = [replica_conservation, job_counts, no_orphan, no_stuck_finalizer, observed_generation];
+    let checks =
+        [replica_conservation, daemon_coverage, job_counts, no_orphan, no_stuck_finalizer, observed_generation];
     let violations: Vec<Violation> = checks.iter().flat_map(|check| check(sim)).collect();
     if violations.is_empty() { Ok(()) } else { Err(Violations(violations)) }
 }

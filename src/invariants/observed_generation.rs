@@ -5,8 +5,8 @@ use crate::sim::Simulation;
 
 use super::Violation;
 
-/// In a settled cluster `status.observedGeneration` of every Deployment, ReplicaSet, ReplicationController and
-/// StatefulSet is its generation.
+/// In a settled cluster `status.observedGeneration` of every Deployment, ReplicaSet, ReplicationController,
+/// StatefulSet and DaemonSet is its generation.
 #[must_use]
 pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
     let view = sim.view();
@@ -19,11 +19,14 @@ pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
         controllers.map(|rc| ("ReplicationController", rc.key(), rc.meta.generation, rc.status.observed_generation));
     let stateful =
         view.stateful_sets.iter().map(|s| ("StatefulSet", s.key(), s.meta.generation, s.status.observed_generation));
+    let daemons =
+        view.daemon_sets.iter().map(|s| ("DaemonSet", s.key(), s.meta.generation, s.status.observed_generation));
     let behind = |(_, _, generation, observed): &(&str, Key, i64, i64)| generation != observed;
     deployments
         .chain(sets)
         .chain(controllers)
         .chain(stateful)
+        .chain(daemons)
         .filter(behind)
         .map(|(kind, key, generation, observed)| Violation {
             invariant: "observedGeneration".into(),

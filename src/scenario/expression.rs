@@ -495,7 +495,7 @@ mod tests {
     fn targets_are_of_the_kind_that_a_function_is_about() {
         assert_eq!(
             error("available(service/web) > 1"),
-            "available takes a deployment or a replicaset or a replicationcontroller or a statefulset, not a Service at column 11 of the expression"
+            "available takes a deployment or a replicaset or a replicationcontroller or a statefulset or a daemonset, not a Service at column 11 of the expression"
         );
     }
 

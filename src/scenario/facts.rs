@@ -1,7 +1,9 @@
 //! What expressions can ask of a cluster.
 
-use crate::controllers::{deployment, stateful_set};
-use crate::objects::{Conditions, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector};
+use crate::controllers::{daemon_set, deployment, stateful_set};
+use crate::objects::{
+    Conditions, DaemonSetStatus, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector,
+};
 use crate::sim::{Simulation, Target};
 
 use super::expression::Argument;
@@ -43,18 +45,29 @@ pub(super) enum Takes {
 
 const SCALED: Takes =
     Takes::Target(&[Kind::Deployment, Kind::ReplicaSet, Kind::ReplicationController, Kind::StatefulSet]);
-const ROLLED: Takes = Takes::Target(&[Kind::Deployment, Kind::StatefulSet]);
 const JOB: Takes = Takes::Target(&[Kind::Job]);
 const CRON_JOB: Takes = Takes::Target(&[Kind::CronJob]);
+const COUNTED: Takes = Takes::Target(&[
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::ReplicationController,
+    Kind::StatefulSet,
+    Kind::DaemonSet,
+]);
+const ROLLED: Takes = Takes::Target(&[Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet]);
+const DAEMON_SET: Takes = Takes::Target(&[Kind::DaemonSet]);
 const NODE: Takes = Takes::Target(&[Kind::Node]);
 
 /// Names of [`number`], each with the kind of argument it takes.
 pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("replicas", SCALED),
-    ("ready", SCALED),
-    ("available", SCALED),
-    ("updated", SCALED),
-    ("unavailable", SCALED),
+    ("ready", COUNTED),
+    ("available", COUNTED),
+    ("updated", COUNTED),
+    ("unavailable", COUNTED),
+    ("desired", DAEMON_SET),
+    ("current", DAEMON_SET),
+    ("misscheduled", DAEMON_SET),
     ("succeeded", JOB),
     ("active", JOB),
     ("failures", JOB),
@@ -84,8 +97,25 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("quiescent", Takes::Nothing),
 ];
 
+/// What a DaemonSet's status counts: nodes.
+fn nodes(status: &DaemonSetStatus, name: &str) -> Option<i64> {
+    Some(i64::from(match name {
+        "desired" => status.desired_number_scheduled,
+        "current" => status.current_number_scheduled,
+        "misscheduled" => status.number_misscheduled,
+        "ready" => status.number_ready,
+        "available" => status.number_available,
+        "updated" => status.updated_number_scheduled,
+        "unavailable" => status.number_unavailable,
+        _ => return None,
+    }))
+}
+
 fn replicas(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
     let view = sim.view();
+    if target.kind == Kind::DaemonSet {
+        return nodes(&view.daemon_sets.get(&target.key)?.status, name);
+    }
     let status = match target.kind {
         Kind::Deployment => {
             let status = &view.deployments.get(&target.key)?.status;
@@ -194,6 +224,7 @@ fn rollout_complete(sim: &Simulation, target: &Target) -> bool {
     match sim.view().object(target.kind, &target.key) {
         Some(Object::Deployment(deployment)) => deployment::is_complete(&deployment, &deployment.status),
         Some(Object::StatefulSet(set)) => stateful_set::kubectl::status(&set).is_ok_and(|(_, done)| done),
+        Some(Object::DaemonSet(set)) => daemon_set::kubectl::status(&set).is_ok_and(|(_, done)| done),
         _ => false,
     }
 }

@@ -9,7 +9,7 @@ use crate::apiserver::Applied;
 use crate::controllers::deployment::kubectl;
 use crate::controllers::history::kubectl::Workload;
 use crate::objects::reader::{Document, ReaderLimits, read_manifests};
-use crate::objects::{Deployment, Key, Kind, Object, Pod, StatefulSet, Uid};
+use crate::objects::{DaemonSet, Deployment, Key, Kind, Object, Pod, StatefulSet, Uid};
 
 use super::builder::NodeTemplate;
 use super::error::SimError;
@@ -193,6 +193,7 @@ impl Simulation {
         let rollout = match self.rolled(target, "rollout undo")? {
             Rolled::Deployment(deployment) => kubectl::undo(self.view(), &deployment, to),
             Rolled::StatefulSet(set) => Workload::from(&*set).undo(self.view(), to),
+            Rolled::DaemonSet(set) => Workload::from(&*set).undo(self.view(), to),
         };
         self.carry_out(rollout)
     }
@@ -205,6 +206,7 @@ impl Simulation {
         let rollout = match self.rolled(target, "rollout pause")? {
             Rolled::Deployment(deployment) => kubectl::pause(&deployment),
             Rolled::StatefulSet(set) => Err(Workload::from(&*set).refuse("pausing")),
+            Rolled::DaemonSet(set) => Err(Workload::from(&*set).refuse("pausing")),
         };
         self.carry_out(rollout)
     }
@@ -217,6 +219,7 @@ impl Simulation {
         let rollout = match self.rolled(target, "rollout resume")? {
             Rolled::Deployment(deployment) => kubectl::resume(&deployment),
             Rolled::StatefulSet(set) => Err(Workload::from(&*set).refuse("resuming")),
+            Rolled::DaemonSet(set) => Err(Workload::from(&*set).refuse("resuming")),
         };
         self.carry_out(rollout)
     }
@@ -229,6 +232,7 @@ impl Simulation {
         let rollout = match self.rolled(target, "rollout restart")? {
             Rolled::Deployment(deployment) => kubectl::restart(&deployment, self.wall()),
             Rolled::StatefulSet(set) => Workload::from(&*set).restart(self.wall()),
+            Rolled::DaemonSet(set) => Workload::from(&*set).restart(self.wall()),
         };
         self.carry_out(rollout)
     }
@@ -271,6 +275,7 @@ impl Simulation {
         match self.get(target)? {
             Object::Deployment(deployment) => Ok(Rolled::Deployment(deployment)),
             Object::StatefulSet(set) => Ok(Rolled::StatefulSet(set)),
+            Object::DaemonSet(set) => Ok(Rolled::DaemonSet(set)),
             _ => Err(SimError::Verb { verb, kind: target.kind }),
         }
     }
@@ -327,7 +332,7 @@ impl Simulation {
         let number = self.machine(node)?;
         if !self.kubelets.nodes[number as usize].kubelet.is_running() {
             self.call_kubelet(number, u64::from(number), |kubelet, cx| kubelet.start(cx));
-            self.start_heartbeat(number);
+            self.resume_heartbeat(number);
         }
         Ok(())
     }
@@ -378,6 +383,7 @@ fn free_debugger_name(pod: &Pod) -> String {
 enum Rolled {
     Deployment(Arc<Deployment>),
     StatefulSet(Arc<StatefulSet>),
+    DaemonSet(Arc<DaemonSet>),
 }
 
 /// Keys with new values; `None` removes.

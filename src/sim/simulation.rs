@@ -48,6 +48,8 @@ pub struct Simulation {
     epoch: WallTime,
     last_change: SimTime,
     changes: u64,
+    /// Those of them that an event made.
+    changes_by_events: u64,
     timers: Vec<(Key, SimTime)>,
     /// The instant of the last events, and how many there were in it.
     instant: (SimTime, u64),
@@ -179,6 +181,7 @@ impl Simulation {
             epoch: parts.epoch,
             last_change: SimTime::ZERO,
             changes: 0,
+            changes_by_events: 0,
             timers: Vec::new(),
             instant: (SimTime::ZERO, 0),
             livelock: None,
@@ -224,6 +227,12 @@ impl Simulation {
     #[must_use]
     pub const fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// How many of these [`changes`](Self::changes) the user made, and not the cluster itself.
+    #[must_use]
+    pub const fn changes_by_user(&self) -> u64 {
+        self.changes - self.changes_by_events
     }
 
     /// Whether nothing will happen any more until the user does something: no controller has work, no pod is on its
@@ -306,6 +315,13 @@ impl Simulation {
         let Some((at, event)) = self.queue.pop_until(limit) else { return false };
         self.events += 1;
         self.count_instant(at);
+        let before = self.changes;
+        self.handle(event);
+        self.changes_by_events += self.changes - before;
+        true
+    }
+
+    fn handle(&mut self, event: Event) {
         match event {
             Event::Deliver(process) => self.deliver(process),
             Event::Work { process, controller } => self.work(process, controller),
@@ -324,7 +340,6 @@ impl Simulation {
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),
         }
-        true
     }
 
     /// The instant at which time stands still because events there never end, such as two controllers that fight over
@@ -767,16 +782,26 @@ impl Simulation {
         self.queue.push(self.now() + delay, rank::BACKGROUND, Event::Heartbeat { node, epoch });
     }
 
+    /// A kubelet that comes back says so at once.
+    pub(super) fn resume_heartbeat(&mut self, node: u32) {
+        self.show_life(node);
+        self.start_heartbeat(node);
+    }
+
+    fn show_life(&mut self, node: u32) {
+        let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
+        for request in self.signs_of_life(&name) {
+            drop(self.execute(&request));
+        }
+    }
+
     fn heartbeat(&mut self, node: u32, epoch: u32) {
         self.background -= 1;
         let process = &self.kubelets.nodes[node as usize];
         if process.epoch != epoch || !process.kubelet.is_running() {
             return;
         }
-        let name = process.kubelet.node_name().clone();
-        for request in self.signs_of_life(&name) {
-            drop(self.execute(&request));
-        }
+        self.show_life(node);
         self.background += 1;
         let at = self.now() + kubelet::LEASE_RENEW_INTERVAL;
         self.queue.push(at, rank::BACKGROUND, Event::Heartbeat { node, epoch });
@@ -819,6 +844,11 @@ impl Simulation {
                 self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO });
             }
         }
+        // Pods may be bound to it already: those that an earlier machine of that name left behind.
+        self.call_kubelet(number, u64::from(number), |kubelet, cx| {
+            kubelet.stop();
+            kubelet.start(cx);
+        });
         self.start_heartbeat(number);
         Ok(())
     }

@@ -15,7 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("kubelet", &["api", "objects", "kernel"]),
     ("network", &["api", "objects", "kernel"]),
     ("sim", &["apiserver", "controllers", "scheduler", "kubelet", "network", "api", "objects", "kernel"]),
-    ("invariants", &["sim", "api", "objects", "kernel"]),
+    ("invariants", &["sim", "controllers", "api", "objects", "kernel"]),
     ("scenario", &["sim", "invariants", "kubelet", "controllers", "api", "objects", "kernel"]),
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
     ("report", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),

@@ -92,10 +92,6 @@ impl Reconciler for DaemonSetController {
         "daemonset-controller"
     }
 
-    fn sync_decides_timers(&self) -> bool {
-        true
-    }
-
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {
         let kind = change.change_type;
         if let Some((old, pod)) = change.of::<Pod>() {

@@ -75,8 +75,8 @@ impl DaemonSetController {
     }
 }
 
-/// Revisions wake the DaemonSet that owned or owns them, or those that may want to adopt them; that one was made by its
-/// owner is no news.
+/// Revisions wake the DaemonSet that owned or owns them, or those that may want to adopt them. Upstream leaves out those
+/// that their owner made; here it may have put a sync off until it sees them.
 pub(super) fn revision_changed(
     view: &View,
     change: ChangeType,
@@ -96,9 +96,7 @@ pub(super) fn revision_changed(
         wake_owner(view, namespace, old_owner, queue);
     }
     if owner.is_some() {
-        if change == ChangeType::Modified {
-            wake_owner(view, namespace, owner, queue);
-        }
+        wake_owner(view, namespace, owner, queue);
     } else if old.is_none_or(|old| old.meta.labels != revision.meta.labels || old_owner.is_some()) {
         wake_adopters(view, &revision.meta, queue);
     }

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::api::{Part, PatchType, Request, View};
 use crate::controllers::deployment::kubectl::{CHANGE_CAUSE, RESTARTED_AT, Rollout, revision_table};
-use crate::objects::{ControllerRevision, Key, Kind, ObjectMeta, ObjectSelector, PodTemplate, StatefulSet, WallTime};
+use crate::objects::{
+    ControllerRevision, DaemonSet, Key, Kind, ObjectMeta, ObjectSelector, PodTemplate, StatefulSet, WallTime,
+};
 
 use super::{by_revision, holds};
 
@@ -24,6 +26,12 @@ pub struct Workload<'a> {
 impl<'a> From<&'a StatefulSet> for Workload<'a> {
     fn from(set: &'a StatefulSet) -> Self {
         Self { kind: Kind::StatefulSet, meta: &set.meta, template: &set.spec.template, selector: &set.spec.selector }
+    }
+}
+
+impl<'a> From<&'a DaemonSet> for Workload<'a> {
+    fn from(set: &'a DaemonSet) -> Self {
+        Self { kind: Kind::DaemonSet, meta: &set.meta, template: &set.spec.template, selector: &set.spec.selector }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::api::{ApiError, EventKind, EventSpec, View};
 use crate::objects::wire::WireMut;
 use crate::objects::{
     Condition, ConditionList, ConditionStatus, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource, WallTime,
+    names,
 };
 
 use super::{ApiServer, errors, limit_ranger, priority, runtime_class};
@@ -61,6 +62,16 @@ impl PodAdmission {
     }
 }
 
+/// The labels that components make of names may be too long, as with those of a StatefulSet of more than 52 characters.
+fn check_labels(pod: &Pod) -> Result<(), ApiError> {
+    let Some((_, long)) = pod.meta.labels.iter().find(|(_, value)| value.len() > names::LABEL_MAX) else {
+        return Ok(());
+    };
+    let why = names::label_value(long).into_iter().next().unwrap_or_default();
+    let detail = format!("Invalid value: {long:?}: {why}");
+    Err(errors::invalid(Kind::Pod, &pod.key(), "metadata.labels", "FieldValueInvalid", detail))
+}
+
 enum Refusal {
     Forbidden(String),
     Malformed(String),
@@ -84,7 +95,7 @@ impl ApiServer {
         if pod.is_bound() {
             self.label_with_topology(pod);
         }
-        Ok(())
+        check_labels(pod)
     }
 }
 

@@ -312,3 +312,24 @@ fn verbs_of_rollouts_work_on_stateful_sets_as_kubectl_has_them() {
     let refused = sim.rollout_resume(&web()).expect_err("nor its end").to_string();
     assert_eq!(refused, "error: statefulsets.apps \"web\" resuming is not supported");
 }
+
+#[test]
+fn a_name_that_is_too_long_for_the_labels_of_its_pods_is_told() {
+    let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(1).events(true).build().expect("a cluster");
+    let name = "n".repeat(60);
+    let manifest = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "c", "image": "web:v0"}]},
+            },
+        },
+    });
+    sim.apply(&manifest.to_string()).expect("the name of the set itself is valid");
+    sim.run_until(SimTime::from_secs(5));
+    assert!(sim.view().pods.is_empty());
+    let told = sim.view().events.iter().find(|event| event.reason == *"FailedCreate").expect("an Event");
+    assert!(told.message.contains("metadata.labels: Invalid value") && told.message.contains("63"), "{}", told.message);
+}

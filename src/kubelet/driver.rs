@@ -11,6 +11,7 @@ use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 
 use super::address::{AddressPool, PodCidr};
 use super::behaviour::Behaviours;
+use super::status::Latest;
 use super::surroundings::KnownServices;
 use super::worker::{Due, PodTimer, Worker};
 
@@ -22,6 +23,7 @@ pub struct Kubelet {
     /// Given to the next worker, so that timers of earlier ones are known as stale.
     next_generation: u32,
     addresses: AddressPool,
+    latest: Latest,
     workers: FxHashMap<Uid, Box<Worker>>,
 }
 
@@ -60,6 +62,7 @@ pub struct Effects {
 pub(super) struct PodSync<'a, 'c> {
     pub(super) node: &'a NodeIdentity,
     pub(super) addresses: &'a mut AddressPool,
+    pub(super) latest: &'a mut Latest,
     pub(super) cx: &'a mut KubeletContext<'c>,
     pub(super) uid: &'a Uid,
     pub(super) worker: &'a mut Worker,
@@ -76,6 +79,7 @@ impl Kubelet {
             running: true,
             next_generation: 0,
             addresses: AddressPool::new(pod_cidr),
+            latest: Latest::default(),
             workers: FxHashMap::default(),
         }
     }
@@ -183,7 +187,8 @@ impl Kubelet {
     /// Works on one pod, reports its status if it changed, and lets go of the pod if that was its end.
     fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
         let Some(worker) = self.workers.get_mut(uid) else { return };
-        let mut sync = PodSync { node: &self.node, addresses: &mut self.addresses, cx, uid, worker, done: false };
+        let (node, addresses, latest) = (&self.node, &mut self.addresses, &mut self.latest);
+        let mut sync = PodSync { node, addresses, latest, cx, uid, worker, done: false };
         act(&mut sync);
         if sync.done {
             let address = sync.worker.address;

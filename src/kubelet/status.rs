@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::api::Request;
 use crate::objects::{
-    Condition, ConditionList, ConditionStatus, Conditions, ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod,
-    PodPhase, PodStatus, SharedList, Terminated, Text,
+    Condition, ConditionStatus, Conditions, ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod, PodPhase,
+    PodStatus, SharedList, Terminated, Text,
 };
 
 use super::driver::PodSync;
@@ -24,6 +26,39 @@ const REMOVED: &str = "The container is removed because RestartAllContainers in 
 
 fn unmet(reason: &'static str, message: impl Into<Text>) -> Finding {
     (false, reason.into(), message.into())
+}
+
+/// Lists of the latest reports. Pods that start together go through the same states: what is equal is kept once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latest {
+    conditions: Ring<Condition>,
+    containers: Ring<ContainerStatus>,
+}
+
+/// As many lists as a pod usually reports on its way up.
+#[derive(Clone, Debug)]
+struct Ring<T> {
+    lists: [SharedList<T>; 4],
+    next: usize,
+}
+
+impl<T> Default for Ring<T> {
+    fn default() -> Self {
+        Self { lists: std::array::from_fn(|_| SharedList::new()), next: 0 }
+    }
+}
+
+impl<T: PartialEq> Ring<T> {
+    /// The list, shared with an earlier one that is equal.
+    fn share(&mut self, list: impl AsRef<[T]> + Into<SharedList<T>>) -> SharedList<T> {
+        if let Some(equal) = self.lists.iter().find(|known| ***known == *list.as_ref()) {
+            return equal.clone();
+        }
+        let list: SharedList<T> = list.into();
+        self.lists[self.next] = list.clone();
+        self.next = (self.next + 1) % self.lists.len();
+        list
+    }
 }
 
 impl PodSync<'_, '_> {
@@ -50,30 +85,33 @@ impl PodSync<'_, '_> {
         });
     }
 
-    fn status(&self, current: &Pod, terminal: bool) -> PodStatus {
-        let worker = &self.worker;
+    fn status(&mut self, current: &Pod, terminal: bool) -> PodStatus {
         let phase = if terminal { self.terminal_phase() } else { self.phase() };
         let generation = (current.meta.generation > 0).then_some(current.meta.generation);
+        let conditions = self.conditions(current, phase, generation);
+        let mut main: Vec<_> = self.worker.places(Role::Main).map(|at| self.container_status(at)).collect();
+        main.sort_by(|a, b| a.name.cmp(&b.name));
+        let init: SharedList<_> = (0..self.worker.init_count()).map(|at| self.container_status(at)).collect();
+        let ephemeral = self.worker.places(Role::Ephemeral).map(|at| self.container_status(at)).collect();
+        let worker = &self.worker;
         let (reason, message) = if worker.expired && terminal {
             ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
         } else {
             ("", "")
         };
-        let mut main: Vec<_> = worker.places(Role::Main).map(|at| self.container_status(at)).collect();
-        main.sort_by(|a, b| a.name.cmp(&b.name));
         PodStatus {
             observed_generation: generation,
             phase,
-            conditions: self.conditions(current, phase, generation),
+            conditions: self.latest.conditions.share(conditions),
             message: message.into(),
             reason: reason.into(),
             nominated_node_name: Text::default(),
             host_ip: Some(self.node.address),
             pod_ip: worker.address,
             start_time: Some(worker.start_time),
-            init_container_statuses: (0..worker.init_count()).map(|at| self.container_status(at)).collect(),
-            container_statuses: SharedList::from(main),
-            ephemeral_container_statuses: worker.places(Role::Ephemeral).map(|at| self.container_status(at)).collect(),
+            init_container_statuses: init,
+            container_statuses: self.latest.containers.share(main),
+            ephemeral_container_statuses: ephemeral,
             qos_class: current.status.qos_class.or(Some(worker.spec.qos_class)),
         }
     }
@@ -113,20 +151,18 @@ impl PodSync<'_, '_> {
         if !worker.expired && worker.places(Role::Main).all(well) { PodPhase::Succeeded } else { PodPhase::Failed }
     }
 
-    fn conditions(&self, current: &Pod, phase: PodPhase, generation: Option<i64>) -> ConditionList {
+    fn conditions(&self, current: &Pod, phase: PodPhase, generation: Option<i64>) -> SmallVec<[Condition; 6]> {
         let sandbox = self.worker.sandboxed && !matches!(phase, PodPhase::Succeeded | PodPhase::Failed);
         let containers_ready = self.containers_ready(phase);
         let ready = if containers_ready.0 { self.gates_open(current) } else { containers_ready.clone() };
         let sandbox = if sandbox { HOLDS } else { unmet("", "") };
         let findings = [sandbox, self.initialized(phase), ready, containers_ready, HOLDS];
-        let mut list = Vec::with_capacity(findings.len());
-        for (kind, finding) in KUBELET_CONDITIONS.into_iter().zip(findings) {
-            list.push(self.condition(kind, finding, generation));
-        }
+        let owned = KUBELET_CONDITIONS.into_iter().zip(findings);
+        let mut list: SmallVec<_> = owned.map(|(kind, finding)| self.condition(kind, finding, generation)).collect();
         if self.worker.may_restart_all() {
             list.push(self.condition("AllContainersRestarting", self.restarting_all(phase), generation));
         }
-        list.into()
+        list
     }
 
     /// A condition, with the time of its last change of status.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::{Array, SmallVec};
 
 /// An immutable list that is cheap to clone and costs nothing when empty.
 pub struct SharedList<T>(Option<Arc<[T]>>);
@@ -49,6 +50,11 @@ impl<T> Deref for SharedList<T> {
 impl<T> From<Vec<T>> for SharedList<T> {
     fn from(items: Vec<T>) -> Self {
         if items.is_empty() { Self(None) } else { Self(Some(items.into())) }
+    }
+}
+impl<A: Array> From<SmallVec<A>> for SharedList<A::Item> {
+    fn from(items: SmallVec<A>) -> Self {
+        Self::from(items.into_vec())
     }
 }
 impl<T> FromIterator<T> for SharedList<T> {

@@ -23,7 +23,7 @@ pub struct Kubelet {
     /// Given to the next worker, so that timers of earlier ones are known as stale.
     next_generation: u32,
     addresses: AddressPool,
-    latest: Latest,
+    latest: Box<Latest>,
     workers: FxHashMap<Uid, Box<Worker>>,
 }
 
@@ -79,7 +79,7 @@ impl Kubelet {
             running: true,
             next_generation: 0,
             addresses: AddressPool::new(pod_cidr),
-            latest: Latest::default(),
+            latest: Box::default(),
             workers: FxHashMap::default(),
         }
     }

@@ -39,6 +39,7 @@ pub(super) struct Latest {
 #[derive(Clone, Debug)]
 struct Ring<T> {
     lists: [SharedList<T>; 4],
+    /// After the one that was reported last.
     next: usize,
 }
 
@@ -51,13 +52,15 @@ impl<T> Default for Ring<T> {
 impl<T: PartialEq> Ring<T> {
     /// The list, shared with an earlier one that is equal.
     fn share(&mut self, list: impl AsRef<[T]> + Into<SharedList<T>>) -> SharedList<T> {
-        if let Some(equal) = self.lists.iter().find(|known| ***known == *list.as_ref()) {
-            return equal.clone();
+        // Where another pod was a moment ago, this one is likely to go on as that did.
+        let (first, last) = self.lists.split_at(self.next);
+        let equal = last.iter().chain(first).position(|known| **known == *list.as_ref());
+        let at = (self.next + equal.unwrap_or(0)) % self.lists.len();
+        self.next = (at + 1) % self.lists.len();
+        if equal.is_none() {
+            self.lists[at] = list.into();
         }
-        let list: SharedList<T> = list.into();
-        self.lists[self.next] = list.clone();
-        self.next = (self.next + 1) % self.lists.len();
-        list
+        self.lists[at].clone()
     }
 }
 

@@ -40,7 +40,8 @@ impl Deref for Text {
 }
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        **self == **other
+        let (a, b): (&str, &str) = (self, other);
+        std::ptr::eq(a, b) || a == b
     }
 }
 impl Eq for Text {}

@@ -1,26 +1,22 @@
 //! Who owns whom (upstream `graph_builder.go`).
 
-use petgraph::Direction;
-use petgraph::stable_graph::{EdgeIndex, NodeIndex, StableDiGraph};
-use petgraph::visit::EdgeRef;
 use rustc_hash::FxHashMap;
 
 use crate::api::{Enqueue, View};
 use crate::objects::{Key, Kind, Object, OwnerReference, SharedList, Uid};
 
 use super::FOREGROUND;
+use super::links::{Edges, Heads, Slots};
 use super::owners::{Owner, find};
 
 /// Objects, with an edge from each dependent to each of its owners. An owner that was named but not seen yet is a
 /// virtual node; it lasts as long as something names it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Graph {
-    nodes: StableDiGraph<Item, Blocks>,
-    by_uid: FxHashMap<Uid, NodeIndex>,
+    items: Slots<Item>,
+    edges: Edges,
+    by_uid: FxHashMap<Uid, u32>,
 }
-
-/// Whether the dependent holds up the foreground deletion of the owner.
-type Blocks = bool;
 
 /// An object, or what is known of one that was only named. Small: there is one for each object of the cluster.
 #[derive(Clone, Debug)]
@@ -28,6 +24,7 @@ pub(super) struct Item {
     pub(super) uid: Uid,
     pub(super) key: Key,
     owners: SharedList<OwnerReference>,
+    heads: Heads,
     /// How many dependents block the deletion.
     blocking: u32,
     pub(super) kind: Kind,
@@ -37,12 +34,19 @@ pub(super) struct Item {
     is_virtual: bool,
 }
 
+impl AsMut<Heads> for Item {
+    fn as_mut(&mut self) -> &mut Heads {
+        &mut self.heads
+    }
+}
+
 impl Item {
     fn named(uid: Uid) -> Self {
         Self {
             uid,
             key: Key::default(),
             owners: SharedList::new(),
+            heads: Heads::EMPTY,
             blocking: 0,
             kind: Kind::Opaque,
             deleting_dependents: false,
@@ -77,7 +81,7 @@ pub(super) fn uid_of(key: &Key) -> Uid {
     Uid::parse(key.name.splitn(3, '/').nth(2).unwrap_or_default())
 }
 
-fn blocks(owners: &[OwnerReference], uid: &Uid) -> Blocks {
+fn blocks(owners: &[OwnerReference], uid: &Uid) -> bool {
     owners.iter().any(|owner| owner.uid == *uid && owner.block_owner_deletion == Some(true))
 }
 
@@ -87,15 +91,15 @@ impl Graph {
         self.seen(*self.by_uid.get(uid)?)
     }
 
-    fn seen(&self, at: NodeIndex) -> Option<&Item> {
-        Some(&self.nodes[at]).filter(|item| !item.is_virtual)
+    fn seen(&self, at: u32) -> Option<&Item> {
+        Some(&self.items[at]).filter(|item| !item.is_virtual)
     }
 
     /// Dependents, the newest first.
     pub(super) fn dependents(&self, uid: &Uid) -> impl Iterator<Item = &Item> {
-        let node = self.by_uid.get(uid).copied();
-        let dependents = node.into_iter().flat_map(|at| self.nodes.neighbors_directed(at, Direction::Incoming));
-        dependents.filter_map(|at| self.seen(at))
+        let item = self.by_uid.get(uid).map(|at| &self.items[*at]);
+        let edges = item.into_iter().flat_map(|item| self.edges.to_dependents(item.heads));
+        edges.filter_map(|(_, edge)| self.seen(edge.dependent))
     }
 
     /// Whether there are dependents.
@@ -105,14 +109,14 @@ impl Graph {
 
     /// How many dependents hold up the foreground deletion.
     pub(super) fn blocking(&self, uid: &Uid) -> u32 {
-        self.by_uid.get(uid).map_or(0, |at| self.nodes[*at].blocking)
+        self.by_uid.get(uid).map_or(0, |at| self.items[*at].blocking)
     }
 
     /// How many nodes and edges there are.
     #[cfg(test)]
     pub(super) fn size(&self) -> (usize, usize) {
-        assert_eq!(self.by_uid.len(), self.nodes.node_count());
-        (self.nodes.node_count(), self.nodes.edge_count())
+        assert_eq!(self.by_uid.len(), self.items.len());
+        (self.items.len(), self.edges.len())
     }
 
     /// Queues an object.
@@ -133,7 +137,7 @@ impl Graph {
     pub(super) fn observe(&mut self, object: &Object, view: &View, queue: &mut Enqueue) {
         let meta = object.meta();
         let at = self.node(&meta.uid);
-        let before = self.nodes[at].observe(object);
+        let before = self.items[at].observe(object);
         let owners = &meta.owner_references;
         if before == *owners {
             return;
@@ -161,59 +165,57 @@ impl Graph {
         let mut orphans: Vec<Key> = self.dependents(uid).map(Item::work).collect();
         orphans.drain(..).rev().for_each(|key| queue.add(key));
         let Some(at) = self.by_uid.remove(uid) else { return };
-        let mut owners = self.nodes.neighbors_directed(at, Direction::Outgoing).detach();
-        while let Some(edge) = owners.next_edge(&self.nodes) {
+        while let Some(edge) = self.items[at].heads.newest_owner() {
             self.unlink(edge, queue);
         }
-        self.nodes.remove_node(at);
+        while let Some(edge) = self.items[at].heads.newest_dependent() {
+            self.edges.remove(&mut self.items, edge);
+        }
+        self.items.remove(at, Item::named(Uid::None));
     }
 
-    fn node(&mut self, uid: &Uid) -> NodeIndex {
+    fn node(&mut self, uid: &Uid) -> u32 {
         match self.by_uid.get(uid) {
             Some(at) => *at,
             None => {
-                let at = self.nodes.add_node(Item::named(uid.clone()));
+                let at = self.items.insert(Item::named(uid.clone()));
                 self.by_uid.insert(uid.clone(), at);
                 at
             }
         }
     }
 
-    fn edge(&self, dependent: NodeIndex, owner: &Uid) -> Option<EdgeIndex> {
+    fn edge(&self, dependent: u32, owner: &Uid) -> Option<u32> {
         let owner = *self.by_uid.get(owner)?;
-        // An object has few owners, and an owner may have many dependents.
-        self.nodes.edges(dependent).find(|edge| edge.target() == owner).map(|edge| edge.id())
+        let mut edges = self.edges.to_owners(self.items[dependent].heads);
+        edges.find(|(_, edge)| edge.owner == owner).map(|(at, _)| at)
     }
 
-    fn link(&mut self, dependent: NodeIndex, owner: &Uid, blocks: Blocks, queue: &mut Enqueue) {
+    fn link(&mut self, dependent: u32, owner: &Uid, blocks: bool, queue: &mut Enqueue) {
         let owner_at = self.node(owner);
-        match self.edge(dependent, owner) {
-            Some(edge) => {
-                let before = std::mem::replace(&mut self.nodes[edge], blocks);
-                self.count(owner_at, before, blocks, queue);
-            }
+        let before = match self.edge(dependent, owner) {
+            Some(edge) => std::mem::replace(&mut self.edges.get_mut(edge).blocks, blocks),
             None => {
-                self.nodes.add_edge(dependent, owner_at, blocks);
-                self.count(owner_at, false, blocks, queue);
+                self.edges.add(&mut self.items, dependent, owner_at, blocks);
+                false
             }
-        }
+        };
+        self.count(owner_at, before, blocks, queue);
     }
 
-    fn unlink(&mut self, edge: EdgeIndex, queue: &mut Enqueue) {
-        let Some((_, owner)) = self.nodes.edge_endpoints(edge) else { return };
-        let blocked = self.nodes.remove_edge(edge).unwrap_or_default();
-        self.count(owner, blocked, false, queue);
-        if self.nodes[owner].is_virtual
-            && self.nodes.neighbors_directed(owner, Direction::Incoming).next().is_none()
-            && let Some(item) = self.nodes.remove_node(owner)
-        {
-            self.by_uid.remove(&item.uid);
+    fn unlink(&mut self, edge: u32, queue: &mut Enqueue) {
+        let edge = self.edges.remove(&mut self.items, edge);
+        self.count(edge.owner, edge.blocks, false, queue);
+        let owner = &self.items[edge.owner];
+        if owner.is_virtual && owner.heads.newest_dependent().is_none() {
+            let owner = self.items.remove(edge.owner, Item::named(Uid::None));
+            self.by_uid.remove(&owner.uid);
         }
     }
 
     /// Counts blocking dependents. An owner that waited for the last of them is queued.
-    fn count(&mut self, owner: NodeIndex, before: Blocks, now: Blocks, queue: &mut Enqueue) {
-        let item = &mut self.nodes[owner];
+    fn count(&mut self, owner: u32, before: bool, now: bool, queue: &mut Enqueue) {
+        let item = &mut self.items[owner];
         item.blocking = item.blocking + u32::from(now) - u32::from(before);
         if before && item.blocking == 0 && !item.is_virtual && item.deleting_dependents {
             queue.add(item.work());

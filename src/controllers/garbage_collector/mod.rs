@@ -5,6 +5,7 @@
 //! so that an owner that it does not show is gone, and one that went since is followed by its deletion.
 
 mod graph;
+mod links;
 mod owners;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod reconciler;
 mod request;
 mod table;
 mod view;
+mod volumes;
 
 pub use error::{ApiError, Cause, Reason};
 pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
@@ -16,3 +17,4 @@ pub use request::{
 };
 pub use table::{IdSet, Table};
 pub use view::{Change, ChangeType, Tabled, View};
+pub use volumes::{attached_by, bound_volume, unique_name};

@@ -8,7 +8,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::objects::{
     EndpointSlice, Job, Key, Kind, Labels, Object, OpaqueObject, PersistentVolume, Pod, Resource, SERVICE_NAME_LABEL,
-    Selector, Uid, with_kinds,
+    Selector, Uid, VolumeAttachment, with_kinds,
 };
 
 use super::table::{IdSet, Table, drop_from};
@@ -168,6 +168,8 @@ struct Indexes {
     volumes_by_claim: FxHashMap<Key, IdSet>,
     free_volumes: FxHashMap<Arc<str>, IdSet>,
     jobs_by_controller_name: FxHashMap<Key, IdSet>,
+    attachments_by_node: FxHashMap<Arc<str>, IdSet>,
+    attachments_by_volume: FxHashMap<Arc<str>, IdSet>,
 }
 
 impl View {
@@ -213,6 +215,16 @@ impl View {
         self.persistent_volumes.by_ids(self.indexes.volumes_by_claim.get(claim))
     }
 
+    /// Attachments of volumes to a node, in the order of creation.
+    pub fn attachments_on(&self, node: &str) -> impl Iterator<Item = &Arc<VolumeAttachment>> {
+        self.volume_attachments.by_ids(self.indexes.attachments_by_node.get(node))
+    }
+
+    /// Attachments of a volume to nodes, in the order of creation.
+    pub fn attachments_of(&self, volume: &str) -> impl Iterator<Item = &Arc<VolumeAttachment>> {
+        self.volume_attachments.by_ids(self.indexes.attachments_by_volume.get(volume))
+    }
+
     /// Volumes of a storage class (empty = of none) that are kept for no claim, in the order of creation.
     pub fn free_volumes(&self, class: &str) -> impl Iterator<Item = &Arc<PersistentVolume>> {
         self.persistent_volumes.by_ids(self.indexes.free_volumes.get(class))
@@ -231,6 +243,9 @@ impl Indexes {
             Some(Object::Pod(_)) => self.follow_pod(id, snapshot(old), snapshot(new)),
             Some(Object::EndpointSlice(_)) => self.follow_slice(id, snapshot(old), snapshot(new)),
             Some(Object::Job(_)) => self.follow_job(id, snapshot(old), snapshot(new)),
+            Some(Object::VolumeAttachment(_)) if old.is_none() || new.is_none() => {
+                self.follow_attachment(id, snapshot(old), snapshot(new));
+            }
             Some(Object::PersistentVolume(_)) => self.follow_volume(id, snapshot(old), snapshot(new)),
             _ => {}
         }
@@ -299,6 +314,14 @@ impl Indexes {
 }
 
 impl Indexes {
+    /// What is attached where cannot change.
+    fn follow_attachment(&mut self, id: u32, old: Option<&VolumeAttachment>, new: Option<&VolumeAttachment>) {
+        let node = |attachment: &VolumeAttachment| Arc::from(&*attachment.spec.node_name);
+        let volume = |attachment: &VolumeAttachment| Arc::from(&*attachment.spec.source.persistent_volume_name);
+        exchange(&mut self.attachments_by_node, id, old.map(node), new.map(node));
+        exchange(&mut self.attachments_by_volume, id, old.map(volume), new.map(volume));
+    }
+
     fn follow_volume(&mut self, id: u32, old: Option<&PersistentVolume>, new: Option<&PersistentVolume>) {
         let claim = |volume: &PersistentVolume| volume.claim();
         let (old_claim, new_claim) = (old.and_then(claim), new.and_then(claim));

@@ -4,6 +4,7 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
+use super::ClaimKept;
 use super::{DaemonMaxSurge, DaemonMaxUnavailable, Invariant, JobCompletions, MaxSurge, MaxUnavailable};
 use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, Violation};
 
@@ -60,6 +61,7 @@ pub const CATALOGUE: &[Named] = &[
     always("noOverlap", &[Kind::CronJob], |of, window| Box::new(NoOverlap::within(of.key.clone(), window))),
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
+    always("claimKept", &[Kind::PersistentVolumeClaim], |of, _| Box::new(ClaimKept::of(of.key.clone()))),
     at_rest("replicaConservation", super::replica_conservation),
     at_rest("daemonCoverage", super::daemon_coverage),
     at_rest("noOrphan", super::no_orphan),

@@ -16,6 +16,7 @@
 //! ```
 
 mod catalogue;
+mod claim_kept;
 mod daemon_coverage;
 mod daemon_state;
 mod daemon_surge;
@@ -46,6 +47,7 @@ use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
 pub use catalogue::{CATALOGUE, Holds, Named, Watch};
+pub use claim_kept::ClaimKept;
 pub use daemon_coverage::daemon_coverage;
 pub use daemon_surge::DaemonMaxSurge;
 pub use daemon_unavailable::DaemonMaxUnavailable;

@@ -30,6 +30,8 @@ pub struct Behaviour {
     pub exit: Option<Exit>,
     /// Whether the image can be had.
     pub pull: Pull,
+    /// What it writes to a volume when it starts.
+    pub writes: Option<Writes>,
 }
 
 impl Behaviour {
@@ -45,6 +47,7 @@ impl Behaviour {
             terminate: Sampler::constant(SimDuration::ZERO),
             exit: None,
             pull: Pull::Ok,
+            writes: None,
         }
     }
 
@@ -107,6 +110,17 @@ pub struct Exit {
     pub once: bool,
 }
 
+/// What a container writes when it starts, if the volume is empty: see [`super::Disks`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Writes {
+    /// Name of the volume in the pod.
+    pub volume: Arc<str>,
+    /// What is written; absent = name and uid of the pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Arc<str>>,
+}
+
 /// Whether an image can be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -148,6 +162,9 @@ pub struct BehaviourSpec {
     /// See [`Behaviour::pull`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
+    /// See [`Behaviour::writes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Writes>,
 }
 
 impl BehaviourSpec {
@@ -162,6 +179,7 @@ impl BehaviourSpec {
             terminate: self.terminate.unwrap_or(defaults.terminate),
             exit: self.exit.or(defaults.exit),
             pull: self.pull.unwrap_or(defaults.pull),
+            writes: self.writes.or(defaults.writes),
         }
     }
 }

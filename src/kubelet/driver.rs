@@ -11,6 +11,8 @@ use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 
 use super::address::{AddressPool, PodCidr};
 use super::behaviour::Behaviours;
+use super::disks::Disks;
+use super::mounts::InUse;
 use super::status::Latest;
 use super::surroundings::KnownServices;
 use super::worker::{Due, PodTimer, Worker};
@@ -24,6 +26,7 @@ pub struct Kubelet {
     next_generation: u32,
     addresses: AddressPool,
     latest: Box<Latest>,
+    in_use: InUse,
     workers: FxHashMap<Uid, Box<Worker>>,
 }
 
@@ -43,6 +46,10 @@ pub struct KubeletContext<'a> {
     pub now: WallTime,
     /// How images behave.
     pub behaviours: &'a Behaviours,
+    /// From the attachment of a pod's last disk to its containers' start. What needs no attaching is there at once.
+    pub mounting_takes: SimDuration,
+    /// What is on volumes.
+    pub disks: &'a mut Disks,
     /// Luck of the pod that the event is about; of the node for [`Kubelet::start`].
     pub luck: &'a mut LazyStream,
     /// Where the answers go.
@@ -63,6 +70,7 @@ pub(super) struct PodSync<'a, 'c> {
     pub(super) node: &'a NodeIdentity,
     pub(super) addresses: &'a mut AddressPool,
     pub(super) latest: &'a mut Latest,
+    pub(super) in_use: &'a mut InUse,
     pub(super) cx: &'a mut KubeletContext<'c>,
     pub(super) uid: &'a Uid,
     pub(super) worker: &'a mut Worker,
@@ -80,6 +88,7 @@ impl Kubelet {
             next_generation: 0,
             addresses: AddressPool::new(pod_cidr),
             latest: Box::default(),
+            in_use: InUse::default(),
             workers: FxHashMap::default(),
         }
     }
@@ -138,6 +147,11 @@ impl Kubelet {
         }
     }
 
+    /// Something happened to the volumes or claims of a pod of the node.
+    pub fn on_volumes_changed(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>) {
+        self.sync(cx, &pod.meta.uid, |sync| sync.look_for_volumes());
+    }
+
     /// The object of a pod is gone: whatever is left of the pod is killed.
     pub fn on_pod_deleted(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>) {
         self.sync(cx, &pod.meta.uid, |sync| sync.abandon());
@@ -159,6 +173,7 @@ impl Kubelet {
         self.running = false;
         self.workers = FxHashMap::default();
         self.addresses.clear();
+        self.in_use.clear();
     }
 
     /// The machine comes back. Pods that were to be deleted are confirmed gone; the others' containers start again.
@@ -168,6 +183,11 @@ impl Kubelet {
         }
         self.running = true;
         let view = cx.view;
+        let node = view.nodes.get(&Key::new("", self.node.name.clone()));
+        if node.is_some_and(|node| node.status.rest.contains_key("volumesInUse")) {
+            // Nothing is mounted yet.
+            cx.effects.requests.push(self.in_use.report(&self.node.name));
+        }
         for pod in view.pods_on(&self.node.name.clone()) {
             if pod.meta.is_deleting() && pod.is_terminal() {
                 confirm_deletion(cx, pod);
@@ -187,11 +207,18 @@ impl Kubelet {
     /// Works on one pod, reports its status if it changed, and lets go of the pod if that was its end.
     fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
         let Some(worker) = self.workers.get_mut(uid) else { return };
-        let (node, addresses, latest) = (&self.node, &mut self.addresses, &mut self.latest);
-        let mut sync = PodSync { node, addresses, latest, cx, uid, worker, done: false };
+        let (node, addresses) = (&self.node, &mut self.addresses);
+        let (latest, in_use) = (&mut self.latest, &mut self.in_use);
+        let said_before = cx.effects.requests.len();
+        let mut sync = PodSync { node, addresses, latest, in_use, cx, uid, worker, done: false };
         act(&mut sync);
         if sync.done {
             let address = sync.worker.address;
+            if sync.in_use.release(uid) {
+                // Volumes are unmounted before the pod's object goes.
+                let report = sync.in_use.report(&sync.node.name);
+                sync.cx.effects.requests.insert(said_before, report);
+            }
             self.workers.remove(uid);
             address.into_iter().for_each(|address| self.addresses.give_back(address));
         } else {
@@ -224,6 +251,7 @@ impl PodSync<'_, '_> {
         match timer.due {
             Due::End => self.end_is_due(life),
             Due::Deadline => self.deadline_is_due(),
+            Due::Mounted => self.volumes_are_mounted(),
             _ if worker.containers.get(at).is_none_or(|container| container.life != life) => {}
             Due::Start => self.start_container(at),
             Due::PostStarted => self.post_started(at),

@@ -8,7 +8,7 @@ use crate::objects::{ConditionStatus, ContainerState, ContainerStatus, Pod, Rest
 
 use super::behaviour::{Exit, Pull, Ready};
 use super::driver::PodSync;
-use super::worker::{Cause, Due, Role, State, after, until};
+use super::worker::{Cause, Due, Mounts, Role, State, after, until};
 
 /// First wait of restarts and pulls; doubles (upstream `--container-restart` and image back-off).
 const BACK_OFF_BASE: SimDuration = SimDuration::from_secs(10);
@@ -35,7 +35,7 @@ impl<'c> PodSync<'_, 'c> {
         }
         self.watch_deadline();
         self.launch_ephemeral();
-        self.advance(Some(ordinal));
+        self.set_up_volumes(ordinal);
     }
 
     /// A pod that the machine had before it stopped: its processes are gone.
@@ -104,6 +104,9 @@ impl<'c> PodSync<'_, 'c> {
     /// Sets the containers going whose turn it is: init containers one after the other, a sidecar until it is started, then
     /// all regular ones. `ordinal` is given for a pod's first ones.
     pub(super) fn advance(&mut self, ordinal: Option<u64>) {
+        if self.worker.mounts != Mounts::Ready {
+            return;
+        }
         for at in 0..self.worker.containers.len() {
             if self.worker.role(at) == Role::Ephemeral {
                 return;
@@ -175,6 +178,7 @@ impl<'c> PodSync<'_, 'c> {
         container.set_state(State::Running);
         container.started = !has_startup_probe;
         self.worker.dirty = true;
+        self.open_data(at);
         self.draw_life(at, role);
         self.begin_probes(at);
         if role == Role::Sidecar {

@@ -18,10 +18,12 @@
 
 mod address;
 mod behaviour;
+mod disks;
 mod driver;
 mod events;
 mod hooks;
 mod lifecycle;
+mod mounts;
 mod node;
 mod preparation;
 mod probes;
@@ -33,7 +35,8 @@ mod tests;
 mod worker;
 
 pub use address::PodCidr;
-pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger};
+pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger, Writes};
+pub use disks::{Content, Disks};
 pub use driver::{Effects, Kubelet, KubeletContext};
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,

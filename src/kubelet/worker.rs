@@ -53,6 +53,8 @@ pub(super) enum Due {
     Stopped,
     /// The pod has been active for as long as it may.
     Deadline,
+    /// The volumes of the pod are mounted.
+    Mounted,
     /// The last container of a pod that ends has stopped.
     End,
 }
@@ -78,6 +80,8 @@ pub(super) struct Worker {
     pub(super) generation: u32,
     pub(super) stage: Stage,
     pub(super) address: Option<IpAddr>,
+    /// How far its volumes are.
+    pub(super) mounts: Mounts,
     /// Whether the sandbox is up.
     pub(super) sandboxed: bool,
     /// Whether a regular container was started in this sandbox.
@@ -111,6 +115,21 @@ pub(super) enum Stage {
         /// Whether the terminal phase is to be reported then.
         report: bool,
     },
+}
+
+/// How far the volumes of a pod are. The number is the pod's place in the order of binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mounts {
+    /// They are to be bound and attached.
+    Waiting {
+        ordinal: u64,
+        /// What keeps them was told.
+        told: bool,
+    },
+    /// They are being mounted.
+    Mounting { ordinal: u64 },
+    /// They are there, or there are none.
+    Ready,
 }
 
 /// A container of a pod on its node.
@@ -264,6 +283,7 @@ impl Worker {
             generation,
             stage: Stage::Active,
             address: None,
+            mounts: Mounts::Ready,
             sandboxed: false,
             initialized: false,
             expired: false,

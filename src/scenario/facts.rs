@@ -20,6 +20,7 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("podsSucceeded", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Succeeded)),
         ("podsFailed", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Failed)),
         ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
+        ("attachments", Argument::Target(target)) => Some(sim.view().attachments_of(&target.key.name).count() as i64),
         ("podsOn", Argument::Target(target)) => {
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
         }
@@ -76,6 +77,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("podsOn", NODE),
     ("jobs", CRON_JOB),
     ("activeJobs", CRON_JOB),
+    ("attachments", Takes::Target(&[Kind::PersistentVolume])),
     ("pods", Takes::Selector),
     ("podsReady", Takes::Selector),
     ("podsPending", Takes::Selector),
@@ -95,6 +97,10 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("failed", JOB),
     ("suspended", JOB),
     ("quiescent", Takes::Nothing),
+    ("podReady", Takes::Target(&[Kind::Pod])),
+    ("claimBound", Takes::Target(&[Kind::PersistentVolumeClaim])),
+    ("hasData", Takes::Target(&[Kind::PersistentVolume, Kind::PersistentVolumeClaim])),
+    ("foundData", Takes::Target(&[Kind::Pod])),
 ];
 
 /// What a DaemonSet's status counts: nodes.
@@ -216,6 +222,19 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
             let node = sim.view().nodes.get(&target.key);
             Some(node.is_some_and(|node| node.status.conditions.is_true("Ready")))
         }
+        (name, Some(Argument::Target(target))) => of_storage(sim, name, target),
+        _ => None,
+    }
+}
+
+fn of_storage(sim: &Simulation, name: &str, target: &Target) -> Option<bool> {
+    let (view, key) = (sim.view(), &target.key);
+    match (name, target.kind) {
+        ("podReady", _) => Some(view.pods.get(key)?.is_ready()),
+        ("claimBound", _) => Some(view.persistent_volume_claims.get(key)?.is_bound()),
+        ("hasData", Kind::PersistentVolume) => Some(sim.disks().content(view.persistent_volumes.get(key)?).is_some()),
+        ("hasData", _) => Some(sim.disks().content_of_claim(view, key).is_some()),
+        ("foundData", _) => Some(sim.disks().was_found_by(&view.pods.get(key)?.meta.uid)),
         _ => None,
     }
 }

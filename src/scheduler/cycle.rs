@@ -5,7 +5,7 @@ mod nominated;
 
 use std::sync::Arc;
 
-use crate::api::View;
+use crate::api::{Request, View};
 use crate::objects::{Pod, Resources};
 
 use super::cache::{Cache, CpuMemory, NodeId, Nominating};
@@ -94,6 +94,12 @@ impl Runner {
             Prepared::Only(nodes, by, reason) => self.find(registry, cycle, &nodes, Some((by, reason))),
             Prepared::Rejected(code, reason, by) => Err(self.turn_away(registry, cycle, code, &reason, by)),
         }
+    }
+
+    /// What the plugins want written before the pod is bound to the node that [`Self::run`] found.
+    pub(super) fn pre_bind(&self, registry: &Registry, cycle: &Cycle<'_>, node: NodeId) -> Vec<Request> {
+        let slots = self.filtering.iter().map(|plugin| registry.slot(*plugin));
+        slots.flat_map(|slot| slot.pre_bind(cycle, cycle.cache.node(node))).collect()
     }
 
     fn find(

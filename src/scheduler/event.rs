@@ -3,11 +3,14 @@
 use std::ops::BitOr;
 use std::sync::Arc;
 
-use crate::objects::{Conditions, Node, Pod, Resources};
+use crate::api::{Change, ChangeType};
+use crate::objects::{
+    Conditions, Node, PersistentVolume, PersistentVolumeClaim, Pod, Resources, StorageClass, VolumeAttachment,
+};
 
 /// A set of kinds of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Actions(u16);
+pub struct Actions(u32);
 
 impl Actions {
     /// A node is new.
@@ -40,8 +43,22 @@ impl Actions {
     pub const POD_OTHER: Self = Self(1 << 13);
     /// The pod has waited for five minutes; every plugin hears of it.
     pub const TIMEOUT: Self = Self(1 << 14);
+    /// A claim is new.
+    pub const CLAIM_ADD: Self = Self(1 << 15);
+    /// A claim changed.
+    pub const CLAIM_UPDATE: Self = Self(1 << 16);
+    /// A volume is new.
+    pub const VOLUME_ADD: Self = Self(1 << 17);
+    /// A volume changed.
+    pub const VOLUME_UPDATE: Self = Self(1 << 18);
+    /// A storage class is new.
+    pub const CLASS_ADD: Self = Self(1 << 19);
+    /// A storage class changed.
+    pub const CLASS_UPDATE: Self = Self(1 << 20);
+    /// A volume was detached from a node.
+    pub const ATTACHMENT_DELETE: Self = Self(1 << 21);
     /// All kinds.
-    pub const ALL: Self = Self(u16::MAX);
+    pub const ALL: Self = Self(u32::MAX);
     /// None.
     pub const NONE: Self = Self(0);
 
@@ -66,6 +83,12 @@ pub enum Subject<'a> {
     Pod(Option<&'a Arc<Pod>>, Option<&'a Arc<Pod>>),
     /// A node.
     Node(Option<&'a Arc<Node>>, Option<&'a Arc<Node>>),
+    /// A claim; before unless it is new.
+    Claim(Option<&'a Arc<PersistentVolumeClaim>>, &'a Arc<PersistentVolumeClaim>),
+    /// A volume; before unless it is new.
+    Volume(Option<&'a Arc<PersistentVolume>>, &'a Arc<PersistentVolume>),
+    /// A storage class; before unless it is new.
+    Class(Option<&'a Arc<StorageClass>>, &'a Arc<StorageClass>),
     /// No object.
     None,
 }
@@ -119,4 +142,22 @@ fn same_conditions(old: &Node, new: &Node) -> bool {
     before.ptr_eq(after)
         || before.len() == after.len()
             && after.iter().all(|c| before.find(&c.kind).is_some_and(|condition| condition.status == c.status))
+}
+
+/// What a change of volumes and what belongs to them is to waiting pods.
+pub(super) fn of_volumes(change: &Change) -> Option<ClusterEvent<'_>> {
+    let is_gone = change.change_type == ChangeType::Deleted;
+    if let Some((old, claim)) = change.of::<PersistentVolumeClaim>().filter(|_| !is_gone) {
+        let action = if old.is_some() { Actions::CLAIM_UPDATE } else { Actions::CLAIM_ADD };
+        Some(ClusterEvent { action, subject: Subject::Claim(old, claim) })
+    } else if let Some((old, volume)) = change.of::<PersistentVolume>().filter(|_| !is_gone) {
+        let action = if old.is_some() { Actions::VOLUME_UPDATE } else { Actions::VOLUME_ADD };
+        Some(ClusterEvent { action, subject: Subject::Volume(old, volume) })
+    } else if let Some((old, class)) = change.of::<StorageClass>().filter(|_| !is_gone) {
+        let action = if old.is_some() { Actions::CLASS_UPDATE } else { Actions::CLASS_ADD };
+        Some(ClusterEvent { action, subject: Subject::Class(old, class) })
+    } else {
+        change.of::<VolumeAttachment>().filter(|_| is_gone)?;
+        Some(ClusterEvent { action: Actions::ATTACHMENT_DELETE, subject: Subject::None })
+    }
 }

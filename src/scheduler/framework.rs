@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::api::Request;
 use crate::objects::{Pod, Text};
 
 use super::cache::{NodeId, NodeInfo};
@@ -124,6 +125,12 @@ pub trait Plugin: fmt::Debug + Send + Sync + 'static {
 
     /// The opposite of [`Plugin::add_pod`]; `node` is without the pod.
     fn remove_pod(&self, _cycle: &Cycle<'_>, _state: &mut Self::State, _pod: &Pod, _node: &NodeInfo) {}
+
+    /// Writes that must be made, and take effect, before the pod is bound to the node that was chosen. The scheduler waits
+    /// until the claims that they are about are bound.
+    fn pre_bind(&self, _cycle: &Cycle<'_>, _state: &Self::State, _node: &NodeInfo) -> Vec<Request> {
+        Vec::new()
+    }
 
     /// Looks at the nodes that passed all filters before any gets points.
     fn pre_score(&self, _cycle: &Cycle<'_>, _state: &mut Self::State, _nodes: &[NodeId]) -> PreScore {
@@ -299,6 +306,7 @@ pub(super) trait Slot: fmt::Debug + Send + Sync {
     fn reasons(&self, cycle: &Cycle<'_>, node: &NodeInfo, say: &mut dyn FnMut(Text));
     fn add_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo);
     fn remove_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo);
+    fn pre_bind(&self, cycle: &Cycle<'_>, node: &NodeInfo) -> Vec<Request>;
     fn pre_score(&mut self, cycle: &Cycle<'_>, nodes: &[NodeId]) -> PreScore;
     /// Adds weighted, normalised points to the totals. `scores` is a buffer.
     fn score_all(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut Vec<i64>);
@@ -388,6 +396,10 @@ impl<P: Plugin> Slot for Registered<P> {
 
     fn remove_pod(&mut self, cycle: &Cycle<'_>, pod: &Pod, node: &NodeInfo) {
         self.plugin.remove_pod(cycle, &mut self.state, pod, node);
+    }
+
+    fn pre_bind(&self, cycle: &Cycle<'_>, node: &NodeInfo) -> Vec<Request> {
+        self.plugin.pre_bind(cycle, &self.state, node)
     }
 
     fn pre_score(&mut self, cycle: &Cycle<'_>, nodes: &[NodeId]) -> PreScore {

@@ -7,6 +7,7 @@
 //! - `framework`: the [`Plugin`] trait and the [`Registry`] of plugins; `plugins`: upstream's, a file each.
 //! - `cache`: what every node carries, kept up to date by each change, with dense node ids.
 //! - `preemption`: whom to displace for a pod that fits nowhere; `decision`: what came of each pod's last attempt.
+//! - `volumes`: what the scheduler wrote of volumes and does not see yet, and what a pod's binding waits for.
 //! - `event`: which change may let a waiting pod in; `message`: the words when no node fits.
 //!
 //! Upstream is deterministic but for the order in which its sixteen filter workers finish; here nodes are filtered
@@ -26,6 +27,7 @@ mod queue;
 mod scheduler;
 #[cfg(test)]
 mod testing;
+mod volumes;
 
 pub use cache::{Cache, CpuMemory, HostPort, NodeId, NodeInfo};
 pub use cycle::{Cycle, Explanation, Verdict};

@@ -21,6 +21,10 @@ use super::framework::{PluginSet, Registry};
 use super::message;
 use super::preemption::priority;
 use super::queue::{QueuedPod, SchedulingQueue};
+use super::volumes::{self, Awaited, Wait};
+
+/// What fails when claims are not bound for a pod.
+const VOLUMES_FIRST: &str = "running PreBind plugin \"VolumeBinding\"";
 
 /// Names an attempt whose requests are under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +48,24 @@ impl Attempt {
     }
 }
 
-/// A pod that was given a node; the API server has not answered yet.
+/// A pod that was given a node and is not bound yet.
 #[derive(Clone, Debug)]
 struct Binding {
     id: AttemptId,
     queued: QueuedPod,
     node: Arc<str>,
+    stage: Stage,
+}
+
+/// How far the binding of a pod is.
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Writes that must come first are under way.
+    PreBinding(Awaited),
+    /// Its claims are to be bound first.
+    Waiting(Wait),
+    /// The binding itself is under way.
+    Binding,
 }
 
 /// kube-scheduler.
@@ -135,24 +151,39 @@ impl Scheduler {
             self.cache.note_workload_change();
         } else if change.of::<Namespace>().is_some() {
             self.cache.note_namespace_change();
+        } else if let Some(event) = event::of_volumes(change) {
+            self.cache.volumes_mut().follow(change);
+            self.queue.wake(&self.registry, &event, now);
         }
     }
 
     /// Whether an attempt can be made now.
     #[must_use]
     pub fn has_ready(&self, now: WallTime) -> bool {
-        self.queue.has_ready(now)
+        self.queue.has_ready(now) || self.next_look().is_some_and(|due| due <= now)
     }
 
     /// When time alone makes a pod ready: a back-off after an error ends, or a pod has waited for five minutes.
     #[must_use]
     pub fn next_wake(&self, now: WallTime) -> Option<WallTime> {
-        self.queue.next_wake().map(|wake| wake.max(now))
+        [self.queue.next_wake(), self.next_look()].into_iter().flatten().min().map(|wake| wake.max(now))
+    }
+
+    /// When a pod whose claims are to be bound is looked at again.
+    fn next_look(&self) -> Option<WallTime> {
+        let waits = self.bindings.iter().filter_map(|binding| match &binding.stage {
+            Stage::Waiting(wait) => Some(wait.due),
+            Stage::PreBinding(_) | Stage::Binding => None,
+        });
+        waits.min()
     }
 
     /// One scheduling cycle for the pod at the head of the queue. If it finds a node, the pod counts as being there.
     pub fn attempt(&mut self, view: &View, now: WallTime) -> Option<Attempt> {
         self.queue.start(now);
+        if let Some(attempt) = self.look_at_waiting(view, now) {
+            return Some(attempt);
+        }
         let queued = loop {
             let queued = self.queue.pop(&self.registry, now)?;
             if queued.pod.meta.is_deleting() || !self.cache.is_assumed(&queued.pod.meta.uid) {
@@ -168,17 +199,23 @@ impl Scheduler {
         self.cache.prepare(&queued.pod);
         let found = {
             let cycle = Cycle::new(&queued.pod, view, &self.cache);
-            self.runner.run(&mut self.registry, &cycle)
+            let found = self.runner.run(&mut self.registry, &cycle);
+            found.map(|node| (node, self.runner.pre_bind(&self.registry, &cycle, node)))
         };
         match found {
-            Ok(node) => {
+            Ok((node, first)) => {
                 let placement = self.runner.placement(&self.registry, &self.cache, node);
                 self.cache.assume(&queued.pod, node);
                 self.cache.forget_nominated(&queued.pod.meta.uid);
                 let node = placement.node.clone();
                 self.note(&queued.pod, now, Outcome::Placed(placement));
-                let requests = requests::bind(&queued.pod, &node);
-                self.bindings.push(Binding { id, queued, node });
+                let (stage, requests) = if first.is_empty() {
+                    (Stage::Binding, requests::bind(&queued.pod, &node))
+                } else {
+                    self.cache.volumes_mut().assume(&first);
+                    (Stage::PreBinding(Awaited::of(&first)), first)
+                };
+                self.bindings.push(Binding { id, queued, node, stage });
                 Some(Attempt::only(id, requests))
             }
             Err(failure) => Some(self.fail(view, id, queued, failure, now)),
@@ -206,23 +243,73 @@ impl Scheduler {
             self.queue.release(&self.registry, &uid, error.is_some());
         }
         let Some(at) = self.bindings.iter().position(|binding| binding.id == id) else { return Vec::new() };
-        let Binding { queued, node, .. } = self.bindings.remove(at);
+        if error.is_none()
+            && let Stage::PreBinding(awaited) = &mut self.bindings[at].stage
+        {
+            self.bindings[at].stage = Stage::Waiting(Wait::new(std::mem::take(awaited), now));
+            return Vec::new();
+        }
+        let binding = self.bindings.remove(at);
         let Some(error) = error else { return Vec::new() };
+        let step = match binding.stage {
+            Stage::Binding => "running Bind plugin \"DefaultBinder\"",
+            Stage::PreBinding(_) | Stage::Waiting(_) => VOLUMES_FIRST,
+        };
+        self.give_up(view, now, binding, &format!("{step}: {}", error.message), error.is_not_found())
+    }
+
+    /// Takes the node back from a pod that is not bound after all, and says why unless the pod is gone.
+    fn give_up(&mut self, view: &View, now: WallTime, binding: Binding, message: &str, gone: bool) -> Vec<Request> {
+        let Binding { queued, node, stage, .. } = binding;
+        match &stage {
+            Stage::PreBinding(awaited) | Stage::Waiting(Wait { awaited, .. }) => {
+                self.cache.volumes_mut().forget(awaited);
+            }
+            Stage::Binding => {}
+        }
         let uid = &queued.pod.meta.uid;
         if self.cache.is_assumed(uid) {
             self.cache.remove_pod(uid);
             let assumed = Arc::new(Pod { node_name: node, ..(*queued.pod).clone() });
             self.wake(Actions::POD_DELETE, Subject::Pod(Some(&assumed), None), now);
         }
-        if error.is_not_found() {
+        if gone {
             return Vec::new();
         }
         let Some(pod) = self.requeue_failed(view, queued, PluginSet::default(), now) else { return Vec::new() };
-        let message = format!("running Bind plugin \"DefaultBinder\": {}", error.message);
         let nominating = Nominating::To("".into());
         self.cache.nominate(&pod, &nominating);
-        let noted = requests::note_failure(&pod, "SchedulerError", &message, &nominating, now);
-        noted.into_iter().chain([requests::failed_scheduling(&pod, message::cut(&message))]).collect()
+        let noted = requests::note_failure(&pod, "SchedulerError", message, &nominating, now);
+        noted.into_iter().chain([requests::failed_scheduling(&pod, message::cut(message))]).collect()
+    }
+
+    /// Looks at the pods that wait for their claims: binds the first whose claims are bound, or says why it never will be.
+    fn look_at_waiting(&mut self, view: &View, now: WallTime) -> Option<Attempt> {
+        for at in 0..self.bindings.len() {
+            let binding = &mut self.bindings[at];
+            let Stage::Waiting(wait) = &mut binding.stage else { continue };
+            if wait.due > now {
+                continue;
+            }
+            let found = match wait.awaited.is_bound(view, &binding.queued.pod, &binding.node) {
+                Ok(false) if wait.until <= now => Err("context deadline exceeded".to_owned()),
+                found => found,
+            };
+            let id = binding.id;
+            match found {
+                Ok(false) => wait.due = volumes::after(now, volumes::POLL_INTERVAL),
+                Ok(true) => {
+                    binding.stage = Stage::Binding;
+                    return Some(Attempt::only(id, requests::bind(&binding.queued.pod, &binding.node)));
+                }
+                Err(why) => {
+                    let binding = self.bindings.remove(at);
+                    let message = format!("{VOLUMES_FIRST}: binding volumes: {why}");
+                    return Some(Attempt::only(id, self.give_up(view, now, binding, &message, false)));
+                }
+            }
+        }
+        None
     }
 
     fn on_pod_add(&mut self, pod: &Arc<Pod>, now: WallTime) {

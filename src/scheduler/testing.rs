@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::api::{Change, ChangeType, View};
-use crate::objects::{Node, Object, Pod, Resource, WallTime};
+use crate::objects::{Node, Object, PersistentVolume, PersistentVolumeClaim, Pod, Resource, StorageClass, WallTime};
 
 use super::cache::Cache;
 use super::cycle::{Cycle, Explanation, Runner, Verdict};
@@ -56,6 +56,51 @@ pub(super) fn pod(name: &str, spec: Value) -> Arc<Pod> {
 pub(super) fn requesting(name: &str, cpu_milli: i64, memory: i64) -> Arc<Pod> {
     let requests = json!({"cpu": format!("{cpu_milli}m"), "memory": memory.to_string()});
     pod(name, json!({"containers": [{"name": "c", "resources": {"requests": requests}}]}))
+}
+
+fn storage<T: Resource>(mut wire: Value, changes: Value) -> Arc<T> {
+    merge(&mut wire, changes);
+    Arc::new(T::from_wire(wire).expect("well-formed"))
+}
+
+/// A volume of 5 GiB that any node can reach, of class `manual`, with changes.
+pub(super) fn volume(name: &str, changes: Value) -> Arc<PersistentVolume> {
+    let spec = json!({"capacity": {"storage": "5Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": "manual",
+        "nfs": {"server": "s", "path": "/"}});
+    storage(json!({"metadata": {"name": name, "uid": name}, "spec": spec, "status": {"phase": "Available"}}), changes)
+}
+
+/// A claim for 5 GiB of class `manual`, with changes.
+pub(super) fn claim(name: &str, changes: Value) -> Arc<PersistentVolumeClaim> {
+    let spec = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "manual",
+        "resources": {"requests": {"storage": "5Gi"}}});
+    let meta = json!({"name": name, "namespace": "default", "uid": name});
+    storage(json!({"metadata": meta, "spec": spec, "status": {"phase": "Pending"}}), changes)
+}
+
+/// What makes a claim bound to a volume.
+pub(super) fn bound_to(volume: &str) -> Value {
+    json!({"metadata": {"annotations": {"pv.kubernetes.io/bind-completed": "yes"}}, "spec": {"volumeName": volume},
+        "status": {"phase": "Bound"}})
+}
+
+/// A storage class whose claims wait for their consumer.
+pub(super) fn waiting_class(name: &str, provisioner: &str, changes: Value) -> Arc<StorageClass> {
+    let mode = "WaitForFirstConsumer";
+    storage(json!({"metadata": {"name": name}, "provisioner": provisioner, "volumeBindingMode": mode}), changes)
+}
+
+/// A pod that uses claims.
+pub(super) fn using(name: &str, claims: &[&str]) -> Arc<Pod> {
+    let volumes: Vec<Value> =
+        claims.iter().map(|claim| json!({"name": claim, "persistentVolumeClaim": {"claimName": claim}})).collect();
+    pod(name, json!({"volumes": volumes}))
+}
+
+/// A node affinity of volumes: only nodes of that zone.
+pub(super) fn in_zone(zone: &str) -> Value {
+    json!({"spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": [
+        {"matchExpressions": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]}]}]}}}})
 }
 
 pub(super) fn with_meta(pod: &Arc<Pod>, change: impl FnOnce(&mut Pod)) -> Arc<Pod> {

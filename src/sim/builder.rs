@@ -8,7 +8,7 @@ use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
 
 use super::controller::{ControllerHost, Host};
-use super::delays::Delays;
+use super::delays::{Delays, VolumeDelays};
 use super::error::SimError;
 use super::recorder::{RecordMode, Recording};
 use super::simulation::{Parts, Simulation};
@@ -210,7 +210,9 @@ impl SimulationBuilder {
     /// If a machine is described wrongly or two have the same name.
     pub fn build(self) -> Result<Simulation, SimError> {
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
-        let mut managers = vec![built_in(self.pod_gc)];
+        let mut built_in = built_in(self.pod_gc);
+        built_in.extend(storage(&self.delays.volumes));
+        let mut managers = vec![built_in];
         if !self.own_controllers.is_empty() {
             managers.push(self.own_controllers);
         }
@@ -253,13 +255,27 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(all::NamespaceController::default(), 10)),
         Box::new(Host::new(all::NodeLifecycleController::default(), 8)),
         Box::new(Host::new(all::TaintEvictionController::default(), 8)),
-        Box::new(Host::new(all::volume::PersistentVolumeController::default(), 1)),
-        Box::new(Host::new(all::volume::PvProtectionController, 1)),
-        Box::new(Host::new(all::volume::PvcProtectionController, 1)),
         Box::new(Host::new(all::PodGcController::new(pod_gc), 1)),
         Box::new(Host::new(all::DisruptionController::default(), 1)),
         Box::new(Host::new(all::StaleDisruptionController, 1)),
         Box::new(Host::new(all::ResourceQuotaController::default(), 5)),
         Box::new(Host::new(all::CronJobController::default(), 5)),
+    ]
+}
+
+/// The controllers of volumes, and what storage drivers run beside the cluster: that is not a part of
+/// kube-controller-manager, but it sees what that sees.
+fn storage(delays: &VolumeDelays) -> Vec<Box<dyn ControllerHost>> {
+    use crate::controllers::volume::{
+        AttachDetachController, CsiAttacher, CsiProvisioner, PersistentVolumeController, PvProtectionController,
+        PvcProtectionController,
+    };
+    vec![
+        Box::new(Host::new(PersistentVolumeController::new(delays.recycle), 1)),
+        Box::new(Host::new(AttachDetachController::default(), 1)),
+        Box::new(Host::new(PvProtectionController, 1)),
+        Box::new(Host::new(PvcProtectionController, 1)),
+        Box::new(Host::new(CsiProvisioner::new(delays.provision, delays.delete), 100)),
+        Box::new(Host::new(CsiAttacher::new(delays.attach, delays.detach), 10)),
     ]
 }

@@ -11,6 +11,7 @@ use crate::kernel::{Sampler, SimDuration};
 /// | `watch` | 0 | 2 ms | from an accepted write to the informer's handler; read off recordings of a 1.36 control plane, where a controller answers a watch event 3-5 ms later, its own write included |
 /// | `write` | 0 | lognormal, median 4 ms, p99 20 ms | one API write against etcd in the same recordings; the API server's service-level objective is 1 s for the 99th percentile |
 /// | `scheduling` | 0 | 1 ms | one scheduling cycle; 30 pods were bound within 90 ms |
+/// | `volumes` | 0 | see [`VolumeDelays`] | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Delays {
@@ -20,13 +21,75 @@ pub struct Delays {
     pub write: Sampler,
     /// One scheduling cycle.
     pub scheduling: SimDuration,
+    /// Storage.
+    pub volumes: VolumeDelays,
+}
+
+/// How long storage takes. The realistic figures are assumptions: the order of magnitude that disks of the large clouds
+/// show. Who knows the own driver's figures writes them into the scenario's profile.
+///
+/// | delay | `ideal` | `realistic` |
+/// |---|---|---|
+/// | `provision` | 0 | 3 s |
+/// | `delete` | 0 | 3 s |
+/// | `attach` | 0 | 5 s |
+/// | `detach` | 0 | 5 s |
+/// | `mount` | 0 | 1 s |
+/// | `recycle` | 0 | 10 s |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VolumeDelays {
+    /// A driver makes a volume.
+    pub provision: SimDuration,
+    /// A driver deletes a volume.
+    pub delete: SimDuration,
+    /// A driver attaches a volume to a node.
+    pub attach: SimDuration,
+    /// A driver detaches a volume from a node.
+    pub detach: SimDuration,
+    /// A kubelet mounts the disks of a pod, once they are attached. Directories of the node and of file servers take no time.
+    pub mount: SimDuration,
+    /// A volume with the policy `Recycle` is emptied.
+    pub recycle: SimDuration,
+}
+
+impl VolumeDelays {
+    /// Everything at once.
+    pub const IDEAL: Self = Self {
+        provision: SimDuration::ZERO,
+        delete: SimDuration::ZERO,
+        attach: SimDuration::ZERO,
+        detach: SimDuration::ZERO,
+        mount: SimDuration::ZERO,
+        recycle: SimDuration::ZERO,
+    };
+    /// Disks of a cloud.
+    pub const REALISTIC: Self = Self {
+        provision: SimDuration::from_secs(3),
+        delete: SimDuration::from_secs(3),
+        attach: SimDuration::from_secs(5),
+        detach: SimDuration::from_secs(5),
+        mount: SimDuration::from_secs(1),
+        recycle: SimDuration::from_secs(10),
+    };
+}
+
+impl Default for VolumeDelays {
+    fn default() -> Self {
+        Self::REALISTIC
+    }
 }
 
 impl Delays {
     /// Everything at once: for property tests of logic.
     #[must_use]
     pub fn ideal() -> Self {
-        Self { watch: SimDuration::ZERO, write: Sampler::constant(SimDuration::ZERO), scheduling: SimDuration::ZERO }
+        Self {
+            watch: SimDuration::ZERO,
+            write: Sampler::constant(SimDuration::ZERO),
+            scheduling: SimDuration::ZERO,
+            volumes: VolumeDelays::IDEAL,
+        }
     }
 
     /// A healthy cluster.
@@ -37,6 +100,7 @@ impl Delays {
             watch: SimDuration::from_millis(2),
             write: Sampler::log_normal(median, p99).unwrap_or_else(|_| Sampler::constant(median)),
             scheduling: SimDuration::from_millis(1),
+            volumes: VolumeDelays::REALISTIC,
         }
     }
 }

@@ -23,8 +23,9 @@ mod watch;
 mod work_queue;
 
 pub use crate::apiserver::{Applied, LAST_APPLIED};
+pub use crate::kubelet::{Content, Disks};
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
-pub use delays::Delays;
+pub use delays::{Delays, VolumeDelays};
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
 pub use operations::{Changes, Debug, Target};

@@ -9,8 +9,8 @@ use rustc_hash::FxHashMap;
 use crate::api::{ApiError, EventSpec, Part, Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Stream, Streams};
-use crate::kubelet::{self, Behaviours, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
-use crate::objects::{Conditions, Key, Kind, Node, Pod, Uid, WallTime};
+use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
+use crate::objects::{Conditions, Key, Kind, Node, Object, Pod, Resource, Uid, WallTime};
 use crate::scheduler::{Attempt, Scheduler};
 
 use super::builder::NodeTemplate;
@@ -101,6 +101,7 @@ pub(super) struct Kubelets {
     pub(super) nodes: Vec<NodeProcess>,
     pub(super) by_name: FxHashMap<Arc<str>, u32>,
     pub(super) behaviours: Arc<Behaviours>,
+    disks: Disks,
     bound: u64,
     effects: Effects,
     writes: Stream,
@@ -169,6 +170,7 @@ impl Simulation {
                 nodes: Vec::new(),
                 by_name: FxHashMap::default(),
                 behaviours: Arc::new(parts.behaviours),
+                disks: Disks::default(),
                 bound: 0,
                 effects: Effects::default(),
                 writes: writes(1),
@@ -681,6 +683,8 @@ impl Simulation {
 
     fn tell_kubelets(&mut self, change: &crate::api::Change) {
         self.kubelets.informer.apply(change);
+        self.kubelets.disks.follow(change);
+        self.tell_of_volumes(change);
         if let Some((old, pod)) = change.of::<Pod>()
             && pod.is_bound()
             && let Some(&node) = self.kubelets.by_name.get(&pod.node_name)
@@ -700,6 +704,31 @@ impl Simulation {
                 _ => {}
             }
         }
+    }
+
+    /// Tells the kubelets whose pods may have waited for a volume.
+    fn tell_of_volumes(&mut self, change: &crate::api::Change) {
+        let view = self.kubelets.informer.view(self.server.view());
+        let volume = |name: &str| view.persistent_volumes.get(&Key::new("", name)).and_then(|volume| volume.claim());
+        let claim = match &change.object {
+            Object::PersistentVolumeClaim(claim) => Some(claim.key()),
+            Object::PersistentVolume(volume) => volume.claim(),
+            Object::VolumeAttachment(attachment) => volume(&attachment.spec.source.persistent_volume_name),
+            _ => None,
+        };
+        let Some(claim) = claim else { return };
+        let pods: Vec<Arc<Pod>> = view.pods_using(&claim).filter(|pod| pod.is_bound()).cloned().collect();
+        for pod in pods {
+            if let Some(&node) = self.kubelets.by_name.get(&pod.node_name) {
+                self.with_kubelet(node, &pod, 4, |kubelet, cx| kubelet.on_volumes_changed(cx, &pod));
+            }
+        }
+    }
+
+    /// What is on volumes.
+    #[must_use]
+    pub const fn disks(&self) -> &Disks {
+        &self.kubelets.disks
     }
 
     fn pod_timer(&mut self, node: u32, timer: PodTimer) {
@@ -733,6 +762,8 @@ impl Simulation {
             view: self.kubelets.informer.view(self.server.view()),
             now,
             behaviours: &self.kubelets.behaviours,
+            mounting_takes: self.delays.volumes.mount,
+            disks: &mut self.kubelets.disks,
             luck: &mut luck,
             effects: &mut effects,
         };

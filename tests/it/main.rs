@@ -14,3 +14,4 @@ mod rollouts;
 mod scenarios;
 mod stateful_sets;
 mod tidy;
+mod volumes;

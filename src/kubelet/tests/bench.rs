@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 
 use crate::api::{Change, ChangeType, Request, View};
 use crate::kernel::{EventQueue, LazyStream, Purpose, SimDuration, SimTime, Streams};
-use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
+use crate::kubelet::{
+    Behaviour, BehaviourSpec, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer,
+};
 use crate::objects::{
     Conditions, ContainerState, ContainerStatus, Key, ObjectReference, Pod, PodPhase, PodStatus, Resource, Timestamp,
     Uid, WallTime,
@@ -21,6 +23,7 @@ pub(super) struct Bench {
     pub(super) view: View,
     pub(super) now: SimTime,
     behaviours: Behaviours,
+    pub(super) disks: Disks,
     luck: LazyStream,
     queue: EventQueue<PodTimer>,
     bound: u64,
@@ -51,6 +54,7 @@ impl Bench {
             view: View::default(),
             now: SimTime::ZERO,
             behaviours: behaviours(entries),
+            disks: Disks::default(),
             luck: Streams::new(1).lazy(Purpose::new(1), "pods"),
             queue: EventQueue::new(),
             bound: 0,
@@ -92,6 +96,8 @@ impl Bench {
             view: &self.view,
             now: Timestamp::from_unix_secs(EPOCH).wall().plus_nanos(self.now.as_nanos() as i64),
             behaviours: &self.behaviours,
+            mounting_takes: SimDuration::ZERO,
+            disks: &mut self.disks,
             luck: &mut self.luck,
             effects: &mut effects,
         };

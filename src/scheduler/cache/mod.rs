@@ -24,6 +24,8 @@ use node_tree::NodeTree;
 pub(super) use nominations::{Nominating, Nominations};
 pub(super) use topologies::Topologies;
 
+use super::volumes::AssumedVolumes;
+
 /// Nodes and their pods. Every change is brought in at once; nothing is computed anew per cycle.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
@@ -41,6 +43,7 @@ pub struct Cache {
     images: Images,
     workloads_version: u64,
     namespaces_version: u64,
+    volumes: AssumedVolumes,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +84,15 @@ impl Cache {
     /// One more than the largest index of a node.
     pub(super) fn node_count(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// What the scheduler wrote of volumes and does not see yet.
+    pub(super) const fn volumes(&self) -> &AssumedVolumes {
+        &self.volumes
+    }
+
+    pub(super) const fn volumes_mut(&mut self) -> &mut AssumedVolumes {
+        &mut self.volumes
     }
 
     pub(super) const fn groups(&self) -> &LabelGroups {

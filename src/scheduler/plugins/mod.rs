@@ -9,16 +9,20 @@ mod node_ports;
 mod node_resources_balanced_allocation;
 mod node_resources_fit;
 mod node_unschedulable;
+mod node_volume_limits;
 mod pod_topology_spread;
 mod scheduling_gates;
 mod taint_toleration;
+mod volume_binding;
+mod volume_restrictions;
+mod volume_zone;
 
 use super::framework::Registry;
 
 /// The order and weights of upstream's default profile (`apis/config/v1/default_plugins.go`).
 ///
-/// Not there yet: VolumeRestrictions, NodeVolumeLimits, VolumeBinding, VolumeZone, DynamicResources,
-/// NodeDeclaredFeatures. PrioritySort is how the queue sorts, DefaultBinder how an attempt ends.
+/// Not there yet: DynamicResources, NodeDeclaredFeatures. PrioritySort is how the queue sorts, DefaultBinder how an attempt
+/// ends.
 pub(super) fn default_registry() -> Registry {
     Registry::empty()
         .push_upstream(scheduling_gates::SchedulingGates, 0)
@@ -28,6 +32,10 @@ pub(super) fn default_registry() -> Registry {
         .push_upstream(node_affinity::NodeAffinity, 2)
         .push_upstream(node_ports::NodePorts, 0)
         .push_upstream(node_resources_fit::NodeResourcesFit, 1)
+        .push_upstream(volume_restrictions::VolumeRestrictions, 0)
+        .push_upstream(node_volume_limits::NodeVolumeLimits, 0)
+        .push_upstream(volume_binding::VolumeBinding, 0)
+        .push_upstream(volume_zone::VolumeZone, 0)
         .push_upstream(pod_topology_spread::PodTopologySpread, 2)
         .push_upstream(inter_pod_affinity::InterPodAffinity, 2)
         .push_upstream(default_preemption::DefaultPreemption, 0)

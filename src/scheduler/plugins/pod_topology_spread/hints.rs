@@ -12,7 +12,7 @@ pub(super) fn hint(pod: &Pod, event: &ClusterEvent<'_>) -> Hint {
     let queue = match event.subject {
         Subject::Pod(old, new) => after_pod(pod, old, new),
         Subject::Node(old, new) => after_node(pod, old, new),
-        Subject::None => true,
+        Subject::Claim(..) | Subject::Volume(..) | Subject::Class(..) | Subject::None => true,
     };
     if queue { Hint::Queue } else { Hint::Skip }
 }

@@ -57,6 +57,23 @@ mod tests {
         assert_eq!(fnv_1(b"foobar"), 0x31f0_b262);
     }
 
+    /// Names of revisions in recordings of a real control plane.
+    #[test]
+    fn revisions_are_named_as_kubernetes_does() {
+        let data = |image: &str| {
+            json!({"spec": {"template": {"$patch": "replace", "metadata": {"labels": {"app": "db"}}, "spec": {
+                "containers": [{
+                    "image": image, "imagePullPolicy": "IfNotPresent", "name": "c", "resources": {},
+                    "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+                }],
+                "dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler",
+                "securityContext": {}, "terminationGracePeriodSeconds": 30,
+            }}}})
+        };
+        assert_eq!(hash(&data("db:v1"), Some(0)), "fc885c6b7");
+        assert_eq!(hash(&data("db:v2"), Some(0)), "549f648dc8");
+    }
+
     #[test]
     fn text_is_escaped_as_go_does() {
         assert_eq!(go_json(&json!({"b": "a<b>&c", "a": 1})), r#"{"a":1,"b":"a\u003cb\u003e\u0026c"}"#);

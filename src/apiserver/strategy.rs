@@ -214,7 +214,8 @@ stored!(Pod, {
     fn prepare_for_update(&mut self, old: &Self) {
         self.status = old.status.clone();
         self.node_name = old.node_name.clone();
-        count_generation(&mut self.meta, self.spec != old.spec || self.pinned_to != old.pinned_to);
+        let changed = self.spec != old.spec || self.pinned_to != old.pinned_to || self.own_hostname != old.own_hostname;
+        count_generation(&mut self.meta, changed);
     }
     fn with_status(&self, request: &Self) -> Option<Self> {
         let mut pod = Self { status: request.status.clone(), ..self.clone() };
@@ -224,6 +225,14 @@ stored!(Pod, {
     }
     fn share_with(&mut self, old: &Self) {
         share(&mut self.spec, &old.spec);
+        // A document has the host name in the spec, wherever it was before.
+        if self.own_hostname != old.own_hostname
+            && self.hostname() == old.hostname()
+            && self.spec.with_hostname(self.hostname()) == old.spec.with_hostname(old.hostname())
+        {
+            self.spec = old.spec.clone();
+            self.own_hostname = old.own_hostname.clone();
+        }
     }
     fn grace(&self, requested: Option<i64>) -> Option<i64> {
         let immediate = !self.is_bound() || self.is_terminal();

@@ -29,6 +29,9 @@ pub struct Pod {
     /// It is kept beside the spec so that the pods of a DaemonSet share theirs, and stands for
     /// `spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution`.
     pub pinned_to: Arc<str>,
+    /// Host name of its own, in the place of `spec.hostname`; empty = the spec's. It is kept beside the spec so that the pods of
+    /// an indexed Job share theirs.
+    pub own_hostname: Arc<str>,
     /// Observed state.
     pub status: PodStatus,
 }
@@ -287,6 +290,12 @@ impl Pod {
         (self.pinned_to.is_empty() || *self.pinned_to == *name) && self.spec.accepts_node(name, labels)
     }
 
+    /// Host name, empty if it is the pod's name.
+    #[must_use]
+    pub fn hostname(&self) -> &Arc<str> {
+        if self.own_hostname.is_empty() { &self.spec.hostname } else { &self.own_hostname }
+    }
+
     /// Whether all containers have ended for good.
     #[must_use]
     pub const fn is_terminal(&self) -> bool {
@@ -356,13 +365,23 @@ impl Resource for Pod {
             _ => "".into(),
         };
         let pinned_to = pin::take(&mut spec).unwrap_or_default();
-        Ok(Self { meta, spec: Arc::new(PodSpec::from_wire(spec)?), node_name, pinned_to, status })
+        Ok(Self {
+            meta,
+            spec: Arc::new(PodSpec::from_wire(spec)?),
+            node_name,
+            pinned_to,
+            own_hostname: "".into(),
+            status,
+        })
     }
 
     fn spec_wire(&self) -> Option<Value> {
         let mut spec = self.spec.wire().clone();
         if !self.pinned_to.is_empty() {
             pin::set(&mut spec, &self.pinned_to);
+        }
+        if !self.own_hostname.is_empty() {
+            spec.insert("hostname".into(), Value::String(self.own_hostname.to_string()));
         }
         if self.is_bound() {
             spec.insert("nodeName".into(), Value::String(self.node_name.to_string()));

@@ -1,3 +1,4 @@
+use crate::api::PatchType;
 use crate::objects::{ConditionStatus, PodPhase, QosClass};
 
 use super::*;
@@ -96,4 +97,23 @@ fn a_pod_with_gates_says_that_they_hold_it_back() {
     assert_eq!((condition.status, condition.reason.as_str()), (ConditionStatus::False, "SchedulingGated"));
     let request = Request::Bind { pod: key("web"), uid: Uid::None, node: "n1".into() };
     assert!(message(server.execute(at(0), &request)).ends_with("pod web has non-empty .spec.schedulingGates"));
+}
+
+#[test]
+fn a_host_name_beside_the_spec_survives_a_patch_that_is_about_something_else() {
+    let mut server = server();
+    let document = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "model"},
+        "spec": {"containers": [{"name": "c", "image": "task"}]}});
+    let mut indexed = Pod::clone(&typed::<Pod>(server.create_document(at(0), document)));
+    indexed.meta.name = "j-0".into();
+    indexed.own_hostname = "j-0".into();
+    server.make(indexed.into());
+    let labels = json!({"metadata": {"labels": {"seen": "yes"}}});
+    let key = Key::new("default", "j-0");
+    server.patch(at(0), Kind::Pod, &key, PatchType::Merge, &labels, Part::Main).expect("accepted");
+    let pod = stored::<Pod>(&server, "j-0");
+    assert_eq!((&**pod.hostname(), &*pod.own_hostname, pod.meta.generation), ("j-0", "j-0", 1));
+    let other = json!({"metadata": {"labels": {"seen": "again"}}});
+    server.patch(at(1), Kind::Pod, &key, PatchType::Strategic, &other, Part::Main).expect("accepted");
+    assert_eq!(stored::<Pod>(&server, "j-0").to_wire()["spec"]["hostname"], "j-0");
 }

@@ -149,13 +149,13 @@ impl<'a> Candidates<'a> {
             serving: Some(serving),
             terminating: Some(terminating),
         };
-        let in_service = !pod.spec.hostname.is_empty() && pod.spec.subdomain == service.meta.name;
+        let in_service = !pod.hostname().is_empty() && pod.spec.subdomain == service.meta.name;
         self.by_name.insert(&pod.meta.name, self.pods.len() as u32);
         self.pods.push(Candidate {
             pod,
             ip,
             group,
-            hostname: in_service.then_some(&pod.spec.hostname),
+            hostname: in_service.then_some(pod.hostname()),
             zone: node.and_then(|node| zone(node)),
             conditions,
         });

@@ -233,7 +233,7 @@ impl JobSync {
                 annotations = with_failure_counts(job, &annotations, self.census.last_failed.get(&index));
             }
             pod.meta.annotations = annotations;
-            pod.spec = Arc::new(pod.spec.with_hostname(&format!("{}-{index}", job.meta.name)));
+            pod.own_hostname = format!("{}-{index}", job.meta.name).into();
         })
     }
 

@@ -216,10 +216,11 @@ fn pods_of_an_indexed_job_know_their_index() {
     assert!(second.meta.name.starts_with("j-1-"));
     assert_eq!((second.completion_index(), second.meta.labels.get(COMPLETION_INDEX)), (Some(1), Some("1")));
     let wire = second.to_wire();
-    assert_eq!((&*second.spec.hostname, &wire["spec"]["hostname"]), ("j-1", &json!("j-1")));
+    assert_eq!((&**second.hostname(), &wire["spec"]["hostname"]), ("j-1", &json!("j-1")));
     let field = json!({"apiVersion": "v1", "fieldPath": "metadata.labels['batch.kubernetes.io/job-completion-index']"});
     let variable = json!({"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": field}});
     assert_eq!(wire["spec"]["containers"][0]["env"], json!([variable]));
+    assert!(Arc::ptr_eq(&second.spec, &pods(&cluster)[0].spec), "all indexes share a spec");
 }
 
 #[test]

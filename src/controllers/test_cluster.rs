@@ -118,7 +118,6 @@ impl<R: Reconciler> TestCluster<R> {
                 owner.block_owner_deletion = Some(false);
             }
             owners.extend(patch.add_owner.clone());
-            owners.extend(patch.add_owner.clone());
             meta.owner_references = owners.into();
             let mut finalizers = meta.finalizers.to_vec();
             finalizers.retain(|finalizer| !patch.remove_finalizers.contains(finalizer));

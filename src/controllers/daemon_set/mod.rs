@@ -16,6 +16,8 @@ mod plan;
 mod status;
 mod sync;
 mod template;
+#[cfg(test)]
+mod tests;
 mod triggers;
 
 use std::sync::Arc;

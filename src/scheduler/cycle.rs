@@ -6,7 +6,8 @@ mod nominated;
 use std::sync::Arc;
 
 use crate::api::{Request, View};
-use crate::objects::{Pod, Resources};
+use crate::kernel::{Purpose, Streams};
+use crate::objects::{Pod, Resource, Resources, WallTime};
 
 use super::cache::{Cache, CpuMemory, NodeId, Nominating};
 use super::decision::Placement;
@@ -70,7 +71,12 @@ pub(super) struct Runner {
     scored_by: Vec<u8>,
     totals: Vec<i64>,
     heap: Vec<(i64, NodeId)>,
+    /// Decides in which order nodes that will do are found; none: that of the node tree.
+    shuffling: Option<Streams>,
+    now: WallTime,
 }
+
+const NODE_ORDER: Purpose = Purpose::new(0x5ea_0010);
 
 /// What the plugins made of the pod before any node.
 enum Prepared {
@@ -80,6 +86,22 @@ enum Prepared {
 }
 
 impl Runner {
+    /// Lets a seed decide in which order nodes that will do are found.
+    pub(super) const fn shuffle_by(&mut self, seed: u64) {
+        self.shuffling = Some(Streams::new(seed));
+    }
+
+    /// Finds a node for the pod, at that instant.
+    pub(super) fn run_at(
+        &mut self,
+        registry: &mut Registry,
+        cycle: &Cycle<'_>,
+        now: WallTime,
+    ) -> Result<NodeId, Failure> {
+        self.now = now;
+        self.run(registry, cycle)
+    }
+
     /// Finds a node for the pod.
     pub(super) fn run(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Result<NodeId, Failure> {
         let all = cycle.cache.order().len();
@@ -116,11 +138,18 @@ impl Runner {
             self.filter(registry, cycle, nodes, wanted);
             self.next_start = (self.next_start + self.feasible.len() + self.refused.len()) % all;
         }
+        self.shuffle(cycle);
         match *self.feasible.as_slice() {
             [] => Err(self.failure(registry, cycle, excluded)),
             [only] => Ok(only),
             _ => Ok(self.choose(registry, cycle)),
         }
+    }
+
+    fn shuffle(&mut self, cycle: &Cycle<'_>) {
+        let Some(streams) = self.shuffling.filter(|_| self.feasible.len() > 1) else { return };
+        let entity = format!("{}@{}", cycle.pod.key(), self.now.as_unix_nanos());
+        streams.stream(NODE_ORDER, &entity).shuffle(&mut self.feasible);
     }
 
     fn pre_filter(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Prepared {

@@ -116,6 +116,15 @@ impl Scheduler {
         }
     }
 
+    /// Lets a seed decide in which order the nodes that will do are found, as upstream's sixteen filter workers race each
+    /// other: it decides between nodes with equal points. The luck of a pod derives from its name and the instant, so that
+    /// other pods do not change it.
+    #[must_use]
+    pub fn with_shuffling(mut self, seed: u64) -> Self {
+        self.runner.shuffle_by(seed);
+        self
+    }
+
     /// The plugins.
     #[must_use]
     pub const fn registry(&self) -> &Registry {
@@ -199,7 +208,7 @@ impl Scheduler {
         self.cache.prepare(&queued.pod);
         let found = {
             let cycle = Cycle::new(&queued.pod, view, &self.cache);
-            let found = self.runner.run(&mut self.registry, &cycle);
+            let found = self.runner.run_at(&mut self.registry, &cycle, now);
             found.map(|node| (node, self.runner.pre_bind(&self.registry, &cycle, node)))
         };
         match found {

@@ -6,6 +6,7 @@ use crate::api::Reconciler;
 use crate::controllers::PodGcConfig;
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
+use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
 use super::controller::{ControllerHost, Host};
 use super::delays::{Delays, VolumeDelays};
@@ -77,6 +78,8 @@ pub struct SimulationBuilder {
     nodes: Vec<NodeTemplate>,
     pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
+    profile: Result<Registry, RegistryError>,
+    shuffles_nodes: bool,
 }
 
 impl std::fmt::Debug for SimulationBuilder {
@@ -100,6 +103,8 @@ impl Simulation {
             nodes: Vec::new(),
             pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
+            profile: Ok(Registry::default()),
+            shuffles_nodes: false,
         }
     }
 }
@@ -204,10 +209,70 @@ impl SimulationBuilder {
         self
     }
 
+    /// A plugin of your own for the scheduler, behind the built-in ones; its points count `weight` times (0: it only filters).
+    ///
+    /// ```
+    /// use seatrial::kernel::SimDuration;
+    /// use seatrial::objects::Text;
+    /// use seatrial::scheduler::{Code, Cycle, NodeInfo, Plugin};
+    /// use seatrial::sim::{Delays, NodeTemplate, Simulation};
+    ///
+    /// /// Keeps pods off nodes that are booked for somebody else.
+    /// #[derive(Debug)]
+    /// struct Booked;
+    ///
+    /// impl Plugin for Booked {
+    ///     type State = ();
+    ///     fn name(&self) -> &'static str {
+    ///         "Booked"
+    ///     }
+    ///     fn filter(&self, cycle: &Cycle<'_>, _: &(), node: &NodeInfo) -> Code {
+    ///         let booked_for = node.node().meta.labels.get("booked-for");
+    ///         let fits = booked_for.is_none_or(|who| who == &*cycle.pod.meta.namespace);
+    ///         if fits { Code::Success } else { Code::UnschedulableAndUnresolvable }
+    ///     }
+    ///     fn reasons(&self, _: &Cycle<'_>, _: &(), _: &NodeInfo, say: &mut dyn FnMut(Text)) {
+    ///         say("node(s) were booked".into());
+    ///     }
+    /// }
+    ///
+    /// let node = |name: &str| NodeTemplate::new(name);
+    /// let mut sim = Simulation::builder()
+    ///     .delays(Delays::ideal())
+    ///     .scheduler_plugin(Booked, 0)
+    ///     .node(node("a").label("booked-for", "shop"))
+    ///     .node(node("b"))
+    ///     .build()?;
+    /// sim.apply("{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: nginx}]}}")?;
+    /// sim.run_for(SimDuration::from_secs(1));
+    /// assert_eq!(&*sim.view().pods.iter().next().expect("the pod").node_name, "b");
+    /// # Ok::<(), seatrial::sim::SimError>(())
+    /// ```
+    #[must_use]
+    pub fn scheduler_plugin(mut self, plugin: impl Plugin, weight: u32) -> Self {
+        self.profile = self.profile.and_then(|profile| profile.with(plugin, weight));
+        self
+    }
+
+    /// The plugins of the scheduler, instead of upstream's default profile, and which pods it takes care of.
+    #[must_use]
+    pub fn scheduler_profile(mut self, profile: Registry) -> Self {
+        self.profile = Ok(profile);
+        self
+    }
+
+    /// Lets the seed decide in which order the scheduler finds the nodes that will do, as upstream's workers race each
+    /// other; it decides between nodes with equal points. Default: the order of upstream's node tree.
+    #[must_use]
+    pub const fn shuffle_nodes(mut self, enabled: bool) -> Self {
+        self.shuffles_nodes = enabled;
+        self
+    }
+
     /// Starts the control plane and registers the machines.
     ///
     /// # Errors
-    /// If a machine is described wrongly or two have the same name.
+    /// If a machine is described wrongly or two have the same name, or if two plugins have.
     pub fn build(self) -> Result<Simulation, SimError> {
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
         let mut built_in = built_in(self.pod_gc);
@@ -216,6 +281,9 @@ impl SimulationBuilder {
         if !self.own_controllers.is_empty() {
             managers.push(self.own_controllers);
         }
+        let profile = self.profile.map_err(|error| SimError::Cluster(error.to_string()))?;
+        let scheduler = Scheduler::with_registry(profile);
+        let scheduler = if self.shuffles_nodes { scheduler.with_shuffling(self.seed) } else { scheduler };
         let mut sim = Simulation::assemble(Parts {
             seed: self.seed,
             epoch: WallTime::from_unix_nanos(self.epoch.wall().as_unix_nanos()),
@@ -225,7 +293,7 @@ impl SimulationBuilder {
             recording: Recording::new(RecordMode::Off),
             record_events: self.events.unwrap_or(self.record != RecordMode::Off),
             managers,
-            scheduler: crate::scheduler::Scheduler::default(),
+            scheduler,
         });
         sim.server.set_pod_presets(self.pod_presets);
         for node in &self.nodes {

@@ -18,6 +18,7 @@ mod event;
 mod inspect;
 mod operations;
 mod recorder;
+mod scheduling;
 mod simulation;
 mod watch;
 mod work_queue;

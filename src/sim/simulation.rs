@@ -6,20 +6,21 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{ApiError, EventSpec, Part, Request, Response, View};
+use crate::api::{EventSpec, Part, Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Stream, Streams};
 use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
 use crate::objects::{Conditions, Key, Kind, Node, Object, Pod, Resource, Uid, WallTime};
-use crate::scheduler::{Attempt, Scheduler};
+use crate::scheduler::Scheduler;
 
 use super::builder::NodeTemplate;
 use super::controller::{ControllerHost, Now, Progress};
 use super::delays::Delays;
 use super::drain::Drain;
 use super::error::SimError;
-use super::event::{Binding, Event, ProcessId, rank};
+use super::event::{Event, ProcessId, rank};
 use super::recorder::{Record, Recording, StepRecord};
+use super::scheduling::SchedulerProcess;
 use super::watch::{Informer, WatchLog};
 
 const WRITE_DELAYS: Purpose = Purpose::new(0x5ea_0001);
@@ -37,13 +38,13 @@ pub struct Simulation {
     pub(super) server: ApiServer,
     log: WatchLog,
     managers: Vec<Manager>,
-    scheduler: SchedulerProcess,
+    pub(super) scheduler: SchedulerProcess,
     pub(super) kubelets: Kubelets,
     pub(super) recording: Recording,
     pub(super) recorders: Recorders,
     /// Drains by number; those that ended leave a gap.
     pub(super) drains: Vec<Option<Drain>>,
-    delays: Delays,
+    pub(super) delays: Delays,
     pub(super) streams: Streams,
     epoch: WallTime,
     last_change: SimTime,
@@ -84,15 +85,6 @@ impl Clone for Manager {
             epoch: self.epoch,
         }
     }
-}
-
-#[derive(Clone)]
-struct SchedulerProcess {
-    informer: Informer,
-    scheduler: Scheduler,
-    cycle_scheduled: bool,
-    wake_at: Option<SimTime>,
-    writes: Stream,
 }
 
 #[derive(Clone)]
@@ -158,13 +150,7 @@ impl Simulation {
             server: ApiServer::starting_at(&streams, parts.epoch),
             log: WatchLog::default(),
             managers: parts.managers.into_iter().enumerate().map(manager).collect(),
-            scheduler: SchedulerProcess {
-                informer: Informer::new(lags),
-                scheduler: parts.scheduler,
-                cycle_scheduled: false,
-                wake_at: None,
-                writes: writes(0),
-            },
+            scheduler: SchedulerProcess::new(parts.scheduler, Informer::new(lags), writes(0)),
             kubelets: Kubelets {
                 informer: Informer::new(lags),
                 nodes: Vec::new(),
@@ -596,87 +582,6 @@ impl Simulation {
         let recorder = self.recorders.by_component.entry((component, instance)).or_default();
         recorder.record(&mut self.server, now, component, host, spec);
         self.publish();
-    }
-
-    // ---- scheduler ----
-
-    fn tell_scheduler(&mut self, change: &crate::api::Change) {
-        let now = self.wall();
-        let process = &mut self.scheduler;
-        process.informer.apply(change);
-        process.scheduler.on_change(process.informer.view(self.server.view()), change, now);
-    }
-
-    fn wake_cycle(&mut self) {
-        let now = self.clock();
-        let process = &mut self.scheduler;
-        if process.scheduler.has_ready(now.wall) {
-            if !std::mem::replace(&mut process.cycle_scheduled, true) {
-                self.queue.push(now.sim + self.delays.scheduling, rank::SCHEDULER, Event::Schedule);
-            }
-        } else if let Some(wake) = process.scheduler.next_wake(now.wall) {
-            let delay = u64::try_from(wake.nanos_since(now.wall)).unwrap_or(0);
-            let at = now.sim + SimDuration::from_nanos(delay);
-            if process.wake_at.is_none_or(|set| set <= now.sim || at < set) {
-                process.wake_at = Some(at);
-                self.queue.push(at, rank::SCHEDULER, Event::WakeScheduler(at));
-            }
-        }
-    }
-
-    fn wake_scheduler(&mut self, at: SimTime) {
-        if self.scheduler.wake_at == Some(at) {
-            self.scheduler.wake_at = None;
-            self.wake_cycle();
-        }
-    }
-
-    fn schedule(&mut self) {
-        let now = self.wall();
-        let process = &mut self.scheduler;
-        process.cycle_scheduled = false;
-        let view = process.informer.view(self.server.view());
-        if let Some(attempt) = process.scheduler.attempt(view, now) {
-            let Attempt { id, requests, displaced } = attempt;
-            let binding = Binding { attempt: id, requests, displaced };
-            let delay = self.delays.write.sample(&mut process.writes);
-            if delay.is_zero() {
-                self.bind(binding);
-            } else {
-                self.queue.push(self.queue.now() + delay, rank::SCHEDULER, Event::Bind(Box::new(binding)));
-            }
-        }
-        self.wake_cycle();
-    }
-
-    fn bind(&mut self, binding: Binding) {
-        let mut failed = self.execute_for_scheduler(&binding.requests);
-        for requests in &binding.displaced {
-            let error = self.execute_for_scheduler(requests);
-            failed = failed.or(error.filter(|error| !error.is_not_found()));
-        }
-        let now = self.wall();
-        let process = &mut self.scheduler;
-        let view = process.informer.view(self.server.view());
-        let requests = process.scheduler.on_result(view, now, binding.attempt, failed.as_ref());
-        self.execute_for_scheduler(&requests);
-        self.wake_cycle();
-    }
-
-    /// Carries requests out until the first error. Events tell of what was done before them; of what failed there is
-    /// nothing to tell.
-    fn execute_for_scheduler(&mut self, requests: &[Request]) -> Option<ApiError> {
-        for request in requests {
-            match request {
-                Request::Event(spec) => self.record_event("default-scheduler", 0, "", spec),
-                request => {
-                    if let Err(error) = self.execute(request) {
-                        return Some(error);
-                    }
-                }
-            }
-        }
-        None
     }
 
     // ---- kubelets ----

@@ -5,6 +5,7 @@ use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
 use super::ClaimKept;
+use super::{AntiAffinity, NoOvercommit, TopologySpread};
 use super::{DaemonMaxSurge, DaemonMaxUnavailable, Invariant, JobCompletions, MaxSurge, MaxUnavailable};
 use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, Violation};
 
@@ -27,6 +28,8 @@ pub enum Holds {
         /// The checker of one object.
         watch: Watch,
     },
+    /// At every instant, of the whole cluster.
+    Throughout(WatchAll),
     /// Of the whole cluster, once nothing is left to happen.
     AtRest(fn(&Simulation) -> Vec<Violation>),
 }
@@ -35,7 +38,18 @@ pub enum Holds {
 /// before.
 pub type Watch = fn(&Target, SimDuration) -> Box<dyn Invariant>;
 
+/// Makes the checker of a cluster. The duration is as for [`Watch`].
+pub type WatchAll = fn(SimDuration) -> Box<dyn Invariant>;
+
 impl Named {
+    /// How a cluster is watched, if the invariant is about whole clusters.
+    pub(super) const fn watch_all(&self) -> Option<WatchAll> {
+        match self.holds {
+            Holds::Throughout(watch) => Some(watch),
+            _ => None,
+        }
+    }
+
     /// How an object of that kind is watched, if the invariant is about such.
     pub(super) fn watch_of(&self, kind: Kind) -> Option<Watch> {
         match self.holds {
@@ -62,6 +76,9 @@ pub const CATALOGUE: &[Named] = &[
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
     always("claimKept", &[Kind::PersistentVolumeClaim], |of, _| Box::new(ClaimKept::of(of.key.clone()))),
+    throughout("noOvercommit", |window| Box::new(NoOvercommit::within(window))),
+    throughout("antiAffinity", |window| Box::new(AntiAffinity::within(window))),
+    throughout("topologySpread", |_| Box::new(TopologySpread::new())),
     at_rest("replicaConservation", super::replica_conservation),
     at_rest("daemonCoverage", super::daemon_coverage),
     at_rest("noOrphan", super::no_orphan),
@@ -73,6 +90,10 @@ pub const CATALOGUE: &[Named] = &[
 
 const fn always(name: &'static str, kinds: &'static [Kind], watch: Watch) -> Named {
     Named { name, holds: Holds::Always { kinds, watch } }
+}
+
+const fn throughout(name: &'static str, watch: WatchAll) -> Named {
+    Named { name, holds: Holds::Throughout(watch) }
 }
 
 const fn at_rest(name: &'static str, check: fn(&Simulation) -> Vec<Violation>) -> Named {

@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bindings;
 mod catalogue;
 mod claim_kept;
 mod daemon_coverage;
@@ -27,10 +28,12 @@ mod job_counts;
 mod max_surge;
 mod max_unavailable;
 mod no_orphan;
+mod no_overcommit;
 mod no_overlap;
 mod no_stuck_finalizer;
 mod observed_generation;
 mod one_pod_per_node;
+mod placement;
 mod quiescence;
 mod replica_conservation;
 mod stateful_pods;
@@ -46,7 +49,7 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
-pub use catalogue::{CATALOGUE, Holds, Named, Watch};
+pub use catalogue::{CATALOGUE, Holds, Named, Watch, WatchAll};
 pub use claim_kept::ClaimKept;
 pub use daemon_coverage::daemon_coverage;
 pub use daemon_surge::DaemonMaxSurge;
@@ -56,10 +59,12 @@ pub use job_counts::job_counts;
 pub use max_surge::MaxSurge;
 pub use max_unavailable::MaxUnavailable;
 pub use no_orphan::no_orphan;
+pub use no_overcommit::NoOvercommit;
 pub use no_overlap::NoOverlap;
 pub use no_stuck_finalizer::no_stuck_finalizer;
 pub use observed_generation::observed_generation;
 pub use one_pod_per_node::OnePodPerNode;
+pub use placement::{AntiAffinity, TopologySpread};
 pub use quiescence::quiescence;
 pub use replica_conservation::replica_conservation;
 pub use stateful_pods::{OnePodPerOrdinal, OrderedPods};
@@ -80,6 +85,8 @@ pub struct Always {
     checks: Vec<Box<dyn Invariant>>,
     /// How long a control plane may act on what was true before, if every workload is watched.
     every_workload: Option<SimDuration>,
+    /// Whether the promises of whole clusters are watched already.
+    watches_cluster: bool,
     /// Of each kind, the first id that was not met yet.
     met: BTreeMap<Kind, u32>,
 }
@@ -135,6 +142,10 @@ impl Always {
 
     fn meet_new_workloads(&mut self, sim: &Simulation) {
         let Some(window) = self.every_workload else { return };
+        if !std::mem::replace(&mut self.watches_cluster, true) {
+            self.checks
+                .extend(CATALOGUE.iter().filter_map(|invariant| invariant.watch_all()).map(|watch| watch(window)));
+        }
         for &kind in Kind::ALL {
             let watches: SmallVec<[_; 4]> = CATALOGUE.iter().filter_map(|invariant| invariant.watch_of(kind)).collect();
             if watches.is_empty() {

@@ -139,7 +139,9 @@ impl Node {
         match self {
             Self::Or(parts) | Self::And(parts) => parts.iter().find_map(Self::promise_over_time),
             Self::Not(inner) => inner.promise_over_time(),
-            Self::Promise(promise) => promise.target.as_ref().map(|_| promise.invariant.name),
+            Self::Promise(promise) => {
+                (!matches!(promise.invariant.holds, Holds::AtRest(_))).then_some(promise.invariant.name)
+            }
             Self::Compare(..) | Self::Truth(..) => None,
         }
     }
@@ -165,7 +167,7 @@ impl Promise {
     pub(super) fn violations(&self, sim: &Simulation) -> Vec<Violation> {
         match self.invariant.holds {
             Holds::AtRest(check) => check(sim),
-            Holds::Always { .. } => Vec::new(),
+            Holds::Always { .. } | Holds::Throughout(_) => Vec::new(),
         }
     }
 
@@ -173,6 +175,7 @@ impl Promise {
     pub(super) fn watch(&self, slack: SimDuration) -> Option<Box<dyn Invariant>> {
         match self.invariant.holds {
             Holds::Always { watch, .. } => Some(watch(self.target.as_ref()?, slack)),
+            Holds::Throughout(watch) => Some(watch(slack)),
             Holds::AtRest(_) => None,
         }
     }
@@ -310,7 +313,7 @@ impl Parser<'_> {
         if let Some(invariant) = CATALOGUE.iter().find(|invariant| invariant.name == name) {
             let takes = match invariant.holds {
                 Holds::Always { kinds, .. } => Takes::Target(kinds),
-                Holds::AtRest(_) => Takes::Nothing,
+                Holds::AtRest(_) | Holds::Throughout(_) => Takes::Nothing,
             };
             let target = match self.arguments(invariant.name, takes)? {
                 Some(Argument::Target(target)) => Some(target),

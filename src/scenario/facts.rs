@@ -19,6 +19,7 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("podsRunning", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Running)),
         ("podsSucceeded", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Succeeded)),
         ("podsFailed", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Failed)),
+        ("waiting", Argument::Selector(selector)) => Some(waiting(sim, selector)),
         ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
         ("attachments", Argument::Target(target)) => Some(sim.view().attachments_of(&target.key.name).count() as i64),
         ("podsOn", Argument::Target(target)) => {
@@ -84,6 +85,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("podsRunning", Takes::Selector),
     ("podsSucceeded", Takes::Selector),
     ("podsFailed", Takes::Selector),
+    ("waiting", Takes::Selector),
     ("restarts", Takes::Selector),
 ];
 
@@ -176,6 +178,11 @@ fn job_states(sim: &Simulation, target: &Target, kind: &str, reason: Option<&str
 
 fn pods(sim: &Simulation, selector: &Selector) -> i64 {
     count(sim, selector, Pod::is_active)
+}
+
+/// Pods that have no node yet.
+fn waiting(sim: &Simulation, selector: &Selector) -> i64 {
+    count(sim, selector, |pod| pod.is_active() && !pod.is_bound())
 }
 
 fn in_phase(sim: &Simulation, selector: &Selector, phase: PodPhase) -> i64 {

@@ -92,6 +92,12 @@ impl Delays {
         }
     }
 
+    /// Whether everything happens at once.
+    #[must_use]
+    pub fn is_ideal(&self) -> bool {
+        *self == Self::ideal()
+    }
+
     /// A healthy cluster.
     #[must_use]
     pub fn realistic() -> Self {

@@ -5,6 +5,7 @@ use crate::kernel::{SimDuration, SimTime, Stream};
 use crate::objects::Key;
 use crate::scheduler::{Attempt, Decision, Explanation, Scheduler};
 
+use super::delays::Delays;
 use super::event::{Binding, Event, rank};
 use super::simulation::Simulation;
 use super::watch::Informer;
@@ -25,6 +26,12 @@ impl SchedulerProcess {
 }
 
 impl Simulation {
+    /// How long things take in the control plane.
+    #[must_use]
+    pub const fn delays(&self) -> &Delays {
+        &self.delays
+    }
+
     /// Why a pod is where it is, or why it is nowhere: what came of the scheduler's last attempt for it. Nothing if there
     /// is no such pod, or if the scheduler has not tried it: because it was given a node otherwise, is for another
     /// scheduler, or has scheduling gates.

@@ -12,6 +12,7 @@ mod recordings;
 mod reports;
 mod rollouts;
 mod scenarios;
+mod scheduling;
 mod stateful_sets;
 mod tidy;
 mod volumes;

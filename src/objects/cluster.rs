@@ -211,6 +211,8 @@ pub struct Event {
     pub first_timestamp: Option<Timestamp>,
     /// Last time.
     pub last_timestamp: Option<Timestamp>,
+    /// What components write in the newer API (`eventTime`, `series`, `reportingComponent`, …).
+    pub rest: Map<String, Value>,
 }
 
 /// A reference to any object.
@@ -258,7 +260,7 @@ impl Resource for Event {
 
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let mut source = Value::Object(wire_object(&mut wire, "source"));
-        Ok(Self {
+        let mut event = Self {
             meta: take(&mut wire, "metadata")?,
             involved_object: take(&mut wire, "involvedObject")?,
             reason: take(&mut wire, "reason")?,
@@ -269,7 +271,13 @@ impl Resource for Event {
             count: take(&mut wire, "count")?,
             first_timestamp: take(&mut wire, "firstTimestamp")?,
             last_timestamp: take(&mut wire, "lastTimestamp")?,
-        })
+            rest: Map::new(),
+        };
+        if let Value::Object(fields) = wire {
+            let is_rest = |name: &str, value: &Value| !value.is_null() && !matches!(name, "apiVersion" | "kind");
+            event.rest = fields.into_iter().filter(|(name, value)| is_rest(name, value)).collect();
+        }
+        Ok(event)
     }
 
     fn fill_wire(&self, wire: &mut Map<String, Value>) {
@@ -289,5 +297,6 @@ impl Resource for Event {
         put("lastTimestamp", serde_json::to_value(self.last_timestamp).unwrap_or_default());
         put("reportingComponent", Value::String(self.component.to_string()));
         put("reportingInstance", Value::String(self.host.to_string()));
+        wire.extend(self.rest.clone());
     }
 }

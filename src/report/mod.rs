@@ -3,14 +3,13 @@
 mod describe;
 mod get;
 mod happened;
-mod pod_row;
+pub mod printers;
 mod story;
 mod table;
 mod timeline;
-mod volumes;
 
 pub use describe::{DESCRIBED, DescribeOptions, describe};
-pub use get::{GetOptions, OutputFormat, get, row};
+pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;
 pub use table::{Table, age};
 pub use timeline::{Sample, Timeline, timelines};

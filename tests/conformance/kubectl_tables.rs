@@ -1,42 +1,46 @@
-//! The rows of `kubectl get`.
+//! The rows of `kubectl get -o wide`.
 
-use seatrial::objects::{Object, Timestamp, defaults};
-use seatrial::report::row;
+use seatrial::objects::{Kind, Object, Timestamp, defaults};
+use seatrial::report::printers::{cells, columns};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Miss, Outcome, compare};
 
-/// Kinds whose columns are those of the API server.
-const TABLES: &[&str] = &[
-    "DaemonSet",
-    "Deployment",
-    "EndpointSlice",
-    "Job",
-    "Namespace",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "Pod",
-    "PodDisruptionBudget",
-    "ReplicaSet",
-    "ReplicationController",
-    "StorageClass",
-];
-
 pub(crate) fn check(case: &Case<'_>) -> Outcome {
     let mut wire = case.input["object"].clone();
     let text = |field: &str| wire[field].as_str().unwrap_or_default().to_owned();
-    let (version, kind) = (text("apiVersion"), text("kind"));
-    if !TABLES.contains(&&*kind) {
-        return Err(Miss::Skipped(format!("columns of {kind}: not as upstream's yet")));
+    let (kind, api_version) = (text("kind"), text("apiVersion"));
+    let Some(known) = Kind::of(&api_version, &kind) else {
+        return Err(Miss::Skipped(format!("kind {kind} not simulated yet")));
+    };
+    let now: Timestamp =
+        case.input["now"].as_str().unwrap_or_default().parse().map_err(|error| format!("in.now: {error}"))?;
+    defaults::apply(&kind, &api_version, &mut wire);
+    let object = Object::from_wire(wire).map_err(|error| format!("in.object: {error}"))?;
+
+    let columns = columns(known);
+    let names: Vec<Value> = columns.iter().map(|column| json!([column.name, column.is_wide])).collect();
+    let cells: Vec<String> = cells(&object, now.wall()).into_iter().take(columns.len()).collect();
+    let expected_names: Vec<Value> = list(&case.output["columns"])
+        .iter()
+        .map(|column| {
+            let name = column["name"].as_str().unwrap_or_default().to_lowercase();
+            json!([name, column["priority"].as_i64().is_some_and(|priority| priority > 0)])
+        })
+        .collect();
+    let expected_cells: Vec<String> = list(&case.output["cells"][0]).iter().map(printed).collect();
+    compare(&json!({"columns": expected_names, "cells": expected_cells}), &json!({"columns": names, "cells": cells}))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// As Go prints it with `%v`.
+fn printed(cell: &Value) -> String {
+    match cell {
+        Value::String(text) => text.clone(),
+        Value::Bool(flag) => flag.to_string(),
+        other => other.to_string(),
     }
-    defaults::apply(&kind, &version, &mut wire);
-    let now = case.input["now"].as_str().unwrap_or_default();
-    let now: Timestamp = now.parse().map_err(|error| format!("in.now: {error}"))?;
-    let object = Object::from_wire(wire).map_err(|error| error.to_string())?;
-    let (columns, cells) = row(&object, now.wall());
-    let shown = case.output["columns"].as_array().map_or(&[][..], Vec::as_slice);
-    let names: Vec<String> = shown.iter().filter_map(|column| Some(column["name"].as_str()?.to_lowercase())).collect();
-    let text = |cell: &Value| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned);
-    let expected: Vec<String> = case.output["cells"][0].as_array().into_iter().flatten().map(text).collect();
-    compare(&json!({"columns": names, "cells": expected}), &json!({"columns": columns, "cells": cells}))
 }

@@ -2,31 +2,13 @@
 
 use crate::objects::{PersistentVolume, PersistentVolumeClaim, StorageClass, Text, VolumeAttachment};
 
-/// Columns of a kind, and those that `-o wide` adds.
-type Columns = (&'static [&'static str], &'static [&'static str]);
+use super::{Column, column_list};
 
-pub(super) const VOLUME_COLUMNS: Columns = (
-    &[
-        "name",
-        "capacity",
-        "access modes",
-        "reclaim policy",
-        "status",
-        "claim",
-        "storageclass",
-        "volumeattributesclass",
-        "reason",
-        "age",
-    ],
-    &["volumemode"],
-);
-pub(super) const CLAIM_COLUMNS: Columns = (
-    &["name", "status", "volume", "capacity", "access modes", "storageclass", "volumeattributesclass", "age"],
-    &["volumemode"],
-);
-pub(super) const CLASS_COLUMNS: Columns =
-    (&["name", "provisioner", "reclaimpolicy", "volumebindingmode", "allowvolumeexpansion", "age"], &[]);
-pub(super) const ATTACHMENT_COLUMNS: Columns = (&["name", "attacher", "pv", "node", "attached", "age"], &[]);
+pub(super) const VOLUME_COLUMNS: [Column; 11] = column_list!("name", "capacity", "access modes", "reclaim policy", "status", "claim", "storageclass", "volumeattributesclass", "reason", "age"; "volumemode");
+pub(super) const CLAIM_COLUMNS: [Column; 9] = column_list!("name", "status", "volume", "capacity", "access modes", "storageclass", "volumeattributesclass", "age"; "volumemode");
+pub(super) const CLASS_COLUMNS: [Column; 6] =
+    column_list!("name", "provisioner", "reclaimpolicy", "volumebindingmode", "allowvolumeexpansion", "age"; );
+pub(super) const ATTACHMENT_COLUMNS: [Column; 6] = column_list!("name", "attacher", "pv", "node", "attached", "age"; );
 
 fn or_unset(class: Option<&Text>) -> String {
     class.map_or_else(|| "<unset>".to_owned(), ToString::to_string)

@@ -2,7 +2,7 @@
 
 use crate::objects::{Condition, Conditions, ContainerState, ContainerStatus, Pod, Terminated, Timestamp, WallTime};
 
-use super::table::age;
+use super::age;
 
 /// Reason of a pod whose node was lost; an old word, which nothing current sets.
 const NODE_LOST: &str = "NodeLost";

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 const NODES: usize = 1_000;
 const PODS: usize = 10_000;
+const WORKLOADS: usize = 100;
 
 /// A scheduler with its view of a cluster without pods.
 #[derive(Clone, Default)]
@@ -46,13 +47,12 @@ impl Cluster {
     }
 
     /// Makes pods until there are so many, and lets the scheduler bind all of them.
-    fn run(&mut self, template: &Arc<Pod>, workloads: usize, pods: usize) -> usize {
+    fn run(&mut self, templates: &[Arc<Pod>], pods: usize) -> usize {
         let mut bound = 0;
         for number in 0..pods {
-            let mut pod = Pod::clone(template);
+            let mut pod = Pod::clone(&templates[number % templates.len()]);
             pod.meta.name = format!("pod-{number}").into();
             pod.meta.uid = Uid::uuid(number as u128 + 1);
-            pod.meta.labels = pod.meta.labels.with("app", &format!("app-{}", number % workloads));
             self.change(ChangeType::Added, Arc::new(pod));
             while let Some(attempt) = self.scheduler.attempt(&self.view, WallTime::default()) {
                 for request in &attempt.requests {
@@ -71,10 +71,10 @@ impl Cluster {
     }
 }
 
-fn pod(spec: Value) -> Arc<Pod> {
+fn pod(app: &str, spec: Value) -> Arc<Pod> {
     let mut wire = json!({
         "apiVersion": "v1", "kind": "Pod",
-        "metadata": {"name": "p", "namespace": "default", "labels": {"tier": "web"}},
+        "metadata": {"name": "p", "namespace": "default", "labels": {"tier": "web", "app": app}},
         "spec": {"containers": [{"name": "c", "image": "web", "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]},
     });
     for (field, value) in spec.as_object().into_iter().flatten() {
@@ -88,9 +88,9 @@ fn term(key: &str) -> Value {
     json!({"topologyKey": key, "labelSelector": {"matchLabels": {"tier": "web"}}, "namespaceSelector": {}})
 }
 
-/// What the pods ask for, in words and as a spec.
-fn cases() -> Vec<(&'static str, Value)> {
-    let own = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "app-0"}}});
+/// What the pods of a workload ask for, in words and as a spec.
+fn cases(app: &str) -> Vec<(&'static str, Value)> {
+    let own = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": app}}});
     let spread = |key: &str, when: &str| json!({"topologyKey": key, "maxSkew": 20, "whenUnsatisfiable": when, "labelSelector": {"matchLabels": {"tier": "web"}}});
     let preferred = json!([{"weight": 10, "podAffinityTerm": term("topology.kubernetes.io/zone")}]);
     vec![
@@ -118,12 +118,16 @@ fn scheduling(c: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(PODS as u64));
     let cluster = Cluster::of_nodes(NODES);
-    for (name, spec) in cases() {
-        let template = pod(spec);
+    for (at, (name, _)) in cases("").into_iter().enumerate() {
+        let apps = (0..WORKLOADS).map(|number| format!("app-{number}"));
+        let templates: Vec<Arc<Pod>> = apps.map(|app| pod(&app, cases(&app).swap_remove(at).1)).collect();
         group.bench_function(BenchmarkId::new(name, format!("{PODS} pods, {NODES} nodes")), |b| {
             b.iter_batched(
                 || cluster.clone(),
-                |mut cluster| black_box(cluster.run(&template, 100, PODS)),
+                |mut cluster| {
+                    let bound = cluster.run(&templates, PODS);
+                    assert_eq!(black_box(bound), PODS, "every pod finds a node");
+                },
                 BatchSize::PerIteration,
             );
         });

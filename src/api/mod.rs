@@ -4,6 +4,7 @@
 //! Components never call each other. They read a view, return requests, and are told of changes; `sim` decides when.
 
 mod error;
+mod ownership;
 mod reconciler;
 mod request;
 mod table;
@@ -11,6 +12,7 @@ mod view;
 mod volumes;
 
 pub use error::{ApiError, Cause, Reason};
+pub use ownership::Ownership;
 pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
 pub use request::{
     DeleteOptions, EventKind, EventSpec, MetaPatch, Part, PatchType, Preconditions, Propagation, Request, Response,

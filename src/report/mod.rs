@@ -7,9 +7,11 @@ pub mod printers;
 mod story;
 mod table;
 mod timeline;
+mod tree;
 
 pub use describe::{DESCRIBED, DescribeOptions, describe};
 pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;
 pub use table::{Table, age};
 pub use timeline::{Sample, Timeline, timelines};
+pub use tree::tree;

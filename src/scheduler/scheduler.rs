@@ -4,6 +4,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -22,6 +23,9 @@ use super::message;
 use super::preemption::priority;
 use super::queue::{QueuedPod, SchedulingQueue};
 use super::volumes::{self, Awaited, Wait};
+
+/// How many placements are remembered: more than anybody asks about, and no more room than a few pods take.
+const PLACEMENTS_MAX: usize = 4096;
 
 /// What fails when claims are not bound for a pod.
 const VOLUMES_FIRST: &str = "running PreBind plugin \"VolumeBinding\"";
@@ -90,6 +94,8 @@ pub struct Scheduler {
     /// Pods whose victims are being deleted.
     preempting: Vec<(AttemptId, Uid)>,
     decisions: FxHashMap<Uid, Arc<Decision>>,
+    /// Pods that were placed, the oldest first, as far as their decisions are remembered.
+    placed: VecDeque<Uid>,
     attempts: u64,
 }
 
@@ -112,6 +118,7 @@ impl Scheduler {
             bindings: Vec::new(),
             preempting: Vec::new(),
             decisions: FxHashMap::default(),
+            placed: VecDeque::new(),
             attempts: 0,
         }
     }
@@ -238,7 +245,8 @@ impl Scheduler {
         Runner::default().explain(&mut self.registry.clone(), &Cycle::new(pod, view, &self.cache))
     }
 
-    /// What came of the last attempt for a pod that still exists.
+    /// What came of the last attempt for a pod that still exists: of every pod that waits, and of the last 4,096 that were
+    /// placed.
     #[must_use]
     pub fn decision(&self, uid: &Uid) -> Option<&Decision> {
         self.decisions.get(uid).map(|decision| &**decision)
@@ -408,7 +416,18 @@ impl Scheduler {
     }
 
     fn note(&mut self, pod: &Pod, at: WallTime, outcome: Outcome) {
-        self.decisions.insert(pod.meta.uid.clone(), Arc::new(Decision { at, outcome }));
+        let uid = &pod.meta.uid;
+        if matches!(outcome, Outcome::Placed(_)) {
+            self.placed.push_back(uid.clone());
+            if self.placed.len() > PLACEMENTS_MAX
+                && let Some(oldest) = self.placed.pop_front()
+                && oldest != *uid
+                && self.decisions.get(&oldest).is_some_and(|old| matches!(old.outcome, Outcome::Placed(_)))
+            {
+                self.decisions.remove(&oldest);
+            }
+        }
+        self.decisions.insert(uid.clone(), Arc::new(Decision { at, outcome }));
     }
 
     fn fail(&mut self, view: &View, id: AttemptId, queued: QueuedPod, failure: Failure, now: WallTime) -> Attempt {

@@ -40,6 +40,10 @@ pub(super) enum Command {
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]
     Describe(DescribeArguments),
+    /// Show which objects own which at an instant of a scenario
+    #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
+                            internal error")]
+    Tree(TreeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +131,27 @@ pub(super) struct DescribeArguments {
     /// Only what kubectl tells: without memory settings and resolved environment
     #[arg(long)]
     pub(super) kubectl: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TreeArguments {
+    /// kind/name of the object at the top; default: every object that has no owner and owns others
+    pub(super) resource: Option<String>,
+    /// The scenario file; - is standard input
+    #[arg(short, long = "file", value_name = "SCENARIO")]
+    pub(super) file: PathBuf,
+    /// Virtual time to look at, such as 1m30s; default: the scenario's end
+    #[arg(long, value_name = "TIME")]
+    pub(super) at: Option<SimDuration>,
+    /// Another seed than the scenario's
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Namespace
+    #[arg(short, long, default_value = "default")]
+    pub(super) namespace: String,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub(super) all_namespaces: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -7,6 +7,7 @@ mod diagnostics;
 mod get;
 mod input;
 mod run;
+mod tree;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Get(options) => get::get(&options),
         Command::Describe(options) => describe::describe(&options),
+        Command::Tree(options) => tree::tree(&options),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -261,3 +261,15 @@ fn pod_presets_are_injected_when_the_scenario_says_so() {
     assert!(described("  podPresets: true\n").contains("FROM_PRESET:  yes"));
     assert!(!described("").contains("FROM_PRESET"));
 }
+
+#[test]
+fn a_tree_shows_what_a_deployment_owns() {
+    let scenario = "scenarios/recreate-has-a-gap.yaml";
+    let shown = seatrial(&["tree", "deployment/db-proxy", "--at", "20s", "-f", scenario]);
+    let text = stdout(&shown);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Deployment/db-proxy  4/4", "{text}");
+    assert!(lines[1].starts_with("└── ReplicaSet/db-proxy-"), "{text}");
+    assert_eq!(lines.iter().filter(|line| line.contains("Pod/db-proxy-") && line.ends_with("1/1 Running")).count(), 4);
+    seatrial(&["tree", "deployment/nobody", "-f", scenario]).code(1);
+}

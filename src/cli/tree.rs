@@ -1,0 +1,43 @@
+//! `seatrial tree`.
+
+use std::io::{self, Write as _};
+
+use crate::scenario::RunOptions;
+use crate::sim::Target;
+
+use super::args::TreeArguments;
+use super::{Exit, diagnostics, input};
+
+pub(super) fn tree(arguments: &TreeArguments) -> io::Result<Exit> {
+    let root = match arguments.resource.as_deref().map(str::parse::<Target>).transpose() {
+        Ok(root) => root.map(|mut root| {
+            if root.kind.is_namespaced() && &*root.key.namespace == "default" {
+                root.key.namespace = arguments.namespace.as_str().into();
+            }
+            root
+        }),
+        Err(error) => {
+            writeln!(anstream::stderr(), "error: {error}")?;
+            return Ok(Exit::WrongInput);
+        }
+    };
+    let options = RunOptions { seed: arguments.seed, until: arguments.at, events: true, ..RunOptions::default() };
+    let run = match input::scenario(&arguments.file).and_then(|scenario| scenario.run(&options)) {
+        Ok(run) => run,
+        Err(error) => {
+            diagnostics::scenario(&error)?;
+            return Ok(Exit::WrongInput);
+        }
+    };
+    let namespace = (!arguments.all_namespaces).then_some(&*arguments.namespace);
+    match (crate::report::tree(&run.simulation, root.as_ref(), namespace), root) {
+        (Some(text), _) => write!(anstream::stdout(), "{text}")?,
+        (None, Some(root)) => {
+            let (resource, name) = (root.kind.resource(), &root.key.name);
+            writeln!(anstream::stderr(), "Error from server (NotFound): {resource} {:?} not found", &**name)?;
+            return Ok(Exit::Broken);
+        }
+        (None, None) => writeln!(anstream::stderr(), "No resources found")?,
+    }
+    Ok(Exit::Held)
+}

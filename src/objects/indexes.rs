@@ -27,7 +27,7 @@ impl Run {
 }
 
 impl Indexes {
-    /// Reads what [`Self::to_string`] writes. Indexes from `completions` on, and what is no interval, are left out.
+    /// Reads its text form. Indexes from `completions` on, and what is no interval, are left out.
     #[must_use]
     pub fn parse(text: &str, completions: i32) -> Self {
         let mut runs: Vec<Run> = Vec::new();

@@ -25,6 +25,10 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("podsOn", Argument::Target(target)) => {
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
         }
+        ("disruptionsAllowed", Argument::Target(target)) => {
+            let budget = sim.view().pod_disruption_budgets.get(&target.key)?;
+            Some(i64::from(budget.status.disruptions_allowed))
+        }
         ("jobs", Argument::Target(target)) => Some(jobs(sim, target, |_| true)),
         ("activeJobs", Argument::Target(target)) => Some(jobs(sim, target, |job| !job.is_finished())),
         ("endpoints", Argument::Target(target)) => Some(ready_endpoints(sim, target)),
@@ -76,6 +80,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("terminating", JOB),
     ("endpoints", Takes::Target(&[Kind::Service])),
     ("podsOn", NODE),
+    ("disruptionsAllowed", Takes::Target(&[Kind::PodDisruptionBudget])),
     ("jobs", CRON_JOB),
     ("activeJobs", CRON_JOB),
     ("attachments", Takes::Target(&[Kind::PersistentVolume])),
@@ -94,6 +99,7 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("rolloutComplete", ROLLED),
     ("exists", Takes::Target(&[])),
     ("nodeReady", NODE),
+    ("draining", NODE),
     ("deadlineExceeded", Takes::Target(&[Kind::Deployment, Kind::Job])),
     ("complete", JOB),
     ("failed", JOB),
@@ -229,6 +235,7 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
             let node = sim.view().nodes.get(&target.key);
             Some(node.is_some_and(|node| node.status.conditions.is_true("Ready")))
         }
+        ("draining", Some(Argument::Target(target))) => Some(sim.is_draining(&target.key.name)),
         (name, Some(Argument::Target(target))) => of_storage(sim, name, target),
         _ => None,
     }

@@ -5,6 +5,7 @@ mod cli;
 mod daemon_sets;
 mod determinism;
 mod disruptions;
+mod docs;
 mod jobs;
 mod namespaces;
 mod quotas;

@@ -16,6 +16,8 @@ mod drain;
 mod error;
 mod event;
 mod inspect;
+mod kubelets;
+mod managers;
 mod operations;
 mod recorder;
 mod scheduling;

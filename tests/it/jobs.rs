@@ -1,7 +1,6 @@
 //! Random Jobs under random changes and faults: they keep their promises, and come to an end.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType, Propagation};
@@ -9,6 +8,8 @@ use seatrial::invariants::{self, Always, JobCompletions};
 use seatrial::kernel::SimDuration;
 use seatrial::objects::{Job, Key, Kind, PodPhase, Resource};
 use seatrial::sim::{Delays, Simulation, Target};
+
+use crate::random::same_cases;
 
 /// How completions are told apart, and what ends the Job.
 #[derive(Clone, Copy, Debug)]
@@ -287,16 +288,7 @@ fn play(case: &Case) -> Result<(), String> {
 }
 
 proptest! {
-    // The same cases every time; another PROPTEST_RNG_SEED and more PROPTEST_CASES look further.
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(500),
-        max_shrink_iters: 2000,
-        rng_seed: match ProptestConfig::default().rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed => fixed,
-        },
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(same_cases(500))]
 
     #[test]
     fn random_jobs_keep_their_promises_and_come_to_an_end(case in case()) {

@@ -9,6 +9,7 @@ mod docs;
 mod jobs;
 mod namespaces;
 mod quotas;
+mod random;
 mod recordings;
 mod reports;
 mod rollouts;

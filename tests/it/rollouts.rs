@@ -1,7 +1,6 @@
 //! Random Deployments under random changes and faults: the invariants hold, and the cluster comes to rest.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType};
@@ -9,6 +8,8 @@ use seatrial::invariants::{self, Always, MaxSurge, MaxUnavailable};
 use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::objects::{Key, Kind, Resource};
 use seatrial::sim::{Delays, Simulation, Target};
+
+use crate::random::same_cases;
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -170,16 +171,7 @@ fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(),
 }
 
 proptest! {
-    // The same cases every time; another PROPTEST_RNG_SEED and more PROPTEST_CASES look further.
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000),
-        max_shrink_iters: 2000,
-        rng_seed: match ProptestConfig::default().rng_seed {
-            RngSeed::Random => RngSeed::Fixed(1),
-            fixed => fixed,
-        },
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(same_cases(1000))]
 
     #[test]
     fn random_rollouts_keep_their_promises_and_come_to_rest(case in case().prop_filter(

@@ -1,0 +1,284 @@
+//! Machines and their kubelets in the simulation.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::api::{EventSpec, Part, Request};
+use crate::kernel::{Purpose, SimDuration, SimTime, Stream};
+use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
+use crate::objects::{Conditions, Key, Node, Object, Pod, Resource, Uid, WallTime};
+
+use super::builder::NodeTemplate;
+use super::error::SimError;
+use super::event::{Event, rank};
+use super::simulation::Simulation;
+use super::watch::Informer;
+
+const POD_LUCK: Purpose = Purpose::new(0x5ea_0002);
+const HEARTBEAT_PHASE: Purpose = Purpose::new(0x5ea_0003);
+
+#[derive(Clone)]
+pub(super) struct Kubelets {
+    pub(super) informer: Informer,
+    pub(super) nodes: Vec<NodeProcess>,
+    pub(super) by_name: FxHashMap<Arc<str>, u32>,
+    pub(super) behaviours: Arc<Behaviours>,
+    pub(super) disks: Disks,
+    pub(super) bound: u64,
+    pub(super) effects: Effects,
+    pub(super) writes: Stream,
+}
+
+#[derive(Clone)]
+pub(super) struct NodeProcess {
+    pub(super) kubelet: Kubelet,
+    pub(super) epoch: u32,
+    /// When the last of its reports arrives. They arrive in the order in which they were sent.
+    pub(super) reported: SimTime,
+}
+
+impl Simulation {
+    pub(super) fn tell_kubelets(&mut self, change: &crate::api::Change) {
+        self.kubelets.informer.apply(change);
+        self.kubelets.disks.follow(change);
+        self.tell_of_volumes(change);
+        if let Some((old, pod)) = change.of::<Pod>()
+            && pod.is_bound()
+            && let Some(&node) = self.kubelets.by_name.get(&pod.node_name)
+        {
+            use crate::api::ChangeType::Deleted;
+            let newly_bound = old.is_none_or(|old| !old.is_bound());
+            match change.change_type {
+                Deleted => self.with_kubelet(node, pod, 1, |kubelet, cx| kubelet.on_pod_deleted(cx, pod)),
+                _ if newly_bound => {
+                    let ordinal = self.kubelets.bound;
+                    self.kubelets.bound += 1;
+                    self.with_kubelet(node, pod, 2, |kubelet, cx| kubelet.on_pod_bound(cx, pod, ordinal));
+                }
+                _ if old.is_some_and(|old| is_news(old, pod)) => {
+                    self.with_kubelet(node, pod, 3, |kubelet, cx| kubelet.on_pod_updated(cx, pod));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the kubelets whose pods may have waited for a volume.
+    pub(super) fn tell_of_volumes(&mut self, change: &crate::api::Change) {
+        let view = self.kubelets.informer.view(self.server.view());
+        let volume = |name: &str| view.persistent_volumes.get(&Key::new("", name)).and_then(|volume| volume.claim());
+        let claim = match &change.object {
+            Object::PersistentVolumeClaim(claim) => Some(claim.key()),
+            Object::PersistentVolume(volume) => volume.claim(),
+            Object::VolumeAttachment(attachment) => volume(&attachment.spec.source.persistent_volume_name),
+            _ => None,
+        };
+        let Some(claim) = claim else { return };
+        let pods: Vec<Arc<Pod>> = view.pods_using(&claim).filter(|pod| pod.is_bound()).cloned().collect();
+        for pod in pods {
+            if let Some(&node) = self.kubelets.by_name.get(&pod.node_name) {
+                self.with_kubelet(node, &pod, 4, |kubelet, cx| kubelet.on_volumes_changed(cx, &pod));
+            }
+        }
+    }
+
+    /// What is on volumes.
+    #[must_use]
+    pub const fn disks(&self) -> &Disks {
+        &self.kubelets.disks
+    }
+
+    pub(super) fn pod_timer(&mut self, node: u32, timer: PodTimer) {
+        let luck = uid_entity(timer.pod());
+        self.call_kubelet(node, luck, |kubelet, cx| kubelet.on_timer(cx, timer));
+    }
+
+    pub(super) fn with_kubelet(
+        &mut self,
+        node: u32,
+        pod: &Pod,
+        call: u64,
+        act: impl FnOnce(&mut Kubelet, &mut KubeletContext<'_>),
+    ) {
+        let luck = pod_entity(pod).wrapping_add(call);
+        self.call_kubelet(node, luck, act);
+    }
+
+    /// Lets a kubelet act. Its luck depends on the pod and the instant alone, so that another pod cannot shift it.
+    pub(super) fn call_kubelet(
+        &mut self,
+        node: u32,
+        luck: u64,
+        act: impl FnOnce(&mut Kubelet, &mut KubeletContext<'_>),
+    ) {
+        let now = self.wall();
+        let entity = luck ^ self.now().as_nanos().rotate_left(17);
+        let mut luck = self.streams.lazy(POD_LUCK, entity);
+        let mut effects = std::mem::take(&mut self.kubelets.effects);
+        let mut cx = KubeletContext {
+            view: self.kubelets.informer.view(self.server.view()),
+            now,
+            behaviours: &self.kubelets.behaviours,
+            mounting_takes: self.delays.volumes.mount,
+            disks: &mut self.kubelets.disks,
+            luck: &mut luck,
+            effects: &mut effects,
+        };
+        act(&mut self.kubelets.nodes[node as usize].kubelet, &mut cx);
+        let at = self.queue.now();
+        for (delay, timer) in effects.timers.drain(..) {
+            self.queue.push(at + delay, rank::KUBELET, Event::Pod { node, timer });
+        }
+        if !effects.requests.is_empty() {
+            let requests = std::mem::take(&mut effects.requests);
+            let arrival = at + self.delays.write.sample(&mut self.kubelets.writes);
+            let reported = &mut self.kubelets.nodes[node as usize].reported;
+            *reported = arrival.max(*reported);
+            if *reported == at {
+                self.report(requests);
+            } else {
+                self.queue.push(*reported, rank::KUBELET, Event::Report { requests });
+            }
+        }
+        self.kubelets.effects = effects;
+    }
+
+    pub(super) fn report(&mut self, requests: Vec<Request>) {
+        for request in &requests {
+            match request {
+                Request::Event(spec) => self.record_kubelet_event(spec),
+                request => drop(self.execute(request)),
+            }
+        }
+    }
+
+    pub(super) fn record_kubelet_event(&mut self, spec: &EventSpec) {
+        if !self.recorders.enabled {
+            return;
+        }
+        let key = Key::new(&*spec.about.namespace, &*spec.about.name);
+        let node = self.view().pods.get(&key).map_or_else(|| "".into(), |pod| pod.node_name.clone());
+        let instance = self.kubelets.by_name.get(&node).map_or(0, |node| node + 1);
+        self.record_event("kubelet", instance, &node, spec);
+    }
+
+    pub(super) fn start_heartbeat(&mut self, node: u32) {
+        let epoch = self.kubelets.nodes[node as usize].epoch;
+        let mut phase = self.streams.stream(HEARTBEAT_PHASE, node);
+        let delay = SimDuration::from_nanos(phase.below(kubelet::LEASE_RENEW_INTERVAL.as_nanos()));
+        self.background += 1;
+        self.queue.push(self.now() + delay, rank::BACKGROUND, Event::Heartbeat { node, epoch });
+    }
+
+    /// A kubelet that comes back says so at once.
+    pub(super) fn resume_heartbeat(&mut self, node: u32) {
+        self.show_life(node);
+        self.start_heartbeat(node);
+    }
+
+    pub(super) fn show_life(&mut self, node: u32) {
+        let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
+        for request in self.signs_of_life(&name) {
+            drop(self.execute(&request));
+        }
+    }
+
+    pub(super) fn heartbeat(&mut self, node: u32, epoch: u32) {
+        self.background -= 1;
+        let process = &self.kubelets.nodes[node as usize];
+        if process.epoch != epoch || !process.kubelet.is_running() {
+            return;
+        }
+        self.show_life(node);
+        self.background += 1;
+        let at = self.now() + kubelet::LEASE_RENEW_INTERVAL;
+        self.queue.push(at, rank::BACKGROUND, Event::Heartbeat { node, epoch });
+    }
+
+    /// What a kubelet writes to show that it lives: its lease, and now and then the node's status.
+    pub(super) fn signs_of_life(&self, name: &Arc<str>) -> Vec<Request> {
+        let (view, now) = (self.view(), self.wall());
+        let Some(node) = view.nodes.get(&Key::new("", name.clone())) else { return Vec::new() };
+        let lease = view.leases.get(&Key::new(kubelet::NODE_LEASE_NAMESPACE, name.clone()));
+        let renewal = match lease {
+            Some(lease) => Request::Update(kubelet::renew_lease(lease, now).into(), Part::Main),
+            None => Request::Create(kubelet::lease(node, now).into()),
+        };
+        let reported = node.status.conditions.first().and_then(|condition| condition.last_heartbeat_time);
+        let interval = i64::try_from(kubelet::NODE_STATUS_REPORT_INTERVAL.as_nanos()).unwrap_or(i64::MAX);
+        // A node that was given up says at once that it is back.
+        let report_is_due = reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval)
+            || !node.status.conditions.is_true("Ready");
+        let report = report_is_due.then(|| Request::Update(kubelet::heartbeat(node, now).into(), Part::Status));
+        [renewal].into_iter().chain(report).collect()
+    }
+
+    /// Registers a machine: its Node object, and the kubelet that runs its pods.
+    pub(super) fn join(&mut self, template: &NodeTemplate) -> Result<(), SimError> {
+        let name: Arc<str> = template.name.as_str().into();
+        let place = self.kubelets.by_name.get(&name).copied();
+        let number = place.unwrap_or(self.kubelets.nodes.len() as u32);
+        let node = machine(template, &name, number, self.wall())?;
+        self.execute(&Request::Create(node.into()))?;
+        let kubelet = Kubelet::new(name.clone(), node_address(number), pod_addresses(number));
+        match place {
+            Some(place) => {
+                let process = &mut self.kubelets.nodes[place as usize];
+                process.kubelet = kubelet;
+                process.epoch += 1;
+            }
+            None => {
+                self.kubelets.by_name.insert(name, number);
+                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO });
+            }
+        }
+        // Pods may be bound to it already: those that an earlier machine of that name left behind.
+        self.call_kubelet(number, u64::from(number), |kubelet, cx| {
+            kubelet.stop();
+            kubelet.start(cx);
+        });
+        self.start_heartbeat(number);
+        Ok(())
+    }
+}
+
+fn machine(template: &NodeTemplate, name: &Arc<str>, number: u32, now: WallTime) -> Result<Node, SimError> {
+    let NodeTemplate { capacity, labels, taints, .. } = template;
+    kubelet::register_node(name, node_address(number), capacity.clone(), labels, taints.clone(), now)
+        .map_err(|error| SimError::Cluster(format!("node {name}: {error}")))
+}
+
+/// Machines live in 172.16.0.0/12.
+fn node_address(number: u32) -> IpAddr {
+    Ipv4Addr::from_bits(0xac10_0002 + number).into()
+}
+
+/// Each machine has a /24 of 10.128.0.0/9 for its pods.
+fn pod_addresses(number: u32) -> PodCidr {
+    PodCidr::new(Ipv4Addr::from_bits(0x0a80_0000 + (number << 8)).into(), 24)
+}
+
+/// Whether a change of a bound pod concerns its kubelet. Of the status that is what others may have written: `Ready`, and
+/// conditions that a readiness gate waits for.
+fn is_news(old: &Pod, new: &Pod) -> bool {
+    let (before, after) = (&old.status.conditions, &new.status.conditions);
+    let status_may_be = || !new.spec.readiness_gates.is_empty() || before.is_true("Ready") != after.is_true("Ready");
+    old.meta.generation != new.meta.generation
+        || old.meta.deletion_timestamp != new.meta.deletion_timestamp
+        || old.meta.deletion_grace_period_seconds != new.meta.deletion_grace_period_seconds
+        || (!before.ptr_eq(after) && status_may_be())
+}
+
+/// A number that stands for a pod. Its uid derives from its name, so that other pods cannot shift it.
+fn pod_entity(pod: &Pod) -> u64 {
+    uid_entity(&pod.meta.uid)
+}
+
+fn uid_entity(uid: &Uid) -> u64 {
+    match uid {
+        Uid::Uuid { high, low } => high ^ low,
+        Uid::None | Uid::Text(_) => 0,
+    }
+}

@@ -1,0 +1,157 @@
+//! Controller managers in the simulation: their work queues, and the way of a sync to the API server and back.
+
+use crate::api::{EventSpec, Request};
+use crate::kernel::Stream;
+use crate::objects::Key;
+
+use super::controller::{ControllerHost, Progress};
+use super::event::{Event, rank};
+use super::simulation::Simulation;
+use super::watch::Informer;
+
+/// A controller manager: controllers that share one informer cache.
+pub(super) struct Manager {
+    pub(super) informer: Informer,
+    pub(super) controllers: Vec<Box<dyn ControllerHost>>,
+    /// Which controllers have a pending look at their queue.
+    pub(super) awake: Vec<bool>,
+    pub(super) writes: Stream,
+    /// Counts restarts, so that what an earlier life sent is known as stale.
+    pub(super) epoch: u32,
+}
+
+impl Clone for Manager {
+    fn clone(&self) -> Self {
+        Self {
+            informer: self.informer.clone(),
+            controllers: self.controllers.iter().map(|host| host.clone_box()).collect(),
+            awake: self.awake.clone(),
+            writes: self.writes.clone(),
+            epoch: self.epoch,
+        }
+    }
+}
+
+impl Simulation {
+    pub(super) fn tell_controllers(&mut self, process: u16, change: &crate::api::Change) {
+        let now = self.clock();
+        let manager = &mut self.managers[process as usize];
+        manager.informer.apply(change);
+        let view = manager.informer.view(self.server.view());
+        let epoch = manager.epoch;
+        for (at, host) in manager.controllers.iter_mut().enumerate() {
+            host.on_change(view, change, now, &mut self.timers);
+            self.background += self.timers.len();
+            for (key, due) in self.timers.drain(..) {
+                let event = Event::Due { process, controller: at as u16, epoch, key };
+                self.queue.push(due, rank::CONTROLLERS, event);
+            }
+        }
+    }
+
+    pub(super) fn wake_workers(&mut self, process: u16) {
+        for controller in 0..self.managers[process as usize].controllers.len() {
+            self.wake_worker(process, controller as u16);
+        }
+    }
+
+    pub(super) fn wake_worker(&mut self, process: u16, controller: u16) {
+        let manager = &mut self.managers[process as usize];
+        let at = controller as usize;
+        if manager.controllers[at].can_start() && !std::mem::replace(&mut manager.awake[at], true) {
+            self.queue.push(self.queue.now(), rank::CONTROLLERS, Event::Work { process, controller });
+        }
+    }
+
+    pub(super) fn work(&mut self, process: u16, controller: u16) {
+        let now = self.clock();
+        self.managers[process as usize].awake[controller as usize] = false;
+        while self.managers[process as usize].controllers[controller as usize].can_start() {
+            self.count_instant(self.now());
+            if self.livelock.is_some() {
+                return;
+            }
+            let manager = &mut self.managers[process as usize];
+            let view = manager.informer.view(self.server.view());
+            let progress = manager.controllers[controller as usize].start(view, now, &mut self.timers);
+            self.proceed(process, controller, progress);
+        }
+    }
+
+    /// Sends a sync's requests: at once where writes take no time, else after their delay.
+    pub(super) fn proceed(&mut self, process: u16, controller: u16, mut progress: Progress) {
+        loop {
+            self.start_timers(process, controller);
+            let Progress::Requests(flight, requests) = progress else { return };
+            let manager = &mut self.managers[process as usize];
+            let delay = self.delays.write.sample(&mut manager.writes);
+            if delay.is_zero() || requests.is_empty() {
+                progress = self.perform(process, controller, flight, requests);
+            } else {
+                let epoch = manager.epoch;
+                let event = Event::Execute { process, controller, flight, epoch, requests };
+                self.queue.push(self.queue.now() + delay, rank::CONTROLLERS, event);
+                return;
+            }
+        }
+    }
+
+    pub(super) fn perform(&mut self, process: u16, controller: u16, flight: u32, requests: Vec<Request>) -> Progress {
+        let name = self.managers[process as usize].controllers[controller as usize].name();
+        let mut responses = Vec::with_capacity(requests.len());
+        for request in &requests {
+            match request {
+                Request::Event(spec) => self.record_event(name, 0, "", spec),
+                request => responses.push(self.execute(request)),
+            }
+        }
+        let now = self.clock();
+        let manager = &mut self.managers[process as usize];
+        let view = manager.informer.view(self.server.view());
+        manager.controllers[controller as usize].resume(flight, view, now, responses, &mut self.timers)
+    }
+
+    pub(super) fn execute_sync(
+        &mut self,
+        process: u16,
+        controller: u16,
+        flight: u32,
+        epoch: u32,
+        requests: Vec<Request>,
+    ) {
+        if self.managers[process as usize].epoch != epoch {
+            return;
+        }
+        let progress = self.perform(process, controller, flight, requests);
+        self.proceed(process, controller, progress);
+        self.wake_worker(process, controller);
+    }
+
+    pub(super) fn start_timers(&mut self, process: u16, controller: u16) {
+        let epoch = self.managers[process as usize].epoch;
+        self.background += self.timers.len();
+        for (key, due) in self.timers.drain(..) {
+            self.queue.push(due, rank::CONTROLLERS, Event::Due { process, controller, epoch, key });
+        }
+    }
+
+    pub(super) fn due(&mut self, process: u16, controller: u16, epoch: u32, key: &Key) {
+        let now = self.now();
+        let manager = &mut self.managers[process as usize];
+        if manager.epoch == epoch {
+            manager.controllers[controller as usize].on_timer(key, now);
+            self.wake_worker(process, controller);
+        }
+    }
+
+    /// Records an Event in the name of a component, unless Events are off.
+    pub(super) fn record_event(&mut self, component: &'static str, instance: u32, host: &str, spec: &EventSpec) {
+        if !self.recorders.enabled {
+            return;
+        }
+        let now = self.wall();
+        let recorder = self.recorders.by_component.entry((component, instance)).or_default();
+        recorder.record(&mut self.server, now, component, host, spec);
+        self.publish();
+    }
+}

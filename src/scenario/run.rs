@@ -1,6 +1,5 @@
 //! Runs a scenario.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
@@ -8,7 +7,6 @@ use serde_json::{Value, json};
 use crate::api::ApiError;
 use crate::controllers::PodGcConfig;
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::Kind;
 use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 
 use super::error::{Problem, ScenarioError};
@@ -92,7 +90,9 @@ impl Scenario {
     pub fn run(&self, options: &RunOptions) -> Result<Run, ScenarioError> {
         let mut sim = self.start(options)?;
         let mut notices = self.notices.clone();
-        notices.extend(self.unsimulated_kinds());
+        let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
+        let documents = self.manifests.iter().chain(applied).map(|manifest| &manifest.document);
+        notices.extend(super::notices::about(documents));
         self.apply_manifests(&mut sim)?;
         let end = options.until.unwrap_or(self.duration).min(self.duration);
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
@@ -142,13 +142,6 @@ impl Scenario {
             sim.record_step(StepRecord { name: "apply".into(), args: json!({}), result: Value::Array(answers) });
         }
         Ok(())
-    }
-
-    fn unsimulated_kinds(&self) -> Vec<String> {
-        let documents = self.manifests.iter().map(|manifest| &manifest.document);
-        let opaque = documents.filter(|d| Kind::of(&d.api_version, &d.kind).is_none());
-        let kinds: BTreeSet<&str> = opaque.map(|document| document.kind.as_str()).collect();
-        kinds.into_iter().map(|kind| format!("{kind}: not simulated yet; kept and given back as it is")).collect()
     }
 }
 

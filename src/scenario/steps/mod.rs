@@ -165,6 +165,15 @@ impl Verb {
         }
     }
 
+    /// The manifests that it applies.
+    #[must_use]
+    pub fn manifests(&self) -> &[Manifest] {
+        match self {
+            Self::Apply { manifests } => manifests,
+            _ => &[],
+        }
+    }
+
     /// The arguments, for the event log.
     #[must_use]
     pub fn args(&self) -> Value {

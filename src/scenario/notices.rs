@@ -1,0 +1,108 @@
+//! What a scenario's manifests ask for and the simulation does not do: told once, at the beginning of a run.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::objects::Kind;
+use crate::objects::reader::Document;
+use crate::objects::wire::Wire;
+
+/// Kinds that are not typed and still do all that they do in a cluster: they are data.
+const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
+
+/// The notices about these manifests, each once, in alphabetical order.
+pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
+    let mut notices = BTreeSet::new();
+    for document in documents {
+        let kind = document.kind.as_str();
+        if Kind::of(&document.api_version, kind).is_none() && !DATA.contains(&kind) {
+            notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
+        }
+        let spec = document.value.at("spec");
+        let of_the_kind = match kind {
+            "Service" if spec.text("type") == "LoadBalancer" => {
+                Some("no load balancer is provisioned; it stays pending")
+            }
+            "StatefulSet" if spec.at("updateStrategy").at("rollingUpdate").has("maxUnavailable") => Some(
+                "updateStrategy.rollingUpdate.maxUnavailable is dropped, as by a 1.36 API server with default gates",
+            ),
+            _ => None,
+        };
+        notices
+            .extend(of_the_kind.map(|what| format!("{kind} {}: {what}", document.name.as_deref().unwrap_or_default())));
+        fields(&document.value, &mut notices);
+    }
+    notices.into_iter().collect()
+}
+
+/// Looks for fields of pods wherever a document has them. Documents are not deep: their reader saw to that.
+fn fields(value: &Value, notices: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                notices.extend(field(name, member).map(|what| format!("{name}: {what}")));
+                fields(member, notices);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| fields(item, notices)),
+        _ => {}
+    }
+}
+
+fn field(name: &str, value: &Value) -> Option<&'static str> {
+    match name {
+        "schedulerName" if value.as_str().is_some_and(|name| !name.is_empty() && name != "default-scheduler") => {
+            Some("there is no scheduler of another name; such pods stay pending")
+        }
+        "resourceClaims" if value.as_array().is_some_and(|claims| !claims.is_empty()) => {
+            Some("dynamic resources are not allocated; nobody waits for them")
+        }
+        "volumes" if value.as_array().is_some_and(|volumes| volumes.iter().any(|volume| volume.has("ephemeral"))) => {
+            Some("no claims are made for generic ephemeral volumes; such pods stay pending")
+        }
+        "fileKeyRef" => Some("variables from files are left out of the environment"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objects::reader::{ReaderLimits, read_manifests};
+
+    fn notices(manifest: &str) -> Vec<String> {
+        let documents = read_manifests("test", manifest, &ReaderLimits::default()).expect("readable");
+        about(documents.iter())
+    }
+
+    #[test]
+    fn what_is_simulated_needs_no_notice() {
+        let manifest = "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {schedulerName: default-scheduler,
+            containers: [{name: c, image: i}], volumes: [{name: v, emptyDir: {}}]}}\n---\n
+            {apiVersion: v1, kind: ConfigMap, metadata: {name: m}, data: {a: b}}";
+        assert_eq!(notices(manifest), Vec::<String>::new());
+    }
+
+    #[test]
+    fn kinds_and_fields_that_do_nothing_are_named_once() {
+        let pod = "{apiVersion: v1, kind: Pod, metadata: {name: NAME}, spec: {schedulerName: mine,
+            containers: [{name: c, image: i}], volumes: [{name: v, ephemeral: {}}]}}";
+        let manifest = [
+            &pod.replace("NAME", "a"),
+            &pod.replace("NAME", "b"),
+            "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}",
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none-in}, spec: {podSelector: {}}}",
+        ]
+        .join("\n---\n");
+        assert_eq!(
+            notices(&manifest),
+            [
+                "NetworkPolicy: not simulated yet; kept and given back as it is",
+                "Service web: no load balancer is provisioned; it stays pending",
+                "schedulerName: there is no scheduler of another name; such pods stay pending",
+                "volumes: no claims are made for generic ephemeral volumes; such pods stay pending",
+            ]
+        );
+    }
+}

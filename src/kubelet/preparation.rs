@@ -160,12 +160,14 @@ impl PodSync<'_, '_> {
 
     /// Sees to it that what the container's environment refers to is there.
     pub(super) fn ensure_environment(&mut self, at: usize) -> bool {
-        let known = self.worker.config_errors.iter().position(|(place, _)| *place == at);
-        let known = known.map(|place| self.worker.config_errors.swap_remove(place).1);
+        let known = self.worker.config_errors.as_mut().and_then(|errors| {
+            let place = errors.iter().position(|(place, _)| *place == at)?;
+            Some(errors.swap_remove(place).1)
+        });
         let Some(error) = self.environment_error(at) else { return true };
         self.say_cannot_be_configured(at, &error);
         self.worker.dirty |= known.as_ref() != Some(&error);
-        self.worker.config_errors.push((at, error));
+        self.worker.config_errors.get_or_insert_default().push((at, error));
         self.worker.containers[at].set_state(State::ConfigError);
         self.schedule(SYNC_RETRY, at, Due::Start);
         false
@@ -181,7 +183,8 @@ impl PodSync<'_, '_> {
 
     /// What keeps a container from being configured.
     pub(super) fn config_error(&self, at: usize) -> String {
-        let found = self.worker.config_errors.iter().find(|(place, _)| *place == at);
+        let mut errors = self.worker.config_errors.iter().flat_map(|errors| errors.iter());
+        let found = errors.find(|(place, _)| *place == at);
         found.map(|(_, error)| error.to_string()).unwrap_or_default()
     }
 

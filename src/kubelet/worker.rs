@@ -94,8 +94,9 @@ pub(super) struct Worker {
     pub(super) dirty: bool,
     /// Failed attempts to mount the volumes in a row.
     pub(super) failed_mounts: u8,
-    /// Why containers cannot be configured, by their place.
-    pub(super) config_errors: Vec<(usize, ConfigError)>,
+    /// Why containers cannot be configured, by their place; few pods have any.
+    #[expect(clippy::box_collection, reason = "a pointer is a third of a list")]
+    pub(super) config_errors: Option<Box<Vec<(usize, ConfigError)>>>,
     /// Init containers, then regular ones, then ephemeral ones, each in the order of the spec.
     pub(super) containers: SmallVec<[ContainerWorker; 1]>,
 }
@@ -290,7 +291,7 @@ impl Worker {
             restarts_all: false,
             dirty: true,
             failed_mounts: 0,
-            config_errors: Vec::new(),
+            config_errors: None,
             containers: containers.map(container).collect(),
         }
     }

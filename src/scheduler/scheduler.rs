@@ -25,7 +25,7 @@ use super::queue::{QueuedPod, SchedulingQueue};
 use super::volumes::{self, Awaited, Wait};
 
 /// How many placements are remembered: more than anybody asks about, and no more room than a few pods take.
-const PLACEMENTS_MAX: usize = 4096;
+const PLACEMENTS_MAX: usize = 512;
 
 /// What fails when claims are not bound for a pod.
 const VOLUMES_FIRST: &str = "running PreBind plugin \"VolumeBinding\"";
@@ -245,7 +245,7 @@ impl Scheduler {
         Runner::default().explain(&mut self.registry.clone(), &Cycle::new(pod, view, &self.cache))
     }
 
-    /// What came of the last attempt for a pod that still exists: of every pod that waits, and of the last 4,096 that were
+    /// What came of the last attempt for a pod that still exists: of every pod that waits, and of the last 512 that were
     /// placed.
     #[must_use]
     pub fn decision(&self, uid: &Uid) -> Option<&Decision> {

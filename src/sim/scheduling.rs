@@ -34,7 +34,7 @@ impl Simulation {
 
     /// Why a pod is where it is, or why it is nowhere: what came of the scheduler's last attempt for it. Nothing if there
     /// is no such pod, or if the scheduler has not tried it: because it was given a node otherwise, is for another
-    /// scheduler, or has scheduling gates. Of pods that have a node, the last 4,096 are remembered.
+    /// scheduler, or has scheduling gates. Of pods that have a node, the last 512 are remembered.
     ///
     /// ```
     /// use seatrial::kernel::SimDuration;

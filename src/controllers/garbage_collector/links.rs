@@ -23,6 +23,10 @@ impl<T> Slots<T> {
             return at;
         }
         let at = u32::try_from(self.slots.len()).ok().filter(|at| *at != NONE).expect("fewer than 2^32 - 1 nodes");
+        // There are as many nodes as objects: a quarter more at a time leaves less unused than twice as many.
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(self.slots.len() / 4 + 16);
+        }
         self.slots.push(value);
         at
     }

@@ -40,7 +40,7 @@ pub use disks::{Content, Disks};
 pub use driver::{Effects, Kubelet, KubeletContext};
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
-    register_node, renew_lease,
+    node_labels, register_node, renew_lease,
 };
 pub use surroundings::{KnownServices, ViewSurroundings};
 pub use worker::PodTimer;

@@ -67,7 +67,8 @@ pub fn register_node(
 }
 
 /// The labels that a kubelet gives its node, under those that it was told to give.
-fn node_labels(name: &str, given: &Labels) -> Labels {
+#[must_use]
+pub fn node_labels(name: &str, given: &Labels) -> Labels {
     let own = [
         ("beta.kubernetes.io/arch", "amd64"),
         ("beta.kubernetes.io/os", "linux"),

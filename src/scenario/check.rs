@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::objects::Kind;
 use crate::objects::reader::{Node, Place, ReaderLimits, Span, Value as Tree, read_manifests};
 use crate::objects::validation::validate_create;
-use crate::sim::{DEFAULT_EPOCH, Delays, NodeTemplate, SimError, Simulation};
+use crate::objects::{Kind, Labels};
+use crate::sim::{DEFAULT_EPOCH, Delays, FaultPlan, NodeTemplate, SimError, Simulation};
 
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
 use super::expectation::{Expectation, ExpectationKind};
 use super::expression::Expression;
+use super::faults::RawFault;
 use super::schema::{
     MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
 };
@@ -46,13 +47,13 @@ impl<'a> Checker<'a> {
         let nodes = self.nodes(&spec.nodes);
         let manifests = self.manifests(&spec.manifests, spec.objects);
         let steps = self.steps(spec.steps);
+        let faults = self.faults(spec.faults, &nodes, &steps);
         let expectations = self.expectations(spec.expect);
         let mut notices = Vec::new();
-        for (name, entries) in [("traffic", spec.traffic.len()), ("faults", spec.faults.len())] {
-            if entries > 0 {
-                let entries = if entries == 1 { "1 entry is".to_owned() } else { format!("{entries} entries are") };
-                notices.push(format!("spec.{name}: not simulated yet, {entries} left out"));
-            }
+        let entries = spec.traffic.len();
+        if entries > 0 {
+            let entries = if entries == 1 { "1 entry is".to_owned() } else { format!("{entries} entries are") };
+            notices.push(format!("spec.traffic: not simulated yet, {entries} left out"));
         }
         if !self.problems.is_empty() {
             self.problems.sort_by_key(|problem| (problem.source != self.source, problem.span));
@@ -70,6 +71,7 @@ impl<'a> Checker<'a> {
             nodes,
             manifests,
             containers: spec.containers,
+            faults,
             steps,
             expectations,
             notices,
@@ -188,6 +190,23 @@ impl<'a> Checker<'a> {
             self.problem(Fault::new(path, "there is no object in it"));
         }
         Some(Verb::Apply { manifests })
+    }
+
+    /// The faults, of the nodes that the scenario has or lets join.
+    fn faults(&mut self, raw: Vec<RawFault>, nodes: &[NodeTemplate], steps: &[Step]) -> Vec<FaultPlan> {
+        let joining = steps.iter().flat_map(|step| match &step.verb {
+            Verb::AddNode(nodes) => nodes.as_slice(),
+            _ => &[],
+        });
+        let nodes: Vec<Labels> = nodes.iter().chain(joining).map(NodeTemplate::all_labels).collect();
+        let mut plans = Vec::new();
+        for (at, fault) in raw.into_iter().enumerate() {
+            match fault.plan(&nodes) {
+                Ok(plan) => plans.push(plan),
+                Err(fault) => self.problem(fault.under(&format!("spec.faults[{at}]"))),
+            }
+        }
+        plans
     }
 
     fn expectations(&mut self, raw: Vec<RawExpectation>) -> Vec<Expectation> {

@@ -35,6 +35,7 @@ mod excerpt;
 mod expectation;
 mod expression;
 mod facts;
+mod faults;
 mod notices;
 mod run;
 mod schema;

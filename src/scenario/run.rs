@@ -121,6 +121,9 @@ impl Scenario {
         for node in &self.nodes {
             builder = builder.node(node.clone());
         }
+        for fault in &self.faults {
+            builder = builder.fault(fault.clone());
+        }
         let mut sim = builder.build()?;
         sim.set_limits(options.max_events.unwrap_or(DEFAULT_MAX_EVENTS), MAX_PODS);
         Ok(sim)

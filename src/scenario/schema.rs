@@ -16,13 +16,14 @@ use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
-use crate::sim::{Delays, NodeTemplate};
+use crate::sim::{Delays, FaultPlan, NodeTemplate};
 
 use super::check::Checker;
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
 use super::expectation::Expectation;
 use super::expression::Expression;
+use super::faults::RawFault;
 use super::steps::{RawStep, Verb};
 
 /// Most machines that a scenario may ask for.
@@ -53,6 +54,8 @@ pub struct Scenario {
     pub manifests: Vec<Manifest>,
     /// How images behave.
     pub containers: Vec<BehaviourSpec>,
+    /// What goes wrong at random times.
+    pub faults: Vec<FaultPlan>,
     /// What the user does.
     pub steps: Vec<Step>,
     /// What is expected.
@@ -134,7 +137,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) steps: Vec<RawStep>,
     #[serde(default)]
-    pub(super) faults: Vec<Value>,
+    pub(super) faults: Vec<RawFault>,
     #[serde(default)]
     pub(super) expect: Vec<RawExpectation>,
 }

@@ -4,13 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::api::Reconciler;
 use crate::controllers::PodGcConfig;
-use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours};
+use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, node_labels};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
 use super::controller::{ControllerHost, Host};
 use super::delays::{Delays, VolumeDelays};
 use super::error::SimError;
+use super::faults::FaultPlan;
 use super::recorder::{RecordMode, Recording};
 use super::simulation::{Parts, Simulation};
 
@@ -50,6 +51,12 @@ impl NodeTemplate {
         Ok(self)
     }
 
+    /// All labels that its Node will have: its own, and those that the kubelet adds.
+    #[must_use]
+    pub fn all_labels(&self) -> Labels {
+        node_labels(&self.name, &self.labels)
+    }
+
     /// With a label.
     #[must_use]
     pub fn label(mut self, key: &str, value: &str) -> Self {
@@ -76,6 +83,7 @@ pub struct SimulationBuilder {
     events: Option<bool>,
     pod_presets: bool,
     nodes: Vec<NodeTemplate>,
+    faults: Vec<FaultPlan>,
     pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
     profile: Result<Registry, RegistryError>,
@@ -101,6 +109,7 @@ impl Simulation {
             events: None,
             pod_presets: false,
             nodes: Vec::new(),
+            faults: Vec::new(),
             pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
             profile: Ok(Registry::default()),
@@ -195,6 +204,29 @@ impl SimulationBuilder {
         self
     }
 
+    /// Something that goes wrong at random times; nodes that join later are exposed to it too.
+    ///
+    /// ```
+    /// use seatrial::kernel::{Sampler, SimDuration};
+    /// use seatrial::objects::Labels;
+    /// use seatrial::sim::{NodeCrash, Simulation};
+    ///
+    /// let crashes = NodeCrash {
+    ///     mtbf: Sampler::exponential(SimDuration::from_hours(2))?,
+    ///     mttr: Sampler::constant(SimDuration::from_secs(300)),
+    ///     select: Labels::new(),
+    ///     correlated_by: None,
+    /// };
+    /// let mut sim = Simulation::builder().nodes(3).fault(crashes).build()?;
+    /// sim.run_for(SimDuration::from_hours(1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn fault(mut self, plan: impl Into<FaultPlan>) -> Self {
+        self.faults.push(plan.into());
+        self
+    }
+
     /// When pods that ended, or whose node is gone, are removed. Default: as Kubernetes does.
     #[must_use]
     pub const fn pod_gc(mut self, config: PodGcConfig) -> Self {
@@ -272,7 +304,7 @@ impl SimulationBuilder {
     /// Starts the control plane and registers the machines.
     ///
     /// # Errors
-    /// If a machine is described wrongly or two have the same name, or if two plugins have.
+    /// If a machine is described wrongly or two have the same name, or if two plugins have; if a time of a fault is always 0.
     pub fn build(self) -> Result<Simulation, SimError> {
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
         let mut built_in = built_in(self.pod_gc);
@@ -296,6 +328,7 @@ impl SimulationBuilder {
             scheduler,
         });
         sim.server.set_pod_presets(self.pod_presets);
+        sim.plan_faults(self.faults)?;
         for node in &self.nodes {
             sim.add_node(node)?;
             // They have been Ready for long: without the taint of a node that has just joined.

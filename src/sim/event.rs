@@ -40,6 +40,8 @@ pub(super) enum Event {
     Heartbeat { node: u32, epoch: u32 },
     /// A `kubectl drain` looks at its pods.
     Drain(u32),
+    /// An injector of faults strikes, or what it struck comes back.
+    Fault { injector: u32, unit: u32 },
 }
 
 /// Requests of one scheduling attempt.

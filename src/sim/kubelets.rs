@@ -39,6 +39,14 @@ pub(super) struct NodeProcess {
     pub(super) reported: SimTime,
 }
 
+impl NodeProcess {
+    /// The machine stops; nothing that was under way on it goes on.
+    pub(super) fn stop(&mut self) {
+        self.epoch += 1;
+        self.kubelet.stop();
+    }
+}
+
 impl Simulation {
     pub(super) fn tell_kubelets(&mut self, change: &crate::api::Change) {
         self.kubelets.informer.apply(change);
@@ -172,6 +180,14 @@ impl Simulation {
         self.queue.push(self.now() + delay, rank::BACKGROUND, Event::Heartbeat { node, epoch });
     }
 
+    /// Starts a machine that was stopped.
+    pub(super) fn start_machine(&mut self, node: u32) {
+        if !self.kubelets.nodes[node as usize].kubelet.is_running() {
+            self.call_kubelet(node, u64::from(node), |kubelet, cx| kubelet.start(cx));
+            self.resume_heartbeat(node);
+        }
+    }
+
     /// A kubelet that comes back says so at once.
     pub(super) fn resume_heartbeat(&mut self, node: u32) {
         self.show_life(node);
@@ -240,6 +256,7 @@ impl Simulation {
             kubelet.start(cx);
         });
         self.start_heartbeat(number);
+        self.expose_to_faults(number, &template.name, &template.all_labels());
         Ok(())
     }
 }

@@ -6,7 +6,8 @@
 //!   the store itself.
 //! - A controller's sync is a chain of steps. The requests of a step reach the API server after one delay, drawn from
 //!   [`Delays::write`] in the stream of that process.
-//! - At one instant, things happen in this order: what the user does, watch deliveries, kubelets, the scheduler,
+//! - Faults ([`NodeCrash`], [`PodKiller`]) strike at random times, as the user might.
+//! - At one instant, things happen in this order: what the user and faults do, watch deliveries, kubelets, the scheduler,
 //!   controllers, heartbeats; within each, in the order in which they were scheduled.
 
 mod builder;
@@ -15,6 +16,7 @@ mod delays;
 mod drain;
 mod error;
 mod event;
+mod faults;
 mod inspect;
 mod kubelets;
 mod managers;
@@ -31,6 +33,7 @@ pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::{Delays, VolumeDelays};
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
+pub use faults::{FaultPlan, NodeCrash, PodKiller, ZONE_LABEL};
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};
 pub use simulation::Simulation;

@@ -318,9 +318,7 @@ impl Simulation {
     /// If there is no such machine.
     pub fn node_down(&mut self, node: &str) -> Result<(), SimError> {
         let number = self.machine(node)?;
-        let process = &mut self.kubelets.nodes[number as usize];
-        process.epoch += 1;
-        process.kubelet.stop();
+        self.kubelets.nodes[number as usize].stop();
         Ok(())
     }
 
@@ -330,10 +328,7 @@ impl Simulation {
     /// If there is no such machine.
     pub fn node_up(&mut self, node: &str) -> Result<(), SimError> {
         let number = self.machine(node)?;
-        if !self.kubelets.nodes[number as usize].kubelet.is_running() {
-            self.call_kubelet(number, u64::from(number), |kubelet, cx| kubelet.start(cx));
-            self.resume_heartbeat(number);
-        }
+        self.start_machine(number);
         Ok(())
     }
 

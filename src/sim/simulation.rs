@@ -16,6 +16,7 @@ use super::controller::{ControllerHost, Now};
 use super::delays::Delays;
 use super::drain::Drain;
 use super::event::{Event, ProcessId, rank};
+use super::faults::Injector;
 use super::kubelets::Kubelets;
 use super::managers::Manager;
 use super::recorder::{Record, Recording, StepRecord};
@@ -29,7 +30,7 @@ const WRITE_DELAYS: Purpose = Purpose::new(0x5ea_0001);
 #[derive(Clone)]
 pub struct Simulation {
     pub(super) queue: EventQueue<Event>,
-    /// Pending events that alone do not keep a cluster busy: heartbeats, and timers of controllers, of which their queues know
+    /// Pending events that alone do not keep a cluster busy: heartbeats, faults, and timers of controllers, of which their queues know
     /// whether a key still waits for them.
     pub(super) background: usize,
     pub(super) server: ApiServer,
@@ -41,6 +42,7 @@ pub struct Simulation {
     pub(super) recorders: Recorders,
     /// Drains by number; those that ended leave a gap.
     pub(super) drains: Vec<Option<Drain>>,
+    pub(super) faults: Vec<Injector>,
     pub(super) delays: Delays,
     pub(super) streams: Streams,
     pub(super) epoch: WallTime,
@@ -118,6 +120,7 @@ impl Simulation {
             recording: parts.recording,
             recorders: Recorders { enabled: parts.record_events, ..Recorders::default() },
             drains: Vec::new(),
+            faults: Vec::new(),
             delays: parts.delays,
             streams,
             epoch: parts.epoch,
@@ -171,14 +174,14 @@ impl Simulation {
         self.changes
     }
 
-    /// How many of these [`changes`](Self::changes) the user made, and not the cluster itself.
+    /// How many of these [`changes`](Self::changes) the user or a fault made, and not the cluster itself.
     #[must_use]
     pub const fn changes_by_user(&self) -> u64 {
         self.changes - self.changes_by_events
     }
 
     /// Whether nothing will happen any more until the user does something: no controller has work, no pod is on its
-    /// way, no timer runs except those of heartbeats.
+    /// way, no timer runs except those of heartbeats and faults.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
         self.queue.len() == self.background && !self.a_key_waits() && self.every_outage_is_known()
@@ -257,9 +260,12 @@ impl Simulation {
         let Some((at, event)) = self.queue.pop_until(limit) else { return false };
         self.events += 1;
         self.count_instant(at);
+        let is_fault = matches!(event, Event::Fault { .. });
         let before = self.changes;
         self.handle(event);
-        self.changes_by_events += self.changes - before;
+        if !is_fault {
+            self.changes_by_events += self.changes - before;
+        }
         true
     }
 
@@ -281,6 +287,7 @@ impl Simulation {
             Event::Report { requests } => self.report(requests),
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),
+            Event::Fault { injector, unit } => self.fault(injector, unit),
         }
     }
 

@@ -176,6 +176,39 @@ fn steps_and_expectations_that_make_no_sense() {
 }
 
 #[test]
+fn faults_that_make_no_sense() {
+    let faults = |entries: &str| spec(&format!("nodes: [{{name: w, labels: {{zone: a}}}}]\nfaults:\n{entries}"));
+    let crash = |rest: &str| faults(&format!("- {{kind: NodeCrash, mtbf: 2h, mttr: 5m{rest}}}"));
+    let cases = [
+        ("no kind", faults("- {mtbf: 2h, mttr: 5m}")),
+        ("an unknown kind", faults("- {kind: NodeCrsh, mtbf: 2h, mttr: 5m}")),
+        ("a kind of nobody", faults("- {kind: Flood}")),
+        ("an unknown field", crash(", mtbff: 3h")),
+        ("no mtbf", faults("- {kind: NodeCrash, mttr: 5m}")),
+        ("no mttr", faults("- {kind: NodeCrash, mtbf: 5m}")),
+        ("no time to the crash", faults("- {kind: NodeCrash, mtbf: 0s, mttr: 5m}")),
+        ("no time to the repair", faults("- {kind: NodeCrash, mtbf: 2h, mttr: 0s}")),
+        ("a time without a unit", faults("- {kind: NodeCrash, mtbf: 2, mttr: 5m}")),
+        ("an unknown distribution", faults("- {kind: NodeCrash, mtbf: {distribution: normal, mean: 2h}, mttr: 5m}")),
+        ("a field of the other kind", crash(", selector: app=web")),
+        ("an empty label key", crash(", correlatedBy: \"\"")),
+        ("a selection that is a string", crash(", select: zone=a")),
+        ("a selection that no node meets", crash(", select: {zone: b}")),
+        ("no nodes", spec("faults: [{kind: NodeCrash, mtbf: 2h, mttr: 5m}]")),
+        ("no every", faults("- {kind: PodKiller, selector: app=web}")),
+        ("an every of nothing", faults("- {kind: PodKiller, every: 0s}")),
+        ("a selector that is none", faults("- {kind: PodKiller, every: 5m, selector: \"app in web\"}")),
+        ("a field of crashes", faults("- {kind: PodKiller, every: 5m, select: {zone: a}}")),
+        ("no list", spec("faults: {kind: PodKiller, every: 5m}")),
+        ("a zone without a name", spec("steps: [{at: 1s, zoneDown: {}}]")),
+        ("a zone by an unknown field", spec("steps: [{at: 1s, zoneUp: {node: a}}]")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn manifests_inside_a_scenario_are_wrong_at_their_own_lines() {
     let pod = |container: &str| {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - {container}\n")

@@ -126,6 +126,10 @@ pub enum Verb {
     NodeDown(String),
     /// A machine comes back.
     NodeUp(String),
+    /// All machines of a zone stop.
+    ZoneDown(String),
+    /// All machines of a zone come back.
+    ZoneUp(String),
     /// `kubectl debug`: an ephemeral container is added.
     Debug {
         /// Which pod.
@@ -161,6 +165,8 @@ impl Verb {
             Self::DeleteNode(_) => "deleteNode",
             Self::NodeDown(_) => "nodeDown",
             Self::NodeUp(_) => "nodeUp",
+            Self::ZoneDown(_) => "zoneDown",
+            Self::ZoneUp(_) => "zoneUp",
             Self::Debug { .. } => "debug",
         }
     }
@@ -190,6 +196,7 @@ impl Verb {
             Self::Cordon { node, .. } | Self::DeleteNode(node) | Self::NodeDown(node) | Self::NodeUp(node) => {
                 json!({"node": node})
             }
+            Self::ZoneDown(zone) | Self::ZoneUp(zone) => json!({"zone": zone}),
             Self::Evict { pods, .. } => pods.args(),
             Self::Drain { node, .. } => json!({"node": node}),
             Self::Taint { node, taints } => json!({"node": node, "taints": taints}),
@@ -256,6 +263,8 @@ impl Verb {
             Self::DeleteNode(node) => sim.delete_node(node)?,
             Self::NodeDown(node) => sim.node_down(node)?,
             Self::NodeUp(node) => sim.node_up(node)?,
+            Self::ZoneDown(zone) => drop(sim.zone_down(zone)?),
+            Self::ZoneUp(zone) => drop(sim.zone_up(zone)?),
             Self::Debug { choice, debug } => {
                 let target = choice.resolve(sim)?;
                 sim.debug(&target, debug)?;

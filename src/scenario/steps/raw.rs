@@ -39,6 +39,8 @@ pub(in crate::scenario) struct RawStep {
     delete_node: Option<RawNodeName>,
     node_down: Option<RawNodeName>,
     node_up: Option<RawNodeName>,
+    zone_down: Option<RawZone>,
+    zone_up: Option<RawZone>,
     debug: Option<RawDebug>,
     create_job: Option<RawCreateJob>,
     evict: Option<RawEvict>,
@@ -113,6 +115,12 @@ struct RawUndo {
 #[serde(deny_unknown_fields)]
 struct RawNodeName {
     node: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawZone {
+    zone: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -249,7 +257,7 @@ impl RawStep {
             }
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
-                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, debug",
+                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, zoneDown, zoneUp, debug",
             )),
         }
     }
@@ -259,6 +267,7 @@ impl RawStep {
         let target =
             |raw: Option<RawTarget>, verb: fn(Target) -> Verb| raw.map(|raw| parse_target(&raw.target).map(verb));
         let node = |raw: Option<RawNodeName>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.node)));
+        let zone = |raw: Option<RawZone>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.zone)));
         let verbs = [
             ("apply", self.apply.map(|_| Ok(Verb::Apply { manifests: Vec::new() }))),
             ("setImage", self.set_image.map(RawSetImage::verb)),
@@ -281,6 +290,8 @@ impl RawStep {
             ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
             ("nodeDown", node(self.node_down, Verb::NodeDown)),
             ("nodeUp", node(self.node_up, Verb::NodeUp)),
+            ("zoneDown", zone(self.zone_down, Verb::ZoneDown)),
+            ("zoneUp", zone(self.zone_up, Verb::ZoneUp)),
             ("debug", self.debug.map(RawDebug::verb)),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType};
 use seatrial::invariants::{self, Always};
-use seatrial::kernel::{SimDuration, SimTime};
+use seatrial::kernel::SimDuration;
 use seatrial::objects::{Key, Kind, Resource};
 use seatrial::sim::{Delays, NodeTemplate, Simulation, Target};
 
-use crate::random::same_cases;
+use crate::random::{rest, same_cases};
 
 const NODES: usize = 6;
 
@@ -189,18 +189,6 @@ fn play(case: &Case) -> Result<(), String> {
     let rest = rest(&mut sim, &mut promises, end);
     rest.and_then(|()| invariants::settled(&sim).map_err(|violations| violations.to_string()))?;
     is_updated(&sim)
-}
-
-/// Runs until nothing is left to happen, watching the promises on the way.
-fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(), String> {
-    while !sim.is_quiescent() {
-        let next = (sim.now() + SimDuration::from_secs(30)).min(end);
-        promises.run(sim, next).map_err(|violation| violation.to_string())?;
-        if sim.now() >= end {
-            return Err("the cluster does not come to rest".to_owned());
-        }
-    }
-    Ok(())
 }
 
 /// An update that is not left to the user has reached every node by now. Left out, as upstream, is one with surge whose new

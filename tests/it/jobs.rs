@@ -9,7 +9,7 @@ use seatrial::kernel::SimDuration;
 use seatrial::objects::{Job, Key, Kind, PodPhase, Resource};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::same_cases;
+use crate::random::{rest, same_cases};
 
 /// How completions are told apart, and what ends the Job.
 #[derive(Clone, Copy, Debug)]
@@ -276,14 +276,7 @@ fn play(case: &Case) -> Result<(), String> {
     promises.run(&mut sim, soon).map_err(|violation| violation.to_string())?;
     forsake_orphans(&mut sim);
     let end = sim.now() + SimDuration::from_hours(24);
-    while !sim.is_quiescent() {
-        // Not in step with the heartbeats, whose deliveries keep a control plane with delays busy for moments.
-        let next = (sim.now() + SimDuration::from_secs(61)).min(end);
-        promises.run(&mut sim, next).map_err(|violation| violation.to_string())?;
-        if sim.now() >= end {
-            return Err("the cluster does not come to rest".to_owned());
-        }
-    }
+    rest(&mut sim, &mut promises, end)?;
     at_rest(&sim)
 }
 

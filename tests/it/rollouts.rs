@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType};
 use seatrial::invariants::{self, Always, MaxSurge, MaxUnavailable};
-use seatrial::kernel::{SimDuration, SimTime};
+use seatrial::kernel::SimDuration;
 use seatrial::objects::{Key, Kind, Resource};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::same_cases;
+use crate::random::{rest, same_cases};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -156,18 +156,6 @@ fn play(case: &Case) -> Result<(), String> {
     let end = sim.now() + SimDuration::from_hours(2);
     let rest = rest(&mut sim, &mut promises, end);
     rest.and_then(|()| invariants::settled(&sim).map_err(|violations| violations.to_string()))
-}
-
-/// Runs until nothing is left to happen, watching the promises on the way.
-fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(), String> {
-    while !sim.is_quiescent() {
-        let next = (sim.now() + SimDuration::from_secs(30)).min(end);
-        promises.run(sim, next).map_err(|violation| violation.to_string())?;
-        if sim.now() >= end {
-            return Err("the cluster does not come to rest".to_owned());
-        }
-    }
-    Ok(())
 }
 
 proptest! {

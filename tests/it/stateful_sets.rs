@@ -9,7 +9,7 @@ use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::objects::{Key, Kind, Pod, Resource, StatefulSet};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::same_cases;
+use crate::random::{rest, same_cases};
 
 /// Never becomes ready.
 const BROKEN: u8 = 3;
@@ -216,21 +216,6 @@ fn complete(sim: &Simulation) -> Result<(), String> {
         return Err(format!("{revisions} revisions with a limit of {}", spec.revision_history_limit));
     }
     Ok(())
-}
-
-/// Runs until nothing is left to happen, watching the promises on the way.
-fn rest(sim: &mut Simulation, promises: &mut Always, end: SimTime) -> Result<(), String> {
-    loop {
-        // Not in step with what happens at every full second.
-        let next = (sim.now() + SimDuration::from_millis(7_351)).min(end);
-        promises.run(sim, next).map_err(|violation| violation.to_string())?;
-        if sim.is_quiescent() {
-            return Ok(());
-        }
-        if sim.now() >= end {
-            return Err("the cluster does not come to rest".to_owned());
-        }
-    }
 }
 
 proptest! {

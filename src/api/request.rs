@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, PodStatus, Text, Uid};
+use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, Pod, PodStatus, Resource, Text, Uid};
 
 use super::ApiError;
 
@@ -78,6 +78,20 @@ pub enum Request {
     },
     /// Records an Event. It goes its own way and is never waited for.
     Event(EventSpec),
+}
+
+impl Request {
+    /// Changes parts of the status of a pod, whatever else changed meanwhile; the pod must be the same one.
+    #[must_use]
+    pub fn patch_pod_status(pod: &Pod, status: Value) -> Self {
+        Self::Patch {
+            kind: Kind::Pod,
+            key: pod.key(),
+            patch_type: PatchType::Strategic,
+            document: Arc::new(json!({"metadata": {"uid": pod.meta.uid}, "status": status})),
+            part: Part::Status,
+        }
+    }
 }
 
 /// Which part of an object a write may change.

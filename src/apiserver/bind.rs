@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, Response};
-use crate::objects::{
-    Condition, ConditionList, ConditionStatus, Key, Kind, Labels, Pod, SharedList, Text, Timestamp, Uid, WallTime,
-};
+use crate::objects::{Condition, ConditionStatus, Conditions, Key, Kind, Labels, Pod, Text, Uid, WallTime};
 
 use super::namespaces::cluster_key;
 use super::{ApiServer, errors};
@@ -29,7 +27,8 @@ impl ApiServer {
         let mut new = Pod::clone(&old);
         new.node_name = node.clone();
         new.status.nominated_node_name = Text::default();
-        new.status.conditions = scheduled(&old.status.conditions, now.timestamp());
+        let condition = Condition::new("PodScheduled", ConditionStatus::True, now.timestamp());
+        new.status.conditions = old.status.conditions.with(condition);
         self.label_with_topology(&mut new);
         Ok(self.replace(old, new))
     }
@@ -65,22 +64,4 @@ fn with_topology(labels: &Labels, node: &Labels) -> Labels {
         }
     }
     labels
-}
-
-/// The conditions with `PodScheduled` true.
-fn scheduled(conditions: &ConditionList, now: Timestamp) -> ConditionList {
-    let mut condition = Condition::new("PodScheduled", ConditionStatus::True, now);
-    let Some(at) = conditions.iter().position(|old| old.kind == condition.kind) else {
-        return if conditions.is_empty() {
-            SharedList::from(vec![condition])
-        } else {
-            conditions.iter().cloned().chain([condition]).collect()
-        };
-    };
-    if conditions[at].status == ConditionStatus::True {
-        condition.last_transition_time = conditions[at].last_transition_time;
-    }
-    let mut conditions = conditions.to_vec();
-    conditions[at] = condition;
-    conditions.into()
 }

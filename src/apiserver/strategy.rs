@@ -9,7 +9,7 @@ use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
     ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node,
     Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet,
-    ReplicaSetStatus, ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
+    ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -77,6 +77,23 @@ pub(super) trait Stored: Clone + PartialEq {
 }
 
 macro_rules! stored {
+    // A status that only its subresource writes, and a generation that counts the changes of the spec.
+    ($kind:ident, spec_and_status, { $($strategy:item)* }) => {
+        stored!($kind, {
+            fn prepare_for_create(&mut self, _now: WallTime) {
+                self.meta.generation = 1;
+                self.status = Default::default();
+            }
+            fn prepare_for_update(&mut self, old: &Self) {
+                self.status = old.status.clone();
+                count_generation(&mut self.meta, self.spec != old.spec);
+            }
+            fn with_status(&self, request: &Self) -> Option<Self> {
+                Some(Self { status: request.status.clone(), ..self.clone() })
+            }
+            $($strategy)*
+        });
+    };
     ($kind:ident, { $($strategy:item)* }) => {
         impl Stored for $kind {
             const KIND: Kind = Kind::$kind;
@@ -244,18 +261,7 @@ stored!(Pod, {
     }
 });
 
-stored!(ReplicaSet, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = ReplicaSetStatus::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
+stored!(ReplicaSet, spec_and_status, {
     fn share_with(&mut self, old: &Self) {
         share_template(&mut self.spec.template, &old.spec.template);
         share(&mut self.spec.selector, &old.spec.selector);
@@ -267,18 +273,7 @@ stored!(ReplicaSet, {
     }
 });
 
-stored!(ReplicationController, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = ReplicaSetStatus::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
+stored!(ReplicationController, spec_and_status, {
     fn share_with(&mut self, old: &Self) {
         share_template(&mut self.spec.template, &old.spec.template);
         share(&mut self.spec.selector, &old.spec.selector);
@@ -322,18 +317,7 @@ stored!(Deployment, {
     }
 });
 
-stored!(StatefulSet, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = Default::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
+stored!(StatefulSet, spec_and_status, {
     fn share_with(&mut self, old: &Self) {
         share_template(&mut self.spec.template, &old.spec.template);
         share(&mut self.spec.selector, &old.spec.selector);
@@ -381,18 +365,7 @@ stored!(Job, {
     }
 });
 
-stored!(CronJob, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = Default::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
+stored!(CronJob, spec_and_status, {
     fn share_with(&mut self, old: &Self) {
         share(&mut self.spec, &old.spec);
     }

@@ -78,12 +78,9 @@ pub(super) struct CheckArguments {
     pub(super) files: Vec<PathBuf>,
 }
 
+// An instant of a run. (Without a doc comment, which would become a text of the help.)
 #[derive(Debug, Args)]
-pub(super) struct GetArguments {
-    /// Kind, or kind/name: pods, deploy/web, rs, svc, endpointslices, nodes, events, …
-    pub(super) resource: String,
-    /// Name
-    pub(super) name: Option<String>,
+pub(super) struct Moment {
     /// The scenario file; - is standard input
     #[arg(short, long = "file", value_name = "SCENARIO")]
     pub(super) file: PathBuf,
@@ -93,6 +90,16 @@ pub(super) struct GetArguments {
     /// Another seed than the scenario's
     #[arg(long)]
     pub(super) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GetArguments {
+    /// Kind, or kind/name: pods, deploy/web, rs, svc, endpointslices, nodes, events, …
+    pub(super) resource: String,
+    /// Name
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) moment: Moment,
     /// Only objects with such labels
     #[arg(short = 'l', long)]
     pub(super) selector: Option<String>,
@@ -113,15 +120,8 @@ pub(super) struct DescribeArguments {
     pub(super) resource: String,
     /// Name; default: all
     pub(super) name: Option<String>,
-    /// The scenario file; - is standard input
-    #[arg(short, long = "file", value_name = "SCENARIO")]
-    pub(super) file: PathBuf,
-    /// Virtual time to look at, such as 1m30s; default: the scenario's end
-    #[arg(long, value_name = "TIME")]
-    pub(super) at: Option<SimDuration>,
-    /// Another seed than the scenario's
-    #[arg(long)]
-    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) moment: Moment,
     /// Only objects with such labels
     #[arg(short = 'l', long)]
     pub(super) selector: Option<String>,
@@ -137,15 +137,8 @@ pub(super) struct DescribeArguments {
 pub(super) struct TreeArguments {
     /// kind/name of the object at the top; default: every object that has no owner and owns others
     pub(super) resource: Option<String>,
-    /// The scenario file; - is standard input
-    #[arg(short, long = "file", value_name = "SCENARIO")]
-    pub(super) file: PathBuf,
-    /// Virtual time to look at, such as 1m30s; default: the scenario's end
-    #[arg(long, value_name = "TIME")]
-    pub(super) at: Option<SimDuration>,
-    /// Another seed than the scenario's
-    #[arg(long)]
-    pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) moment: Moment,
     /// Namespace
     #[arg(short, long, default_value = "default")]
     pub(super) namespace: String,

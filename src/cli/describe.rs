@@ -4,11 +4,10 @@ use std::io::{self, Write as _};
 
 use crate::objects::{Kind, Selector};
 use crate::report::{DESCRIBED, DescribeOptions};
-use crate::scenario::RunOptions;
 use crate::sim::{Simulation, Target};
 
 use super::args::DescribeArguments;
-use super::{Exit, diagnostics, input};
+use super::{Exit, input};
 
 /// What is to be described.
 struct Wanted {
@@ -25,14 +24,7 @@ pub(super) fn describe(arguments: &DescribeArguments) -> io::Result<Exit> {
             return Ok(Exit::WrongInput);
         }
     };
-    let options = RunOptions { seed: arguments.seed, until: arguments.at, events: true, ..RunOptions::default() };
-    let run = match input::scenario(&arguments.file).and_then(|scenario| scenario.run(&options)) {
-        Ok(run) => run,
-        Err(error) => {
-            diagnostics::scenario(&error)?;
-            return Ok(Exit::WrongInput);
-        }
-    };
+    let Some(run) = input::run_until(&arguments.moment)? else { return Ok(Exit::WrongInput) };
     let told = if arguments.kubectl { DescribeOptions::KUBECTL } else { DescribeOptions::ALL };
     let sim = &run.simulation;
     let texts: Vec<String> = targets(sim, &wanted, &arguments.namespace)

@@ -4,10 +4,9 @@ use std::io::{self, Write as _};
 
 use crate::objects::{Kind, Selector};
 use crate::report::{GetOptions, OutputFormat};
-use crate::scenario::RunOptions;
 
 use super::args::{GetArguments, GetOutput};
-use super::{Exit, diagnostics, input};
+use super::{Exit, input};
 
 pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
     let options = match options(arguments) {
@@ -17,15 +16,7 @@ pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
             return Ok(Exit::WrongInput);
         }
     };
-    let run_options = RunOptions { seed: arguments.seed, until: arguments.at, events: true, ..RunOptions::default() };
-    let run = input::scenario(&arguments.file).and_then(|scenario| scenario.run(&run_options));
-    let run = match run {
-        Ok(run) => run,
-        Err(error) => {
-            diagnostics::scenario(&error)?;
-            return Ok(Exit::WrongInput);
-        }
-    };
+    let Some(run) = input::run_until(&arguments.moment)? else { return Ok(Exit::WrongInput) };
     match (crate::report::get(&run.simulation, &options), &options.name) {
         (Some(text), _) => write!(anstream::stdout(), "{text}")?,
         (None, Some(name)) => {

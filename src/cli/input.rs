@@ -3,7 +3,10 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Run, RunOptions, Scenario, ScenarioError};
+
+use super::args::Moment;
+use super::diagnostics;
 
 /// The name of an input in messages.
 pub(super) fn name(path: &Path) -> String {
@@ -33,4 +36,16 @@ pub(super) fn scenario_of(path: &Path, text: &str) -> Result<Scenario, ScenarioE
 
 fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
+}
+
+/// The run of a scenario until an instant. What is wrong with it is told.
+pub(super) fn run_until(moment: &Moment) -> io::Result<Option<Run>> {
+    let options = RunOptions { seed: moment.seed, until: moment.at, events: true, ..RunOptions::default() };
+    match scenario(&moment.file).and_then(|scenario| scenario.run(&options)) {
+        Ok(run) => Ok(Some(run)),
+        Err(error) => {
+            diagnostics::scenario(&error)?;
+            Ok(None)
+        }
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write as _};
 
-use crate::scenario::RunOptions;
 use crate::sim::Target;
 
 use super::args::TreeArguments;
-use super::{Exit, diagnostics, input};
+use super::{Exit, input};
 
 pub(super) fn tree(arguments: &TreeArguments) -> io::Result<Exit> {
     let root = match arguments.resource.as_deref().map(str::parse::<Target>).transpose() {
@@ -21,14 +20,7 @@ pub(super) fn tree(arguments: &TreeArguments) -> io::Result<Exit> {
             return Ok(Exit::WrongInput);
         }
     };
-    let options = RunOptions { seed: arguments.seed, until: arguments.at, events: true, ..RunOptions::default() };
-    let run = match input::scenario(&arguments.file).and_then(|scenario| scenario.run(&options)) {
-        Ok(run) => run,
-        Err(error) => {
-            diagnostics::scenario(&error)?;
-            return Ok(Exit::WrongInput);
-        }
-    };
+    let Some(run) = input::run_until(&arguments.moment)? else { return Ok(Exit::WrongInput) };
     let namespace = (!arguments.all_namespaces).then_some(&*arguments.namespace);
     match (crate::report::tree(&run.simulation, root.as_ref(), namespace), root) {
         (Some(text), _) => write!(anstream::stdout(), "{text}")?,

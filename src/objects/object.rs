@@ -104,6 +104,33 @@ pub trait Resource: Typed + Clone + Send + Sync + 'static {
     }
 }
 
+/// Implements [`Resource`] for a kind of metadata, a shared spec and a status that serde reads and writes whole.
+macro_rules! serde_resource {
+    ($kind:ident) => {
+        impl $crate::objects::Resource for $kind {
+            const KIND: $crate::objects::Kind = $crate::objects::Kind::$kind;
+
+            fn from_wire(mut wire: serde_json::Value) -> Result<Self, $crate::objects::WireError> {
+                use $crate::objects::object::take;
+                Ok(Self {
+                    meta: take(&mut wire, "metadata")?,
+                    spec: std::sync::Arc::new(take(&mut wire, "spec")?),
+                    status: take(&mut wire, "status")?,
+                })
+            }
+
+            fn spec_wire(&self) -> Option<serde_json::Value> {
+                serde_json::to_value(&*self.spec).ok()
+            }
+
+            fn status_wire(&self) -> Option<serde_json::Value> {
+                serde_json::to_value(&self.status).ok()
+            }
+        }
+    };
+}
+pub(super) use serde_resource;
+
 /// Namespace and name of an object; the namespace is empty for cluster-scoped kinds.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::affinity::NodeSelector;
 use super::cluster::ObjectReference;
 use super::meta::ObjectMeta;
-use super::object::{Key, Kind, Resource, WireError, take};
+use super::object::{Key, serde_resource};
 use super::persistent_volume_claim::PersistentVolumeClaim;
 use super::storage::{self, AccessModes, ReclaimPolicy, ResourceList, VolumeMode, volume_phase};
 use super::text::{self, Text};
@@ -167,29 +167,12 @@ impl PersistentVolume {
     }
 }
 
-impl Resource for PersistentVolume {
-    const KIND: Kind = Kind::PersistentVolume;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        Ok(Self {
-            meta: take(&mut wire, "metadata")?,
-            spec: Arc::new(take(&mut wire, "spec")?),
-            status: take(&mut wire, "status")?,
-        })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-
-    fn status_wire(&self) -> Option<Value> {
-        serde_json::to_value(&self.status).ok()
-    }
-}
+serde_resource!(PersistentVolume);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Resource;
     use serde_json::json;
 
     fn volume() -> Value {

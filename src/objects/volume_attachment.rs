@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take};
+use super::object::serde_resource;
 use super::text::{self, Text};
 
 /// A VolumeAttachment: that a volume is, or is to be, attached to a node.
@@ -58,29 +58,12 @@ pub struct VolumeAttachmentStatus {
     pub rest: Map<String, Value>,
 }
 
-impl Resource for VolumeAttachment {
-    const KIND: Kind = Kind::VolumeAttachment;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        Ok(Self {
-            meta: take(&mut wire, "metadata")?,
-            spec: Arc::new(take(&mut wire, "spec")?),
-            status: take(&mut wire, "status")?,
-        })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-
-    fn status_wire(&self) -> Option<Value> {
-        serde_json::to_value(&self.status).ok()
-    }
-}
+serde_resource!(VolumeAttachment);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Resource;
     use serde_json::json;
 
     #[test]

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 use serde_json::json;
 
-use crate::api::{Part, PatchType, Request, View};
+use crate::api::{Request, View};
 use crate::controllers::pod_control::disruption_target;
-use crate::objects::{Key, Kind, Pod, PodPhase, Resource, Uid, WallTime};
+use crate::objects::{Key, Pod, PodPhase, Uid, WallTime};
 
 /// A pod to remove.
 #[derive(Clone, Debug)]
@@ -29,13 +29,7 @@ impl Victim {
         {
             status["conditions"] = json!([condition]);
         }
-        Request::Patch {
-            kind: Kind::Pod,
-            key: pod.key(),
-            patch_type: PatchType::Strategic,
-            document: Arc::new(json!({"metadata": {"uid": pod.meta.uid}, "status": status})),
-            part: Part::Status,
-        }
+        Request::patch_pod_status(pod, status)
     }
 }
 

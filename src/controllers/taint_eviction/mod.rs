@@ -11,8 +11,8 @@ use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use crate::api::{
-    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, Part, PatchType, Reconciler, Request,
-    Response, Step, View,
+    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, Reconciler, Request, Response, Step,
+    View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp, WallTime};
@@ -226,13 +226,7 @@ fn no_execute(node: &Node) -> impl Iterator<Item = &Taint> {
 fn condition(pod: &Pod, now: Timestamp) -> Option<Request> {
     let message = "Taint manager: deleting due to NoExecute taint";
     let condition = disruption_target(pod, "DeletionByTaintManager", message, now)?;
-    Some(Request::Patch {
-        kind: Kind::Pod,
-        key: pod.key(),
-        patch_type: PatchType::Strategic,
-        document: Arc::new(json!({"metadata": {"uid": pod.meta.uid}, "status": {"conditions": [condition]}})),
-        part: Part::Status,
-    })
+    Some(Request::patch_pod_status(pod, json!({"conditions": [condition]})))
 }
 
 fn delete(pod: &Pod) -> Request {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::api::{DeleteOptions, EventKind, EventSpec, Part, PatchType, Request};
+use crate::api::{DeleteOptions, EventKind, EventSpec, Part, Request};
 use crate::objects::{Condition, ConditionStatus, Conditions, Kind, Object, Pod, Resource, Text, WallTime};
 
 use crate::scheduler::cache::Nominating;
@@ -69,7 +69,7 @@ pub(super) fn note_failure(
 
 /// A pod of lower priority may no longer fit the node that it waits for.
 pub(super) fn clear_nomination(pod: &Arc<Pod>) -> Request {
-    patch_status(pod, json!({"nominatedNodeName": null}))
+    Request::patch_pod_status(pod, json!({"nominatedNodeName": null}))
 }
 
 /// Says on a pod why it goes, deletes it with its own grace period, and tells of it (upstream
@@ -91,18 +91,8 @@ pub(super) fn displace(for_pod: &Pod, victim: &Arc<Pod>, node: &str, now: WallTi
     let message = format!("Preempted by pod {} on node {node}", for_pod.meta.uid);
     let about = Object::from(victim.clone());
     vec![
-        patch_status(victim, json!({"conditions": [condition]})),
+        Request::patch_pod_status(victim, json!({"conditions": [condition]})),
         Request::Delete { kind: Kind::Pod, key: victim.key(), options: DeleteOptions::of_uid(victim.meta.uid.clone()) },
         Request::Event(EventSpec::about(&about, EventKind::Normal, "Preempted", message)),
     ]
-}
-
-fn patch_status(pod: &Pod, status: serde_json::Value) -> Request {
-    Request::Patch {
-        kind: Kind::Pod,
-        key: pod.key(),
-        patch_type: PatchType::Strategic,
-        document: Arc::new(json!({"metadata": {"uid": pod.meta.uid}, "status": status})),
-        part: Part::Status,
-    }
 }

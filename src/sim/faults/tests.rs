@@ -187,8 +187,10 @@ fn mean_times_are_as_asked_for() {
     let (mut failures, mut up) = (0u64, 0.0);
     let month = hours(30 * 24).as_secs_f64();
     for machine in 0..100 {
-        let (unit, first) = injector.take_in(machine, &format!("m{machine}"), &Labels::new(), Streams::new(9)).unwrap();
-        let luck = &mut injector.units[unit as usize].luck;
+        let (name, labels) = (format!("m{machine}"), Labels::new());
+        let joined = Joined { machine, name: &name, labels: &labels, streams: Streams::new(9) };
+        let (unit, first) = injector.take_in(&joined).unwrap();
+        let luck = &mut injector.units.get_mut(unit).luck;
         let (mut now, mut runs) = (0.0, first.as_secs_f64());
         while now < month {
             up += runs.min(month - now);

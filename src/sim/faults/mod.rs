@@ -1,0 +1,147 @@
+//! Faults: machines that crash and come back, pods that somebody kills, at random times. A file for each kind.
+//!
+//! Every injector draws from streams of its own, one for each node or group of nodes: a node or an injector that is added
+//! (behind the others) shifts nobody's luck. What a fault does is in the recording as a step `fault`.
+
+mod node_crash;
+mod pod_killer;
+#[cfg(test)]
+mod tests;
+mod units;
+mod zones;
+
+use serde_json::{Value, json};
+
+pub use node_crash::NodeCrash;
+pub use pod_killer::PodKiller;
+pub use zones::ZONE_LABEL;
+
+use crate::kernel::{Purpose, Sampler, SimDuration, Streams};
+use crate::objects::Labels;
+
+use super::error::SimError;
+use super::event::{Event, rank};
+use super::recorder::StepRecord;
+use super::simulation::Simulation;
+use node_crash::Crashes;
+use pod_killer::Kills;
+use units::Joined;
+
+/// Purpose of the first injector's draws; the others have the numbers behind it.
+const FIRST_PURPOSE: u32 = 0x5fa_0000;
+
+/// Times that are drawn shorter than this count as so long, so that time goes on.
+const SHORTEST: SimDuration = SimDuration::from_millis(1);
+
+/// Something that goes wrong again and again.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum FaultPlan {
+    /// Machines crash and come back.
+    NodeCrash(NodeCrash),
+    /// Pods are deleted.
+    PodKiller(PodKiller),
+}
+
+impl FaultPlan {
+    /// That no time of it is always zero.
+    fn validate(&self) -> Result<(), SimError> {
+        let times: &[(&str, &Sampler)] = match self {
+            Self::NodeCrash(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
+            Self::PodKiller(plan) => &[("every", &plan.every)],
+        };
+        match times.iter().find(|(_, time)| time.as_constant().is_some_and(SimDuration::is_zero)) {
+            Some((name, _)) => Err(SimError::Cluster(format!("{name} of a fault must be greater than 0"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An injector, and where it stands.
+#[derive(Clone)]
+pub(super) enum Injector {
+    Crashes(Box<Crashes>),
+    Kills(Box<Kills>),
+}
+
+impl Injector {
+    fn new(plan: FaultPlan, number: u32, streams: Streams) -> Self {
+        let purpose = Purpose::new(FIRST_PURPOSE.wrapping_add(number));
+        match plan {
+            FaultPlan::NodeCrash(plan) => Self::Crashes(Box::new(Crashes::new(plan, purpose))),
+            FaultPlan::PodKiller(plan) => Self::Kills(Box::new(Kills::new(plan, purpose, streams))),
+        }
+    }
+
+    /// For injectors that strike no machines: the time to the first strike.
+    fn first(&mut self) -> Option<SimDuration> {
+        match self {
+            Self::Crashes(_) => None,
+            Self::Kills(kills) => Some(kills.next()),
+        }
+    }
+
+    /// Takes in a machine that joined. Returns a new unit of machines, and the time to the first strike at it.
+    fn take_in(&mut self, joined: &Joined<'_>) -> Option<(u32, SimDuration)> {
+        match self {
+            Self::Crashes(crashes) => crashes.take_in(joined),
+            Self::Kills(_) => None,
+        }
+    }
+
+    /// Strikes, or mends what it struck. Returns the time to the next call. No machine may join meanwhile.
+    fn strike(&mut self, sim: &mut Simulation, unit: u32) -> SimDuration {
+        match self {
+            Self::Crashes(crashes) => crashes.strike(sim, unit),
+            Self::Kills(kills) => kills.strike(sim),
+        }
+    }
+}
+
+impl Simulation {
+    /// Sets the injectors up, before the first machine joins.
+    pub(super) fn plan_faults(&mut self, plans: Vec<FaultPlan>) -> Result<(), SimError> {
+        for (number, plan) in (0u32..).zip(plans) {
+            plan.validate()?;
+            let mut injector = Injector::new(plan, number, self.streams);
+            if let Some(delay) = injector.first() {
+                self.push_fault(delay, number, 0);
+            }
+            self.faults.push(injector);
+        }
+        Ok(())
+    }
+
+    fn push_fault(&mut self, delay: SimDuration, injector: u32, unit: u32) {
+        self.background += 1;
+        self.queue.push(self.now() + delay.max(SHORTEST), rank::USER, Event::Fault { injector, unit });
+    }
+
+    /// Lets the injectors take in a machine that joined.
+    pub(super) fn expose_to_faults(&mut self, machine: u32, name: &str, labels: &Labels) {
+        let joined = Joined { machine, name, labels, streams: self.streams };
+        for number in 0..self.faults.len() {
+            if let Some((unit, delay)) = self.faults[number].take_in(&joined) {
+                self.push_fault(delay, number as u32, unit);
+            }
+        }
+    }
+
+    pub(super) fn fault(&mut self, injector: u32, unit: u32) {
+        self.background -= 1;
+        let mut faults = std::mem::take(&mut self.faults);
+        let delay = faults[injector as usize].strike(self, unit);
+        self.faults = faults;
+        self.push_fault(delay, injector, unit);
+    }
+
+    /// Notes in the recording what a fault did to machines, if there are any.
+    fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
+        let name = |machine: u32| Value::from(&**self.kubelets.nodes[machine as usize].kubelet.node_name());
+        let nodes: Vec<Value> = machines.map(name).collect();
+        if !nodes.is_empty() {
+            let args = json!({"kind": kind, "nodes": nodes});
+            self.record_step(StepRecord { name: "fault".into(), args, result: json!(200) });
+        }
+    }
+}

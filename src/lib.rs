@@ -30,7 +30,7 @@
 //!   your own, [`scheduler`]'s plugins for scheduling rules of your own.
 //! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
-//! [`network`] and [`explore`] hold nothing yet.
+//! [`network`]: what requests meet on their way. [`explore`] holds nothing yet.
 #![forbid(unsafe_code)]
 
 pub mod api;

@@ -1,2 +1,17 @@
-//! Endpoints to packets: proxies, DNS, ingress, traffic. Not simulated yet: a scenario's `traffic` is taken and left out with a
-//! notice.
+//! Endpoints to packets: how a request finds its way from a client to a container, and what comes of it.
+//!
+//! | folder | what is in it |
+//! |---|---|
+//! | `proxy/` | kube-proxy on every node: versioned endpoint sets, when each node has programmed which, the choice of a backend |
+//! | `servers/` | the processes that answer: queue, service time, what a request finds at a pod in each state of its life |
+//! | `clients/` | who sends requests, and when: rates, users, timeouts, retries, connections |
+//! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
+//! | `dispatch/` | the loop that takes the arrivals between two control events |
+//!
+//! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
+
+mod outcome;
+mod route;
+
+pub use outcome::{Cause, Outcome};
+pub use route::{Hop, Route, Source};

@@ -1,0 +1,206 @@
+//! What becomes of a request.
+
+use std::fmt;
+
+/// What a client sees of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Outcome {
+    /// An answer other than a server error, in time.
+    Answered,
+    /// The connection was refused: a TCP reset or an ICMP error to its first packet.
+    Refused,
+    /// The connection was cut before the answer had come.
+    Reset,
+    /// Nothing came within the client's timeout.
+    TimedOut,
+    /// An answer with a status of 500 or more.
+    ServerError,
+    /// An answer with a status of 400 to 499, such as 404 for an unknown host.
+    ClientError,
+    /// The name does not resolve.
+    NameError,
+}
+
+impl Outcome {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Answered,
+        Self::Refused,
+        Self::Reset,
+        Self::TimedOut,
+        Self::ServerError,
+        Self::ClientError,
+        Self::NameError,
+    ];
+
+    /// In words for reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+            Self::TimedOut => "timed out",
+            Self::ServerError => "5xx",
+            Self::ClientError => "4xx",
+            Self::NameError => "name not found",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why an attempt had its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Cause {
+    /// It was served.
+    Served,
+    /// The application answered with an error of its own.
+    ApplicationError,
+    /// The server's queue was full.
+    QueueFull,
+    /// The answer came, or would have come, after the client's timeout.
+    TooSlow,
+    /// The application hangs: connections are accepted and nothing comes.
+    Hung,
+    /// A process is there, but does not listen yet.
+    NotListening,
+    /// The process was told to stop and has closed its listener.
+    Stopping,
+    /// The container has no process: it ended, or was not started yet.
+    NoProcess,
+    /// The process ended while it worked on the request, or the request waited for it.
+    Killed,
+    /// Nothing has the endpoint's address: the pod is gone.
+    AddressGone,
+    /// The endpoint's machine is down.
+    NodeDown,
+    /// The machine that the request entered by, or the client's own, is down.
+    EntryNodeDown,
+    /// The node has rules for the service and knows of no usable endpoint: REJECT.
+    NoEndpoints,
+    /// A `Local` traffic policy, and no usable endpoint on the node: DROP.
+    NoLocalEndpoints,
+    /// The node has no rules for the service (yet).
+    NotProgrammed,
+    /// The service has no such port, or none that can be reached from where the client is.
+    NoSuchPort,
+    /// There is no such service, or its name does not resolve from where the client is.
+    NoSuchName,
+    /// No rule of an ingress fits.
+    NoRule,
+    /// The load balancer knows of no healthy node.
+    NoHealthyNode,
+    /// The client's address is outside of `loadBalancerSourceRanges`.
+    SourceRange,
+    /// A NetworkPolicy denies it.
+    PolicyDenied,
+}
+
+impl Cause {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 21] = [
+        Self::Served,
+        Self::ApplicationError,
+        Self::QueueFull,
+        Self::TooSlow,
+        Self::Hung,
+        Self::NotListening,
+        Self::Stopping,
+        Self::NoProcess,
+        Self::Killed,
+        Self::AddressGone,
+        Self::NodeDown,
+        Self::EntryNodeDown,
+        Self::NoEndpoints,
+        Self::NoLocalEndpoints,
+        Self::NotProgrammed,
+        Self::NoSuchPort,
+        Self::NoSuchName,
+        Self::NoRule,
+        Self::NoHealthyNode,
+        Self::SourceRange,
+        Self::PolicyDenied,
+    ];
+
+    /// What a TCP client sees of it.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Served => Outcome::Answered,
+            Self::ApplicationError | Self::QueueFull => Outcome::ServerError,
+            Self::NotListening | Self::Stopping | Self::NoProcess | Self::NoEndpoints => Outcome::Refused,
+            Self::Killed => Outcome::Reset,
+            Self::TooSlow
+            | Self::Hung
+            | Self::AddressGone
+            | Self::NodeDown
+            | Self::EntryNodeDown
+            | Self::NoLocalEndpoints
+            | Self::NotProgrammed
+            | Self::NoSuchPort
+            | Self::NoHealthyNode
+            | Self::SourceRange
+            | Self::PolicyDenied => Outcome::TimedOut,
+            Self::NoRule => Outcome::ClientError,
+            Self::NoSuchName => Outcome::NameError,
+        }
+    }
+
+    /// In words, such as `killed while working on it`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::ApplicationError => "error of the application",
+            Self::QueueFull => "queue full",
+            Self::TooSlow => "too slow",
+            Self::Hung => "application hangs",
+            Self::NotListening => "not listening yet",
+            Self::Stopping => "listener closed after SIGTERM",
+            Self::NoProcess => "no process in the container",
+            Self::Killed => "process ended during the request",
+            Self::AddressGone => "pod gone",
+            Self::NodeDown => "node of the pod down",
+            Self::EntryNodeDown => "node of the client or of the way in down",
+            Self::NoEndpoints => "no endpoints",
+            Self::NoLocalEndpoints => "no endpoints on the node",
+            Self::NotProgrammed => "no rules on the node",
+            Self::NoSuchPort => "no such port from there",
+            Self::NoSuchName => "no such name",
+            Self::NoRule => "no rule of an ingress",
+            Self::NoHealthyNode => "no healthy node behind the load balancer",
+            Self::SourceRange => "outside of the source ranges",
+            Self::PolicyDenied => "denied by a network policy",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_in_the_order_of_the_numbers() {
+        assert!(Outcome::ALL.iter().enumerate().all(|(at, outcome)| *outcome as usize == at));
+        assert!(Cause::ALL.iter().enumerate().all(|(at, cause)| *cause as usize == at));
+    }
+
+    #[test]
+    fn only_what_is_served_is_answered() {
+        let answered = Cause::ALL.iter().filter(|cause| cause.outcome() == Outcome::Answered);
+        assert_eq!(answered.collect::<Vec<_>>(), [&Cause::Served]);
+    }
+}

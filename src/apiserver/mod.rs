@@ -34,6 +34,7 @@ mod limit_ranger;
 mod list;
 mod meta_patch;
 mod namespaces;
+mod network;
 mod pod_admission;
 mod pod_presets;
 mod priority;

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
     ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node,
     Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet,
-    ReplicationController, Service, StatefulSet, Taint, Typed, WallTime,
+    ReplicationController, Service, ServiceStatus, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -153,7 +151,7 @@ macro_rules! kind_arms {
 }
 pub(super) use {by_kind, by_object, kind_arms, object_arms, stored};
 
-fn count_generation(meta: &mut ObjectMeta, changed: bool) {
+pub(super) fn count_generation(meta: &mut ObjectMeta, changed: bool) {
     if changed {
         meta.generation = meta.generation.saturating_add(1);
     }
@@ -411,10 +409,10 @@ stored!(DaemonSet, {
 
 stored!(Service, {
     fn prepare_for_create(&mut self, _now: WallTime) {
-        self.status = Value::Null;
+        self.status = ServiceStatus::default();
     }
     fn prepare_for_update(&mut self, old: &Self) {
-        self.status = if self.spec.kind == *"LoadBalancer" { old.status.clone() } else { Value::Null };
+        self.status = if self.spec.kind == *"LoadBalancer" { old.status.clone() } else { ServiceStatus::default() };
     }
     fn with_status(&self, request: &Self) -> Option<Self> {
         Some(Self { status: request.status.clone(), ..self.clone() })

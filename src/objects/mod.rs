@@ -13,8 +13,11 @@ pub mod cron;
 mod cron_job;
 mod daemon_set;
 pub mod defaults;
+mod endpoint_slice;
+mod endpoints;
 pub mod environment;
 mod indexes;
+mod ingress;
 mod int_or_percent;
 mod job;
 mod labels;
@@ -22,7 +25,7 @@ mod limit_range;
 mod memory_qos;
 mod meta;
 pub mod names;
-mod network;
+mod network_policy;
 mod object;
 pub mod patch;
 mod persistent_volume;
@@ -41,6 +44,7 @@ mod resources;
 mod runtime_class;
 pub mod schema;
 mod selector;
+mod service;
 mod skip;
 mod stateful_set;
 pub mod storage;
@@ -63,7 +67,14 @@ pub use cron_job::{
     CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, CronJob, CronJobSpec, CronJobStatus, JobTemplate, Timing,
 };
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
+pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, TargetRef};
+pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};
 pub use indexes::Indexes;
+pub use ingress::{
+    HttpIngressPath, HttpIngressRule, INGRESS_CLASS_ANNOTATION, Ingress, IngressAddress, IngressBackend, IngressClass,
+    IngressClassParameters, IngressClassSpec, IngressLoadBalancer, IngressRule, IngressServiceBackend, IngressSpec,
+    IngressStatus, IngressTls, PathType, ServiceBackendPort, TypedLocalReference,
+};
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use job::{
     COMPLETION_INDEX, CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL,
@@ -75,9 +86,9 @@ pub use labels::{Annotations, Labels, SharedList};
 pub use limit_range::{LimitRange, LimitRangeItem, LimitRangeSpec};
 pub use memory_qos::{MemoryQos, MemoryReservationPolicy, memory_qos};
 pub use meta::{ObjectMeta, OwnerReference, Uid};
-pub use network::{
-    Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, Service, ServicePort, ServiceSpec,
-    TargetRef,
+pub use network_policy::{
+    IpBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec, PolicyType,
 };
 pub(crate) use object::with_kinds;
 pub use object::{Key, Kind, Object, OpaqueObject, Resource, Typed, WireError};
@@ -104,6 +115,7 @@ pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
     SelectorError,
 };
+pub use service::{LoadBalancerIngress, LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus};
 pub use stateful_set::{
     ClaimRetention, ClaimTemplate, PodManagementPolicy, RollingStatefulSetUpdate, StatefulSet, StatefulSetSpec,
     StatefulSetStatus, StatefulSetUpdateStrategy, parent_and_ordinal,

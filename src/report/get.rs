@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::objects::{Kind, Object, Selector, WallTime};
 use crate::sim::Simulation;
 
-use super::printers::{cells, columns};
+use super::printers::{cells_for, columns};
 use super::table::Table;
 
 /// How objects are printed.
@@ -92,7 +92,7 @@ fn table(objects: &[Object], options: &GetOptions, wide: bool, now: WallTime) ->
     let mut table = Table::new(&header);
     for object in objects {
         let mut row = if with_namespace { vec![object.meta().namespace.to_string()] } else { Vec::new() };
-        let cells = cells(object, now).into_iter().enumerate().filter(|(at, _)| shown(at));
+        let cells = cells_for(object, now, wide).into_iter().enumerate().filter(|(at, _)| shown(at));
         row.extend(cells.map(|(_, cell)| cell));
         table.row(row);
     }

@@ -92,13 +92,13 @@ mod tests {
             &pod.replace("NAME", "a"),
             &pod.replace("NAME", "b"),
             "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}",
-            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none-in}, spec: {podSelector: {}}}",
+            "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader}}",
         ]
         .join("\n---\n");
         assert_eq!(
             notices(&manifest),
             [
-                "NetworkPolicy: not simulated yet; kept and given back as it is",
+                "Role: not simulated yet; kept and given back as it is",
                 "Service web: no load balancer is provisioned; it stays pending",
                 "schedulerName: there is no scheduler of another name; such pods stay pending",
                 "volumes: no claims are made for generic ephemeral volumes; such pods stay pending",

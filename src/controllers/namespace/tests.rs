@@ -164,8 +164,10 @@ fn what_finalizers_hold_is_told_in_the_conditions() {
         remove_finalizers: vec!["example.com/hold".into(), "example.com/other".into()],
         ..MetaPatch::default()
     };
-    for object in cluster.store.list(Kind::Opaque) {
-        cluster.patch_meta(Kind::Opaque, &object.key(), &Uid::None, &patch).expect("it exists");
+    for kind in [Kind::Opaque, Kind::NetworkPolicy] {
+        for object in cluster.store.list(kind) {
+            cluster.patch_meta(kind, &object.key(), &Uid::None, &patch).expect("it exists");
+        }
     }
     cluster.run_for(8);
     assert!(namespace(&cluster).is_none());

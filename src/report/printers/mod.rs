@@ -5,8 +5,11 @@ mod network;
 mod nodes;
 mod pods;
 mod policy;
+mod routing;
 mod volumes;
 mod workloads;
+
+use std::collections::BTreeSet;
 
 use crate::objects::{Kind, Object, WallTime};
 
@@ -79,6 +82,10 @@ pub const fn columns(kind: Kind) -> &'static [Column] {
         }
         Kind::Namespace => &column_list!("name", "status", "age"; ),
         Kind::EndpointSlice => &column_list!("name", "addresstype", "ports", "endpoints", "age"; ),
+        Kind::Endpoints => &column_list!("name", "endpoints", "age"; ),
+        Kind::Ingress => &column_list!("name", "class", "hosts", "address", "ports", "age"; ),
+        Kind::IngressClass => &column_list!("name", "controller", "parameters", "age"; ),
+        Kind::NetworkPolicy => &column_list!("name", "pod-selector", "age"; ),
         Kind::Event => &EVENT_COLUMNS,
         Kind::Lease => &column_list!("name", "holder", "age"; ),
         Kind::PersistentVolume => &volumes::VOLUME_COLUMNS,
@@ -92,9 +99,14 @@ pub const fn columns(kind: Kind) -> &'static [Column] {
     }
 }
 
-/// The cells of an object, one for each of its kind's [`columns`].
+/// The cells of an object, one for each of its kind's [`columns`], as `-o wide` shows them.
 #[must_use]
 pub fn cells(object: &Object, now: WallTime) -> Vec<String> {
+    cells_for(object, now, true)
+}
+
+/// The cells of an object; without `-o wide` addresses of load balancers are cut short.
+pub(super) fn cells_for(object: &Object, now: WallTime, wide: bool) -> Vec<String> {
     let meta = object.meta();
     let age = age(meta.creation_timestamp, now);
     let name = meta.name.to_string();
@@ -109,10 +121,14 @@ pub fn cells(object: &Object, now: WallTime) -> Vec<String> {
         Object::CronJob(cron_job) => workloads::cron_job_cells(cron_job, age, now),
         Object::DaemonSet(set) => workloads::daemon_set_cells(set, age),
         Object::PodDisruptionBudget(budget) => policy::budget_cells(budget, age),
-        Object::Service(service) => network::service_cells(service, age),
+        Object::Service(service) => network::service_cells(service, age, wide),
         Object::Node(node) => nodes::node_cells(node, age),
         Object::Namespace(namespace) => nodes::namespace_cells(namespace, age),
         Object::EndpointSlice(slice) => network::slice_cells(slice, age),
+        Object::Endpoints(endpoints) => network::endpoints_cells(endpoints, age),
+        Object::Ingress(ingress) => routing::ingress_cells(ingress, age, wide),
+        Object::IngressClass(class) => routing::class_cells(class, age),
+        Object::NetworkPolicy(policy) => routing::policy_cells(policy, age),
         Object::Event(event) => nodes::event_cells(event, now),
         Object::Lease(lease) => vec![name, lease.holder_identity.to_string(), age],
         Object::PersistentVolume(volume) => volumes::volume_cells(volume, age),
@@ -130,4 +146,19 @@ pub fn cells(object: &Object, now: WallTime) -> Vec<String> {
 
 fn or_none(text: String) -> String {
     if text.is_empty() { "<none>".to_owned() } else { text }
+}
+
+/// Bytes of a list of load balancers' addresses that are shown without `-o wide`.
+const ADDRESSES_LEN_MAX: usize = 16;
+
+/// Upstream `loadBalancerStatusStringer`: the IP address of each point, or else its host name, in order.
+fn address_list<'a>(points: impl Iterator<Item = (&'a str, &'a str)>, wide: bool) -> String {
+    let shown = points.map(|(ip, hostname)| if ip.is_empty() { hostname } else { ip });
+    let sorted: BTreeSet<&str> = shown.filter(|address| !address.is_empty()).collect();
+    let list = sorted.into_iter().collect::<Vec<_>>().join(",");
+    if wide || list.len() <= ADDRESSES_LEN_MAX {
+        return list;
+    }
+    let end = (0..=ADDRESSES_LEN_MAX - 3).rev().find(|at| list.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}...", &list[..end])
 }

@@ -1,17 +1,14 @@
 //! Rows of Services and their endpoints.
 
-use std::collections::BTreeSet;
+use crate::objects::{EndpointSlice, Endpoints, Service};
 
-use crate::objects::wire::Wire;
-use crate::objects::{EndpointSlice, Service};
-
-use super::{Cells, or_none};
+use super::{Cells, address_list, or_none};
 
 /// How many ports or addresses are shown.
 const SHOWN: usize = 3;
 
 /// Upstream `printService`.
-pub(super) fn service_cells(service: &Service, age: String) -> Cells {
+pub(super) fn service_cells(service: &Service, age: String, wide: bool) -> Cells {
     let spec = &service.spec;
     let port = |port: &crate::objects::ServicePort| match port.node_port {
         0 => format!("{}/{}", port.port, port.protocol),
@@ -23,28 +20,23 @@ pub(super) fn service_cells(service: &Service, age: String) -> Cells {
         service.meta.name.to_string(),
         spec.kind.to_string(),
         or_none(spec.cluster_ip.to_string()),
-        external_address(service),
+        external_address(service, wide),
         or_none(ports.join(",")),
         age,
         or_none(selector.collect::<Vec<_>>().join(",")),
     ]
 }
 
-fn external_address(service: &Service) -> String {
-    let spec = &serde_json::Value::Object(service.spec.wire().clone());
-    let external: Vec<&str> = spec.texts("externalIPs");
+fn external_address(service: &Service, wide: bool) -> String {
+    let external: Vec<&str> = service.spec.external_ips.iter().map(|ip| &**ip).collect();
     match &*service.spec.kind {
         "ClusterIP" | "NodePort" => or_none(external.join(",")),
-        "ExternalName" => spec.text("externalName").to_owned(),
+        "ExternalName" => service.spec.external_name.to_string(),
         "LoadBalancer" => {
-            let ingress = service.status.at("loadBalancer").list("ingress").iter();
-            let address = |entry: &serde_json::Value| {
-                let ip = entry.text("ip");
-                let address = if ip.is_empty() { entry.text("hostname") } else { ip };
-                (!address.is_empty()).then(|| address.to_owned())
-            };
-            let balancers: BTreeSet<String> = ingress.filter_map(address).collect();
-            let all: Vec<&str> = balancers.iter().map(String::as_str).chain(external).collect();
+            let points = service.status.load_balancer.ingress.iter();
+            let balancers = address_list(points.map(|point| (&*point.ip, &*point.hostname)), wide);
+            let all: Vec<&str> =
+                Some(&*balancers).filter(|list| !list.is_empty()).into_iter().chain(external).collect();
             if all.is_empty() { "<pending>".to_owned() } else { all.join(",") }
         }
         _ => "<unknown>".to_owned(),
@@ -69,4 +61,32 @@ fn first_few(items: Vec<String>) -> String {
         n if n <= SHOWN => items.join(","),
         more => format!("{} + {} more...", items[..SHOWN].join(","), more - SHOWN),
     }
+}
+
+/// Upstream `printEndpoints`.
+pub(super) fn endpoints_cells(endpoints: &Endpoints, age: String) -> Cells {
+    vec![endpoints.meta.name.to_string(), addresses_of(endpoints), age]
+}
+
+/// Upstream `formatEndpoints`: what is ready, by port.
+pub(in crate::report) fn addresses_of(endpoints: &Endpoints) -> String {
+    if endpoints.subsets.is_empty() {
+        return "<none>".to_owned();
+    }
+    let mut shown = Vec::new();
+    let mut count = 0;
+    for subset in &endpoints.subsets {
+        let ports: Vec<Option<i32>> = subset.ports.iter().map(|port| Some(port.port.unwrap_or(0))).collect();
+        for port in if ports.is_empty() { vec![None] } else { ports } {
+            count += subset.addresses.len();
+            let room = SHOWN - shown.len();
+            shown.extend(subset.addresses.iter().take(room).map(|address| match port {
+                Some(port) if address.ip.contains(':') => format!("[{}]:{port}", address.ip),
+                Some(port) => format!("{}:{port}", address.ip),
+                None => address.ip.to_string(),
+            }));
+        }
+    }
+    let shown = shown.join(",");
+    if count > SHOWN { format!("{shown} + {} more...", count - SHOWN) } else { shown }
 }

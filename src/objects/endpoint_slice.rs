@@ -1,4 +1,4 @@
-//! Services and EndpointSlices.
+//! EndpointSlices.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,111 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take, take_value, wire_object};
+use super::object::{Kind, Resource, WireError, take};
 use super::text::Text;
-use super::{IntOrPercent, Labels, SharedList, Uid};
-
-/// A Service.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Service {
-    /// Metadata.
-    pub meta: ObjectMeta,
-    /// Desired state.
-    pub spec: Arc<ServiceSpec>,
-    /// Observed state, in wire form.
-    pub status: Value,
-}
-
-/// Desired state of a Service: the wire form, and beside it what the simulation decides on.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ServiceSpec {
-    #[serde(skip)]
-    wire: Map<String, Value>,
-    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
-    #[serde(rename = "type")]
-    pub kind: Text,
-    /// Which pods; `None` = endpoints are managed by hand.
-    pub selector: Option<Labels>,
-    /// Virtual address, `None` for headless services, empty if not allocated.
-    #[serde(rename = "clusterIP")]
-    pub cluster_ip: Text,
-    /// Ports.
-    pub ports: Vec<ServicePort>,
-    /// Whether pods that are not ready get traffic too.
-    pub publish_not_ready_addresses: bool,
-    /// IP families, `IPv4` and `IPv6`.
-    pub ip_families: Vec<Text>,
-}
-
-/// A port of a Service.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ServicePort {
-    /// Name; empty only if it is the only port.
-    pub name: Text,
-    /// `TCP`, `UDP` or `SCTP`.
-    pub protocol: Text,
-    /// Application protocol hint.
-    pub app_protocol: Option<Text>,
-    /// Port of the virtual address.
-    pub port: i32,
-    /// Port of the pods, by number or name; absent = same as `port`.
-    pub target_port: Option<IntOrPercent>,
-    /// Port on every node, 0 = none.
-    pub node_port: i32,
-}
-
-impl ServiceSpec {
-    /// Whether a load balancer gets a node port for every port.
-    #[must_use]
-    pub fn allocates_node_ports(&self) -> bool {
-        self.wire.get("allocateLoadBalancerNodePorts") != Some(&Value::Bool(false))
-    }
-
-    /// Compiles a defaulted, validated spec in wire form.
-    ///
-    /// # Errors
-    /// If a field that the simulation reads has another type than the API's.
-    pub fn from_wire(wire: Map<String, Value>) -> Result<Self, WireError> {
-        let value = Value::Object(wire);
-        let mut spec = Self::deserialize(&value).map_err(|e| WireError::new("spec", e))?;
-        if let Value::Object(wire) = value {
-            spec.wire = wire;
-        }
-        Ok(spec)
-    }
-
-    /// The spec in wire form.
-    #[must_use]
-    pub const fn wire(&self) -> &Map<String, Value> {
-        &self.wire
-    }
-
-    /// Whether the service has no virtual address by intent.
-    #[must_use]
-    pub fn is_headless(&self) -> bool {
-        self.cluster_ip == *"None"
-    }
-}
-
-impl Resource for Service {
-    const KIND: Kind = Kind::Service;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        let meta = take(&mut wire, "metadata")?;
-        let spec = Arc::new(ServiceSpec::from_wire(wire_object(&mut wire, "spec"))?);
-        Ok(Self { meta, spec, status: take_value(&mut wire, "status") })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        Some(Value::Object(self.spec.wire().clone()))
-    }
-
-    fn status_wire(&self) -> Option<Value> {
-        Some(if self.status.is_null() { serde_json::json!({"loadBalancer": {}}) } else { self.status.clone() })
-    }
-}
+use super::{SharedList, Uid};
 
 /// A slice of the endpoints of a Service.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -11,13 +11,25 @@ use crate::objects::wire::Wire;
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
+/// Kinds that are typed and validated and that nobody acts on yet.
+const IDLE: [(&str, &str); 4] = [
+    ("Endpoints", "not mirrored to EndpointSlices yet"),
+    ("Ingress", "no ingress controller takes care of it yet"),
+    ("IngressClass", "no ingress controller takes care of it yet"),
+    ("NetworkPolicy", "not enforced yet"),
+];
+
 /// The notices about these manifests, each once, in alphabetical order.
 pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
     let mut notices = BTreeSet::new();
     for document in documents {
         let kind = document.kind.as_str();
-        if Kind::of(&document.api_version, kind).is_none() && !DATA.contains(&kind) {
-            notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
+        match Kind::of(&document.api_version, kind) {
+            None if !DATA.contains(&kind) => {
+                notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
+            }
+            Some(_) => notices.extend(idle(kind)),
+            None => {}
         }
         let spec = document.value.at("spec");
         let of_the_kind = match kind {
@@ -34,6 +46,11 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
         fields(&document.value, &mut notices);
     }
     notices.into_iter().collect()
+}
+
+fn idle(kind: &str) -> Option<String> {
+    let (_, what) = IDLE.iter().find(|(name, _)| *name == kind)?;
+    Some(format!("{kind}: {what}"))
 }
 
 /// Looks for fields of pods wherever a document has them. Documents are not deep: their reader saw to that.
@@ -92,12 +109,14 @@ mod tests {
             &pod.replace("NAME", "a"),
             &pod.replace("NAME", "b"),
             "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}",
+            "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none-in}, spec: {podSelector: {}}}",
             "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader}}",
         ]
         .join("\n---\n");
         assert_eq!(
             notices(&manifest),
             [
+                "NetworkPolicy: not enforced yet",
                 "Role: not simulated yet; kept and given back as it is",
                 "Service web: no load balancer is provisioned; it stays pending",
                 "schedulerName: there is no scheduler of another name; such pods stay pending",

@@ -7,11 +7,15 @@
 //! | `clients/` | who sends requests, and when: rates, users, timeouts, retries, connections |
 //! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
 //! | `dispatch/` | the loop that takes the arrivals between two control events |
+//! | `dns/` | what names stand for: records, search domains, caches |
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
 
+pub mod dns;
 mod outcome;
 mod route;
+#[cfg(test)]
+mod testing;
 
 pub use outcome::{Cause, Outcome};
 pub use route::{Hop, Route, Source};

@@ -333,7 +333,7 @@ fn reverse_address(name: &str) -> Option<IpAddr> {
 
 /// The name under which PTR records tell of an address.
 #[must_use]
-pub(super) fn reverse_name(ip: IpAddr) -> String {
+pub fn reverse_name(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(ip) => {
             let [a, b, c, d] = ip.octets();

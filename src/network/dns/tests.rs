@@ -5,7 +5,6 @@ use crate::kernel::{Purpose, SimDuration, SimTime, Streams};
 use crate::network::testing::view;
 use crate::objects::{Key, Pod};
 
-use super::records::reverse_name;
 use super::*;
 
 /// The cluster of the acceptance rows: namespaces a and b, a service, a headless one of a StatefulSet with one ready pod, an

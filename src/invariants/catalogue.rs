@@ -4,8 +4,8 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
-use super::ClaimKept;
 use super::{AntiAffinity, NoOvercommit, TopologySpread};
+use super::{AtMostOne, BudgetKept, ClaimKept, TaintEviction, ZoneEvictionRate};
 use super::{DaemonMaxSurge, DaemonMaxUnavailable, Invariant, JobCompletions, MaxSurge, MaxUnavailable};
 use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, Violation};
 
@@ -71,11 +71,17 @@ pub const CATALOGUE: &[Named] = &[
     }),
     always("orderedPods", &[Kind::StatefulSet], |of, window| Box::new(OrderedPods::within(of.key.clone(), window))),
     always("onePodPerOrdinal", &[Kind::StatefulSet], |of, _| Box::new(OnePodPerOrdinal::of(of.key.clone()))),
+    always("atMostOne", &[Kind::StatefulSet], |of, _| Box::new(AtMostOne::of(of.key.clone()))),
     always("onePodPerNode", &[Kind::DaemonSet], |of, window| Box::new(OnePodPerNode::within(of.key.clone(), window))),
     always("noOverlap", &[Kind::CronJob], |of, window| Box::new(NoOverlap::within(of.key.clone(), window))),
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
     always("claimKept", &[Kind::PersistentVolumeClaim], |of, _| Box::new(ClaimKept::of(of.key.clone()))),
+    always("budgetKept", &[Kind::PodDisruptionBudget], |of, window| {
+        Box::new(BudgetKept::within(of.key.clone(), window))
+    }),
+    throughout("taintEviction", |window| Box::new(TaintEviction::within(window))),
+    throughout("zoneEvictionRate", |window| Box::new(ZoneEvictionRate::within(window))),
     throughout("noOvercommit", |window| Box::new(NoOvercommit::within(window))),
     throughout("antiAffinity", |window| Box::new(AntiAffinity::within(window))),
     throughout("topologySpread", |_| Box::new(TopologySpread::new())),

@@ -15,7 +15,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod at_most_one;
 mod bindings;
+mod budget_kept;
 mod catalogue;
 mod claim_kept;
 mod daemon_coverage;
@@ -37,8 +39,10 @@ mod placement;
 mod quiescence;
 mod replica_conservation;
 mod stateful_pods;
+mod taint_eviction;
 mod violation;
 mod window;
+mod zone_eviction_rate;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -49,6 +53,8 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
+pub use at_most_one::AtMostOne;
+pub use budget_kept::BudgetKept;
 pub use catalogue::{CATALOGUE, Holds, Named, Watch, WatchAll};
 pub use claim_kept::ClaimKept;
 pub use daemon_coverage::daemon_coverage;
@@ -68,7 +74,9 @@ pub use placement::{AntiAffinity, TopologySpread};
 pub use quiescence::quiescence;
 pub use replica_conservation::replica_conservation;
 pub use stateful_pods::{OnePodPerOrdinal, OrderedPods};
+pub use taint_eviction::TaintEviction;
 pub use violation::{Violation, Violations};
+pub use zone_eviction_rate::ZoneEvictionRate;
 
 /// An invariant that holds at every instant. It may remember what it saw before.
 pub trait Invariant: std::fmt::Debug + Send {

@@ -15,7 +15,7 @@ use super::disks::Disks;
 use super::mounts::InUse;
 use super::status::Latest;
 use super::surroundings::KnownServices;
-use super::worker::{Due, PodTimer, Worker};
+use super::worker::{ContainerWorker, Due, PodTimer, Worker};
 
 /// The kubelet of one node.
 #[derive(Clone, Debug)]
@@ -119,6 +119,12 @@ impl Kubelet {
     #[must_use]
     pub fn pod_count(&self) -> usize {
         self.workers.len()
+    }
+
+    /// Pods of which at least one container runs, whatever the API server knows of them; in no order that means anything.
+    pub fn running_pods(&self) -> impl Iterator<Item = (&Key, &Uid)> {
+        let runs = |worker: &Worker| worker.containers.iter().any(ContainerWorker::is_running);
+        self.workers.iter().filter(move |(_, worker)| runs(worker)).map(|(uid, worker)| (&worker.key, uid))
     }
 
     /// A pod was bound to the node, as the `ordinal`-th of the run, counted from 0.

@@ -1,11 +1,13 @@
 //! What can be seen of pods from inside.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::kubelet::{KnownServices, ViewSurroundings};
 use crate::objects::environment::{ConfigError, EnvVar, Surroundings, VolumeFile, container_env, volume_files};
 use crate::objects::pod_resources::ResourceAmounts;
-use crate::objects::{ContainerState, Pod, Timestamp};
+use crate::objects::{ContainerState, Key, Pod, Timestamp, Uid};
 
 use super::simulation::Simulation;
 
@@ -49,6 +51,14 @@ impl Simulation {
     /// What is missing, in the kubelet's words.
     pub fn volume_files(&self, pod: &Pod, volume: &Value) -> Result<Vec<VolumeFile>, ConfigError> {
         volume_files(pod, volume, &self.surroundings())
+    }
+
+    /// What really runs: node, name and uid of every pod of which at least one container runs on its machine. The API server may
+    /// know nothing of such a pod any more, as after `kubectl delete --force` of one whose kubelet it cannot reach. The pods of one
+    /// node come in no order that means anything.
+    pub fn running_pods(&self) -> impl Iterator<Item = (&Arc<str>, &Key, &Uid)> {
+        let kubelets = self.kubelets.nodes.iter().map(|process| &process.kubelet);
+        kubelets.flat_map(|kubelet| kubelet.running_pods().map(|(pod, uid)| (kubelet.node_name(), pod, uid)))
     }
 
     /// What the node of a pod has for pods; nothing if the pod is not bound.

@@ -337,7 +337,7 @@ impl Simulation {
     // ---- writes and watches ----
 
     /// Executes a request at once.
-    pub(super) fn execute(&mut self, request: &Request) -> Response {
+    pub(crate) fn execute(&mut self, request: &Request) -> Response {
         let response = self.server.execute(self.wall(), request);
         self.publish();
         response

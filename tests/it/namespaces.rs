@@ -46,6 +46,8 @@ fn objects(namespace: &str) -> String {
             "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: x-deployment}, maxReplicas: 2",
         ),
         workload("networking.k8s.io/v1", "Ingress", "defaultBackend: {service: {name: x-service, port: {number: 80}}}"),
+        workload("networking.k8s.io/v1", "NetworkPolicy", "podSelector: {}"),
+        format!("---\napiVersion: v1\nkind: Endpoints\nmetadata: {{name: x, namespace: {namespace}}}\n"),
         format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, namespace: {namespace}}}\n"),
     ]
     .concat()

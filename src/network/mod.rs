@@ -8,14 +8,18 @@
 //! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
 //! | `dispatch/` | the loop that takes the arrivals between two control events |
 //! | `dns/` | what names stand for: records, search domains, caches |
+//! | `policy/` | what network policies let through |
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
 
+mod cidr;
 pub mod dns;
 mod outcome;
+pub mod policy;
 mod route;
 #[cfg(test)]
 mod testing;
 
+pub use cidr::Cidr;
 pub use outcome::{Cause, Outcome};
 pub use route::{Hop, Route, Source};

@@ -3,8 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::api::View;
 use crate::objects::{Endpoint, EndpointPort, Key, Service};
 
@@ -295,15 +293,14 @@ fn is_ready(endpoint: &Endpoint) -> bool {
 
 /// The virtual addresses of a service.
 pub(crate) fn cluster_ips(service: &Service) -> impl Iterator<Item = &str> {
-    let all = service.spec.wire().get("clusterIPs").and_then(Value::as_array).filter(|ips| !ips.is_empty());
-    let single = all.is_none().then_some(&*service.spec.cluster_ip);
-    let texts = all.into_iter().flatten().filter_map(Value::as_str).chain(single);
+    let single = service.spec.cluster_ips.is_empty().then_some(&service.spec.cluster_ip);
+    let texts = service.spec.cluster_ips.iter().chain(single).map(|ip| &**ip);
     texts.filter(|ip| !ip.is_empty() && *ip != "None")
 }
 
 /// What an ExternalName service stands for.
 pub(crate) fn external_name(service: &Service) -> Option<String> {
-    let name = service.spec.wire().get("externalName").and_then(Value::as_str)?;
+    let name = &*service.spec.external_name;
     Some(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()).filter(|name| !name.is_empty())
 }
 

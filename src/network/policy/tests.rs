@@ -92,7 +92,8 @@ fn connections_pass_as_the_truth_table_says() {
         (vec![of_a("ingress: []")], "b", "host", true),
         (vec![from_a], "host", "b", false),
     ] {
-        let named: Vec<(String, &String)> = policies.iter().enumerate().map(|(n, spec)| (format!("p{n}"), spec)).collect();
+        let named: Vec<(String, &String)> =
+            policies.iter().enumerate().map(|(n, spec)| (format!("p{n}"), spec)).collect();
         let view = with(&named.iter().map(|(name, spec)| (name.as_str(), spec.as_str())).collect::<Vec<_>>());
         assert_eq!(passes(&view, from, to, 8080, "TCP"), expected, "{from} to {to} under {policies:?}");
     }
@@ -121,7 +122,10 @@ fn ports_are_numbers_names_or_ranges_of_a_protocol() {
 
 #[test]
 fn blocks_of_addresses_have_holes() {
-    let view = with(&[("p", &format!("{TO_B}, ingress: [{{from: [{{ipBlock: {{cidr: 203.0.113.0/24, except: [203.0.113.128/25]}}}}]}}]"))]);
+    let view = with(&[(
+        "p",
+        &format!("{TO_B}, ingress: [{{from: [{{ipBlock: {{cidr: 203.0.113.0/24, except: [203.0.113.128/25]}}}}]}}]"),
+    )]);
     for (from, expected) in [("203.0.113.1", true), ("203.0.113.129", false), ("192.0.2.1", false), ("a", false)] {
         assert_eq!(passes(&view, from, "b", 80, "TCP"), expected, "{from}");
     }
@@ -131,8 +135,13 @@ fn blocks_of_addresses_have_holes() {
 
 #[test]
 fn the_verdict_names_the_policies() {
-    let view = with(&[("z", &format!("{TO_B}, ingress: []")), ("deny", "podSelector: {}"), ("out", &format!("{TO_A}, egress: [{{}}]"))]);
-    let verdict = verdict(&view, &Connection { from: peer(&view, "a"), to: peer(&view, "b"), port: 80, protocol: "TCP" });
+    let view = with(&[
+        ("z", &format!("{TO_B}, ingress: []")),
+        ("deny", "podSelector: {}"),
+        ("out", &format!("{TO_A}, egress: [{{}}]")),
+    ]);
+    let verdict =
+        verdict(&view, &Connection { from: peer(&view, "a"), to: peer(&view, "b"), port: 80, protocol: "TCP" });
     assert_eq!(verdict.egress, Gate::Allowed(Key::new("default", "out")));
     let expected = [Key::new("default", "deny"), Key::new("default", "z")];
     assert_eq!(verdict.denial(), Some((PolicyType::Ingress, &expected[..])));

@@ -1,5 +1,5 @@
-//! Scheduling alone: 10,000 pods to 1,000 nodes, as one process with everything at once; what the API server and the watch
-//! cost is left out.
+//! Scheduling alone: 10,000 pods to 100 to 10,000 nodes, as one process with everything at once; what the API server and the
+//! watch cost is left out. `cargo bench --bench scheduling -- '1000 nodes'` runs one size.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use seatrial::objects::{Kind, Node, Object, Pod, Resource, Uid, WallTime, defaul
 use seatrial::scheduler::Scheduler;
 use serde_json::{Value, json};
 
-const NODES: usize = 1_000;
+const NODES: [usize; 5] = [100, 500, 1_000, 5_000, 10_000];
 const PODS: usize = 10_000;
 const WORKLOADS: usize = 100;
 
@@ -117,20 +117,22 @@ fn scheduling(c: &mut Criterion) {
     let mut group = c.benchmark_group("scheduling");
     group.sample_size(10);
     group.throughput(Throughput::Elements(PODS as u64));
-    let cluster = Cluster::of_nodes(NODES);
-    for (at, (name, _)) in cases("").into_iter().enumerate() {
-        let apps = (0..WORKLOADS).map(|number| format!("app-{number}"));
-        let templates: Vec<Arc<Pod>> = apps.map(|app| pod(&app, cases(&app).swap_remove(at).1)).collect();
-        group.bench_function(BenchmarkId::new(name, format!("{PODS} pods, {NODES} nodes")), |b| {
-            b.iter_batched(
-                || cluster.clone(),
-                |mut cluster| {
-                    let bound = cluster.run(&templates, PODS);
-                    assert_eq!(black_box(bound), PODS, "every pod finds a node");
-                },
-                BatchSize::PerIteration,
-            );
-        });
+    for nodes in NODES {
+        let cluster = Cluster::of_nodes(nodes);
+        for (at, (name, _)) in cases("").into_iter().enumerate() {
+            let apps = (0..WORKLOADS).map(|number| format!("app-{number}"));
+            let templates: Vec<Arc<Pod>> = apps.map(|app| pod(&app, cases(&app).swap_remove(at).1)).collect();
+            group.bench_function(BenchmarkId::new(name, format!("{PODS} pods, {nodes} nodes")), |b| {
+                b.iter_batched(
+                    || cluster.clone(),
+                    |mut cluster| {
+                        let bound = cluster.run(&templates, PODS);
+                        assert_eq!(black_box(bound), PODS, "every pod finds a node");
+                    },
+                    BatchSize::PerIteration,
+                );
+            });
+        }
     }
     group.finish();
 }

@@ -1,15 +1,20 @@
 //! How the containers of an image behave: what a simulation has in place of a container runtime and an application.
 
-use std::fmt;
+mod delay;
+mod pull;
+mod trouble;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Sampler, SimDuration};
+
+pub use delay::Delay;
+pub use pull::{Pull, SlowPull};
+pub use trouble::{Crash, Deadlock, Dependency, HookFails, ProbeName};
 
 /// How the containers of some images behave.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,16 +23,31 @@ pub struct Behaviour {
     pub start: Sampler,
     /// Added to `start`, by the pod's place in the order of binding.
     pub start_stagger: Option<StartStagger>,
-    /// From running to answering.
-    pub ready: Ready,
+    /// From running to answering. Without probes the container is then ready; a startup or readiness probe succeeds from
+    /// then on. A regular init container without an `exit` ends well then.
+    pub ready: Delay,
+    /// From running to answering the liveness probe, which many applications do before they are ready.
+    pub alive: Delay,
+    /// How long the answer to a probe takes; a probe waits for its timeout.
+    pub probe: SimDuration,
     /// How long a postStart hook takes; absent = what its `sleep` says.
     pub post_start: Option<Sampler>,
+    /// Whether postStart hooks fail.
+    pub post_start_fails: HookFails,
     /// How long a preStop hook takes; absent = what its `sleep` says.
     pub pre_stop: Option<Sampler>,
-    /// From SIGTERM to the end.
-    pub terminate: Sampler,
+    /// Whether preStop hooks fail.
+    pub pre_stop_fails: HookFails,
+    /// From SIGTERM to the end; never: it takes no notice of the signal.
+    pub terminate: Delay,
     /// Whether the process ends by itself.
     pub exit: Option<Exit>,
+    /// Whether the process crashes by chance.
+    pub crash: Option<Crash>,
+    /// Whether the process stops answering.
+    pub deadlock: Option<Deadlock>,
+    /// What the application cannot do without.
+    pub depends_on: Option<Dependency>,
     /// Whether the image can be had.
     pub pull: Pull,
     /// What it writes to a volume when it starts.
@@ -41,11 +61,18 @@ impl Behaviour {
         Self {
             start: Sampler::constant(SimDuration::ZERO),
             start_stagger: None,
-            ready: Ready::After(Sampler::constant(SimDuration::ZERO)),
+            ready: Delay::ZERO,
+            alive: Delay::ZERO,
+            probe: SimDuration::ZERO,
             post_start: None,
+            post_start_fails: HookFails::Never,
             pre_stop: None,
-            terminate: Sampler::constant(SimDuration::ZERO),
+            pre_stop_fails: HookFails::Never,
+            terminate: Delay::ZERO,
             exit: None,
+            crash: None,
+            deadlock: None,
+            depends_on: None,
             pull: Pull::Ok,
             writes: None,
         }
@@ -55,11 +82,7 @@ impl Behaviour {
     #[must_use]
     pub fn realistic() -> Self {
         let start = Sampler::log_normal(SimDuration::from_secs(2), SimDuration::from_secs(6));
-        Self {
-            start: start.unwrap_or_default(),
-            terminate: Sampler::constant(SimDuration::from_secs(1)),
-            ..Self::ideal()
-        }
+        Self { start: start.unwrap_or_default(), terminate: SimDuration::from_secs(1).into(), ..Self::ideal() }
     }
 }
 
@@ -83,16 +106,6 @@ impl StartStagger {
     pub(super) fn delay(self, ordinal: u64) -> SimDuration {
         self.step * (ordinal % u64::from(self.modulo.get()))
     }
-}
-
-/// From running to answering. Written as a duration, a distribution, or `never`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Ready {
-    /// After a while. Without probes the container is then ready; a startup or readiness probe succeeds from then on. A
-    /// regular init container without an `exit` ends well then.
-    After(Sampler),
-    /// Never.
-    Never,
 }
 
 /// A process that ends by itself.
@@ -121,17 +134,6 @@ pub struct Writes {
     pub token: Option<Arc<str>>,
 }
 
-/// Whether an image can be had.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pull {
-    /// It is there.
-    #[default]
-    Ok,
-    /// The registry does not have it.
-    Error,
-}
-
 /// An entry of a scenario's `containers`: how the images that a pattern matches behave. What is absent is the default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -146,19 +148,40 @@ pub struct BehaviourSpec {
     pub start_stagger: Option<StartStagger>,
     /// See [`Behaviour::ready`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<Ready>,
+    pub ready: Option<Delay>,
+    /// See [`Behaviour::alive`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alive: Option<Delay>,
+    /// See [`Behaviour::probe`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<SimDuration>,
     /// See [`Behaviour::post_start`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_start: Option<Sampler>,
+    /// See [`Behaviour::post_start_fails`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_start_fails: Option<HookFails>,
     /// See [`Behaviour::pre_stop`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_stop: Option<Sampler>,
+    /// See [`Behaviour::pre_stop_fails`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_stop_fails: Option<HookFails>,
     /// See [`Behaviour::terminate`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub terminate: Option<Sampler>,
+    pub terminate: Option<Delay>,
     /// See [`Behaviour::exit`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
+    /// See [`Behaviour::crash`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
+    /// See [`Behaviour::deadlock`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadlock: Option<Deadlock>,
+    /// See [`Behaviour::depends_on`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<Dependency>,
     /// See [`Behaviour::pull`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<Pull>,
@@ -174,10 +197,17 @@ impl BehaviourSpec {
             start: self.start.unwrap_or(defaults.start),
             start_stagger: self.start_stagger.or(defaults.start_stagger),
             ready: self.ready.unwrap_or(defaults.ready),
+            alive: self.alive.unwrap_or(defaults.alive),
+            probe: self.probe.unwrap_or(defaults.probe),
             post_start: self.post_start.or(defaults.post_start),
+            post_start_fails: self.post_start_fails.unwrap_or(defaults.post_start_fails),
             pre_stop: self.pre_stop.or(defaults.pre_stop),
+            pre_stop_fails: self.pre_stop_fails.unwrap_or(defaults.pre_stop_fails),
             terminate: self.terminate.unwrap_or(defaults.terminate),
             exit: self.exit.or(defaults.exit),
+            crash: self.crash.or(defaults.crash),
+            deadlock: self.deadlock.or(defaults.deadlock),
+            depends_on: self.depends_on.or(defaults.depends_on),
             pull: self.pull.unwrap_or(defaults.pull),
             writes: self.writes.or(defaults.writes),
         }
@@ -233,6 +263,12 @@ impl Behaviours {
         exact.or_else(|| self.globs.iter().find(|(glob, _)| matches(glob, image)).map(|(_, index)| *index)).unwrap_or(0)
     }
 
+    /// Whether any image depends on a Service.
+    #[must_use]
+    pub fn have_dependencies(&self) -> bool {
+        self.behaviours.iter().any(|behaviour| behaviour.depends_on.is_some())
+    }
+
     pub(super) fn get(&self, index: u32) -> &Behaviour {
         self.behaviours.get(index as usize).unwrap_or(&self.behaviours[0])
     }
@@ -254,54 +290,6 @@ fn matches(glob: &str, text: &str) -> bool {
         text = &text[at + piece.len()..];
     }
     text.ends_with(suffix)
-}
-
-impl Serialize for Ready {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::After(delay) => delay.serialize(serializer),
-            Self::Never => serializer.serialize_str("never"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Ready {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ReadyVisitor)
-    }
-}
-
-struct ReadyVisitor;
-
-impl<'de> Visitor<'de> for ReadyVisitor {
-    type Value = Ready;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a duration, a distribution or \"never\"")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Ready, E> {
-        if text == "never" {
-            return Ok(Ready::Never);
-        }
-        Sampler::deserialize(text.into_deserializer()).map(Ready::After)
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Ready, E> {
-        Sampler::deserialize(number.into_deserializer()).map(Ready::After)
-    }
-
-    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Ready, E> {
-        Sampler::deserialize(number.into_deserializer()).map(Ready::After)
-    }
-
-    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Ready, E> {
-        Sampler::deserialize(number.into_deserializer()).map(Ready::After)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Ready, A::Error> {
-        Sampler::deserialize(MapAccessDeserializer::new(map)).map(Ready::After)
-    }
 }
 
 #[cfg(test)]
@@ -349,9 +337,9 @@ mod tests {
         assert_eq!(tie.resolve("web:v2").start.as_constant(), Some(SimDuration::from_secs(6)));
         let same = Behaviours::new(
             Behaviour::ideal(),
-            [entry("x"), BehaviourSpec { image: "x".into(), ready: Some(Ready::Never), ..BehaviourSpec::default() }],
+            [entry("x"), BehaviourSpec { image: "x".into(), ready: Some(Delay::Never), ..BehaviourSpec::default() }],
         );
-        assert_eq!(same.resolve("x").ready, Ready::Never);
+        assert_eq!(same.resolve("x").ready, Delay::Never);
     }
 
     #[test]
@@ -367,7 +355,7 @@ mod tests {
         assert_eq!(again.expect("entries"), entries);
         assert_eq!(entries[0].start_stagger.map(|stagger| stagger.delay(13)), Some(SimDuration::from_millis(900)));
         let behaviours = Behaviours::new(Behaviour::ideal(), entries);
-        assert_eq!(behaviours.resolve("x:neverready").ready, Ready::Never);
+        assert_eq!(behaviours.resolve("x:neverready").ready, Delay::Never);
         assert_eq!(behaviours.resolve("x:pullerr").pull, Pull::Error);
         assert_eq!(behaviours.resolve("task:1").exit.as_ref().map(|exit| (exit.code, exit.once)), Some((1, true)));
         for (wrong, complaint) in [

@@ -12,6 +12,7 @@ use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 use super::address::{AddressPool, PodCidr};
 use super::behaviour::Behaviours;
 use super::disks::Disks;
+use super::images::Images;
 use super::mounts::InUse;
 use super::status::Latest;
 use super::surroundings::KnownServices;
@@ -27,6 +28,8 @@ pub struct Kubelet {
     addresses: AddressPool,
     latest: Box<Latest>,
     in_use: InUse,
+    /// Images that had to be pulled.
+    images: Option<Box<Images>>,
     workers: FxHashMap<Uid, Box<Worker>>,
 }
 
@@ -52,8 +55,31 @@ pub struct KubeletContext<'a> {
     pub disks: &'a mut Disks,
     /// Luck of the pod that the event is about; of the node for [`Kubelet::start`].
     pub luck: &'a mut LazyStream,
+    /// The same, for what goes wrong.
+    pub bad_luck: &'a mut LazyStream,
+    /// How long things take on this machine, in hundredths of what they take on others: 100 or more.
+    pub slowness_percent: u32,
     /// Where the answers go.
     pub effects: &'a mut Effects,
+}
+
+impl KubeletContext<'_> {
+    /// How long something takes on this machine.
+    pub(super) fn slowed(&self, time: SimDuration) -> SimDuration {
+        slowed(time, self.slowness_percent)
+    }
+}
+
+/// So many hundredths of a time; saturates.
+#[must_use]
+pub fn slowed(time: SimDuration, percent: u32) -> SimDuration {
+    match percent {
+        100 => time,
+        percent => {
+            let nanos = u128::from(time.as_nanos()) * u128::from(percent) / 100;
+            SimDuration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+        }
+    }
 }
 
 /// What a kubelet wants: requests at once, in this order, and timers.
@@ -71,6 +97,7 @@ pub(super) struct PodSync<'a, 'c> {
     pub(super) addresses: &'a mut AddressPool,
     pub(super) latest: &'a mut Latest,
     pub(super) in_use: &'a mut InUse,
+    pub(super) images: &'a mut Option<Box<Images>>,
     pub(super) cx: &'a mut KubeletContext<'c>,
     pub(super) uid: &'a Uid,
     pub(super) worker: &'a mut Worker,
@@ -89,6 +116,7 @@ impl Kubelet {
             addresses: AddressPool::new(pod_cidr),
             latest: Box::default(),
             in_use: InUse::default(),
+            images: None,
             workers: FxHashMap::default(),
         }
     }
@@ -174,12 +202,30 @@ impl Kubelet {
         self.sync(cx, pod, |sync| sync.set_app_health(container, answers));
     }
 
+    /// A Service that a pod depends on has got its first ready endpoint or lost its last one.
+    pub fn on_dependency(&mut self, cx: &mut KubeletContext<'_>, pod: &Uid) {
+        self.sync(cx, pod, |sync| sync.look_at_dependencies());
+    }
+
+    /// The machine has become slower or faster: probes may time out now, or no longer.
+    pub fn on_pace(&mut self, cx: &mut KubeletContext<'_>) {
+        let mut pods: Vec<(u32, Uid)> =
+            self.workers.iter().map(|(uid, worker)| (worker.generation, uid.clone())).collect();
+        pods.sort_unstable_by_key(|(generation, _)| *generation);
+        for (_, pod) in pods {
+            self.sync(cx, &pod, |sync| sync.look_at_all_probes());
+        }
+    }
+
     /// The machine stops: the processes are gone and nobody says so.
     pub fn stop(&mut self) {
         self.running = false;
         self.workers = FxHashMap::default();
         self.addresses.clear();
         self.in_use.clear();
+        if let Some(images) = &mut self.images {
+            images.interrupt();
+        }
     }
 
     /// The machine comes back. Pods that were to be deleted are confirmed gone; the others' containers start again.
@@ -214,12 +260,15 @@ impl Kubelet {
     fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
         let Some(worker) = self.workers.get_mut(uid) else { return };
         let (node, addresses) = (&self.node, &mut self.addresses);
-        let (latest, in_use) = (&mut self.latest, &mut self.in_use);
+        let (latest, in_use, images) = (&mut self.latest, &mut self.in_use, &mut self.images);
         let said_before = cx.effects.requests.len();
-        let mut sync = PodSync { node, addresses, latest, in_use, cx, uid, worker, done: false };
+        let mut sync = PodSync { node, addresses, latest, in_use, images, cx, uid, worker, done: false };
         act(&mut sync);
         if sync.done {
             let address = sync.worker.address;
+            if let Some(images) = sync.images {
+                images.forget(uid);
+            }
             if sync.in_use.release(uid) {
                 // Volumes are unmounted before the pod's object goes.
                 let report = sync.in_use.report(&sync.node.name);
@@ -262,8 +311,13 @@ impl PodSync<'_, '_> {
             Due::Start => self.start_container(at),
             Due::PostStarted => self.post_started(at),
             Due::PullBackOff => self.back_off_pulling(at),
+            Due::Pulled => self.image_is_pulled(at),
             Due::Answer => self.app_answers(at),
+            Due::Alive => self.worker.containers[at].alive = true,
             Due::Exit => self.process_exits(at),
+            Due::Crash => self.process_crashes(at),
+            Due::Deadlock => self.set_hung(at, true),
+            Due::PreStopFailed => self.say_pre_stop_failed(at),
             Due::Probe(kind) => self.probe_is_due(at, kind),
             Due::Stopped => self.container_stopped(at),
         }

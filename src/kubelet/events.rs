@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::api::{EventKind, EventSpec, Request};
 use crate::objects::environment::ConfigError;
+use crate::objects::wire::Wire;
 use crate::objects::{ObjectReference, Text};
 
 use super::driver::PodSync;
@@ -47,7 +48,9 @@ impl PodSync<'_, '_> {
     }
 
     pub(super) fn say_started(&mut self, at: usize) {
-        self.say_image_is_present(at);
+        if !std::mem::take(&mut self.worker.containers[at].pulled) {
+            self.say_image_is_present(at);
+        }
         self.container_event(at, EventKind::Normal, "Created", "Container created");
         self.container_event(at, EventKind::Normal, "Started", "Container started");
     }
@@ -60,7 +63,9 @@ impl PodSync<'_, '_> {
 
     /// The image is there, and the container cannot be made of it.
     pub(super) fn say_cannot_be_configured(&mut self, at: usize, why: &ConfigError) {
-        self.say_image_is_present(at);
+        if !std::mem::take(&mut self.worker.containers[at].pulled) {
+            self.say_image_is_present(at);
+        }
         self.container_event(at, EventKind::Warning, "Failed", format!("Error: {why}"));
     }
 
@@ -107,7 +112,8 @@ impl PodSync<'_, '_> {
     }
 
     /// What the prober has to say of an application that does not answer: the connection is refused while it comes up, and
-    /// nothing comes back once it hangs. A command says nothing.
+    /// nothing comes back once it hangs or is too slow; one that misses a Service says that it cannot serve. A command says
+    /// nothing.
     fn probe_output(&self, at: usize, kind: ProbeKind) -> Option<String> {
         let worker = &self.worker;
         let field = match kind {
@@ -116,13 +122,18 @@ impl PodSync<'_, '_> {
             ProbeKind::Liveness => "livenessProbe",
         };
         let probe = self.container_wire(at)?.get(field)?;
-        let hung = worker.containers[at].hung;
+        let hung = worker.containers[at].hung || self.times_out(at, kind);
+        let unserving = !hung && self.is_held_up(at, kind);
+        let timeout = self.probe_spec(at, kind).map_or(1, |probe| probe.timeout_seconds.max(1));
         let address = |handler: &Value| {
             let ip = worker.address.map(|ip| ip.to_string()).unwrap_or_default();
             let host = handler.get("host").and_then(Value::as_str).filter(|host| !host.is_empty()).unwrap_or(&ip);
             format!("{host}:{}", self.port_number(at, handler.get("port")).unwrap_or(0))
         };
         if let Some(http) = probe.get("httpGet") {
+            if unserving {
+                return Some("HTTP probe failed with statuscode: 503".to_owned());
+            }
             let (address, path) = (address(http), http.get("path").and_then(Value::as_str).unwrap_or("/"));
             let scheme = http.get("scheme").and_then(Value::as_str).unwrap_or("HTTP").to_ascii_lowercase();
             let slash = if path.starts_with('/') { "" } else { "/" };
@@ -135,9 +146,22 @@ impl PodSync<'_, '_> {
             let address = address(tcp);
             let cause = if hung { "i/o timeout" } else { "connect: connection refused" };
             Some(format!("dial tcp {address}: {cause}"))
+        } else if let Some(grpc) = probe.get("grpc") {
+            let grpc = address(grpc);
+            Some(match () {
+                () if unserving => "service unhealthy (responded with \"NOT_SERVING\")".to_owned(),
+                () if hung => format!("timeout: health rpc did not complete within {timeout}s"),
+                () => {
+                    format!(
+                        "timeout: failed to connect service \"{grpc}\" within {timeout}s: context deadline exceeded"
+                    )
+                }
+            })
+        } else if hung {
+            let command = probe.at("exec").texts("command").join(" ");
+            Some(format!("command timed out: {command:?} timed out after {timeout}s"))
         } else {
-            let grpc = address(probe.get("grpc")?);
-            Some(format!("timeout: failed to connect service \"{grpc}\" within 1s: context deadline exceeded"))
+            None
         }
     }
 

@@ -1,24 +1,76 @@
-//! How long the hooks of containers take.
+//! The hooks of containers: how long they take, and what comes of one that fails.
 
 use serde_json::Value;
 
+use crate::api::EventKind;
 use crate::kernel::{LazyStream, Sampler, SimDuration};
+use crate::objects::Lifecycle;
+use crate::objects::wire::Wire;
 
 use super::driver::PodSync;
+use super::worker::Due;
 
 impl PodSync<'_, '_> {
     /// How long the preStop hook of a container takes; no time if it has none.
     pub(super) fn pre_stop_time(&mut self, at: usize) -> SimDuration {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let lifecycle = self.worker.container_spec(at).lifecycle.as_ref();
-        time(lifecycle.and_then(|hooks| hooks.pre_stop.as_ref()), behaviour.pre_stop.as_ref(), self.cx.luck)
+        let takes =
+            time(lifecycle.and_then(|hooks| hooks.pre_stop.as_ref()), behaviour.pre_stop.as_ref(), self.cx.luck);
+        self.cx.slowed(takes)
+    }
+
+    /// The preStop hook of a container that is told to stop may fail: then it says so after its time, and the stop goes on.
+    pub(super) fn fail_pre_stop(&mut self, at: usize, takes: SimDuration, grace: SimDuration) {
+        let has_hook = self.hooks(at).is_some_and(|hooks| hooks.pre_stop.is_some());
+        if has_hook && takes < grace && self.behaviour(at).pre_stop_fails.in_life(self.worker.containers[at].restarts) {
+            match takes {
+                SimDuration::ZERO => self.say_pre_stop_failed(at),
+                takes => self.schedule(takes, at, Due::PreStopFailed),
+            }
+        }
+    }
+
+    pub(super) fn say_pre_stop_failed(&mut self, at: usize) {
+        self.container_event(at, EventKind::Warning, "FailedPreStopHook", "PreStopHook failed");
+    }
+
+    pub(super) fn post_start_fails(&self, at: usize) -> bool {
+        let has_hook = self.hooks(at).is_some_and(|hooks| hooks.post_start.is_some());
+        has_hook && self.behaviour(at).post_start_fails.in_life(self.worker.containers[at].restarts)
+    }
+
+    /// A container whose postStart hook failed is stopped like any other (upstream `startContainer`).
+    pub(super) fn fail_post_start(&mut self, at: usize) {
+        self.container_event(at, EventKind::Warning, "FailedPostStartHook", "PostStartHook failed");
+        self.stop_for_restart(at, None, "FailedPostStartHook".to_owned());
+    }
+
+    /// What is shown of a container whose postStart hook failed (upstream `handlerRunner.Run`).
+    pub(super) fn post_start_error(&self, at: usize) -> String {
+        let spec = self.worker.container_spec(at);
+        let whose = format!("for Container {:?} in Pod {:?}", &*spec.name, self.full_name());
+        let Some(hook) = self.hooks(at).and_then(|hooks| hooks.post_start.as_ref()) else { return String::new() };
+        if let Some(http) = hook.get("httpGet") {
+            let path = http.text("path");
+            return format!("HTTP lifecycle hook ({path}) {whose} failed - error: connection refused");
+        }
+        let command = hook.at("exec").texts("command").join(" ");
+        let error = format!("command '{command}' exited with 1: ");
+        format!("Exec lifecycle hook ([{command}]) {whose} failed - error: {error}, message: \"\"")
+    }
+
+    fn hooks(&self, at: usize) -> Option<&Lifecycle> {
+        self.worker.container_spec(at).lifecycle.as_ref()
     }
 
     /// How long the postStart hook of a container takes; no time if it has none.
     pub(super) fn post_start_time(&mut self, at: usize) -> SimDuration {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let lifecycle = self.worker.container_spec(at).lifecycle.as_ref();
-        time(lifecycle.and_then(|hooks| hooks.post_start.as_ref()), behaviour.post_start.as_ref(), self.cx.luck)
+        let hook = lifecycle.and_then(|hooks| hooks.post_start.as_ref());
+        let takes = time(hook, behaviour.post_start.as_ref(), self.cx.luck);
+        self.cx.slowed(takes)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::api::EventKind;
 use crate::kernel::SimDuration;
 use crate::objects::{ConditionStatus, ContainerState, ContainerStatus, Pod, RestartRule, WallTime};
 
-use super::behaviour::{Exit, Pull, Ready};
+use super::behaviour::Exit;
 use super::driver::PodSync;
 use super::worker::{Cause, Due, Mounts, Role, State, after, until};
 
@@ -14,15 +14,13 @@ use super::worker::{Cause, Due, Mounts, Role, State, after, until};
 const BACK_OFF_BASE: SimDuration = SimDuration::from_secs(10);
 /// Longest wait of restarts and pulls. After a life of twice this, a container is restarted at once again.
 const BACK_OFF_MAX: SimDuration = SimDuration::from_secs(300);
-/// After a failed pull the next look at the pod, one relist of the runtime later, finds it backing off.
-const PULL_SHOWN_AS_FAILED: SimDuration = SimDuration::from_secs(1);
 /// Upstream's requeue of a pod whose sync failed.
 const SANDBOX_RETRY: SimDuration = SimDuration::from_secs(10);
 /// What the runtime says of processes that ended with the machine.
 const EXIT_CODE_REBOOT: i32 = 255;
 
 /// The wait of the `step`-th back-off, counted from 1.
-fn back_off(step: u8) -> SimDuration {
+pub(super) fn back_off(step: u8) -> SimDuration {
     let doubled = BACK_OFF_BASE * (1 << u64::from(step.saturating_sub(1).min(10)));
     doubled.min(BACK_OFF_MAX)
 }
@@ -132,7 +130,8 @@ impl<'c> PodSync<'_, 'c> {
     pub(super) fn launch(&mut self, at: usize, ordinal: Option<u64>) {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let stagger = behaviour.start_stagger.zip(ordinal).map(|(stagger, ordinal)| stagger.delay(ordinal));
-        let delay = behaviour.start.sample_lazily(self.cx.luck) + stagger.unwrap_or_default();
+        let start = behaviour.start.sample_lazily(self.cx.luck);
+        let delay = self.cx.slowed(start) + stagger.unwrap_or_default();
         let container = &mut self.worker.containers[at];
         container.set_state(State::Starting);
         self.schedule(delay, at, Due::Start);
@@ -145,10 +144,7 @@ impl<'c> PodSync<'_, 'c> {
         {
             return;
         }
-        if self.cx.behaviours.get(self.worker.containers[at].behaviour).pull == Pull::Error {
-            return self.fail_pull(at);
-        }
-        if !self.ensure_environment(at) {
+        if !self.ensure_image(at) || !self.ensure_environment(at) {
             return;
         }
         let (now, role) = (self.cx.now, self.worker.role(at));
@@ -162,7 +158,7 @@ impl<'c> PodSync<'_, 'c> {
         self.worker.initialized |= role == Role::Main;
         self.say_started(at);
         match self.post_start_time(at) {
-            hook if hook.is_zero() => self.container_runs(at),
+            hook if hook.is_zero() && !self.post_start_fails(at) => self.container_runs(at),
             hook => {
                 self.worker.containers[at].set_state(State::PostStart);
                 self.schedule(hook, at, Due::PostStarted);
@@ -189,11 +185,9 @@ impl<'c> PodSync<'_, 'c> {
     /// Draws how long the application takes to answer and when the process ends.
     fn draw_life(&mut self, at: usize, role: Role) {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
-        let answer = match &behaviour.ready {
-            Ready::After(delay) => Some(delay.sample_lazily(self.cx.luck)),
-            Ready::Never => None,
-        };
+        let answer = behaviour.ready.sample(self.cx.luck).map(|answer| self.cx.slowed(answer));
         let exit_after = self.exit_of(at).map(|exit| exit.after.sample_lazily(self.cx.luck));
+        let exit_after = exit_after.map(|exit| self.cx.slowed(exit));
         // An init container of which nothing is said does its work and ends well.
         let exit_after = if role == Role::Init { exit_after.or(answer) } else { exit_after };
         if let Some(delay) = exit_after {
@@ -205,6 +199,7 @@ impl<'c> PodSync<'_, 'c> {
             Some(delay) => self.schedule(delay, at, Due::Answer),
             None => {}
         }
+        self.draw_troubles(at);
     }
 
     /// Sees to it that the pod's sandbox has an address.
@@ -223,28 +218,6 @@ impl<'c> PodSync<'_, 'c> {
         false
     }
 
-    fn fail_pull(&mut self, at: usize) {
-        let container = &mut self.worker.containers[at];
-        container.failed_pulls = container.failed_pulls.saturating_add(1);
-        let wait = back_off(container.failed_pulls);
-        container.set_state(State::ErrImagePull);
-        self.worker.dirty = true;
-        self.say_pull_failed(at);
-        self.schedule(PULL_SHOWN_AS_FAILED.min(wait), at, Due::PullBackOff);
-    }
-
-    pub(super) fn back_off_pulling(&mut self, at: usize) {
-        if self.worker.is_ending() {
-            return;
-        }
-        let container = &mut self.worker.containers[at];
-        let wait = back_off(container.failed_pulls);
-        container.set_state(State::ImagePullBackOff);
-        self.worker.dirty = true;
-        self.say_pull_backs_off(at);
-        self.schedule(wait - PULL_SHOWN_AS_FAILED, at, Due::Start);
-    }
-
     /// The process has ended by itself.
     pub(super) fn process_exits(&mut self, at: usize) {
         let exit_code = self.exit_of(at).map_or(0, |exit| i32::from(exit.code));
@@ -260,6 +233,7 @@ impl<'c> PodSync<'_, 'c> {
 
     pub(super) fn container_ended(&mut self, at: usize, exit_code: i32) {
         let now = self.cx.now;
+        let by_hook = self.worker.containers[at].state == State::HookFailed;
         self.worker.containers[at].end(exit_code, Cause::Exit, now);
         if self.worker.is_ending() {
             return self.ended_while_ending();
@@ -268,7 +242,7 @@ impl<'c> PodSync<'_, 'c> {
         if self.worker.rule_for(at, exit_code).is_some_and(RestartRule::restarts_all) {
             self.restart_all();
         } else if self.worker.restarts_after(at, exit_code) {
-            self.restart(at);
+            self.restart(at, by_hook);
         } else if self.all_over() {
             self.end_now(false);
         } else if self.nothing_left_but_sidecars() {
@@ -280,7 +254,7 @@ impl<'c> PodSync<'_, 'c> {
     }
 
     /// Starts an ended container again: at once the first time, then after ever longer waits.
-    fn restart(&mut self, at: usize) {
+    fn restart(&mut self, at: usize, by_hook: bool) {
         let now = self.cx.now;
         let container = &mut self.worker.containers[at];
         let calm = after(container.running_since, BACK_OFF_MAX * 2);
@@ -290,6 +264,9 @@ impl<'c> PodSync<'_, 'c> {
         let step = container.back_off;
         container.back_off = step.saturating_add(1);
         if step == 0 {
+            if by_hook {
+                container.set_state(State::HookError);
+            }
             return self.schedule(SimDuration::ZERO, at, Due::Start);
         }
         container.set_state(State::CrashLoopBackOff);

@@ -7,11 +7,11 @@
 //! ```
 //! use std::sync::Arc;
 //! use seatrial::kernel::SimDuration;
-//! use seatrial::kubelet::{Behaviour, BehaviourSpec, Behaviours, Ready};
+//! use seatrial::kubelet::{Behaviour, BehaviourSpec, Behaviours, Delay};
 //!
 //! let slow: BehaviourSpec = serde_json::from_str(r#"{"image": "web:*", "ready": "90s"}"#)?;
 //! let behaviours = Behaviours::new(Behaviour::ideal(), [slow]);
-//! assert_eq!(behaviours.resolve("web:v2").ready, Ready::After(SimDuration::from_secs(90).into()));
+//! assert_eq!(behaviours.resolve("web:v2").ready, Delay::After(SimDuration::from_secs(90).into()));
 //! assert_eq!(behaviours.resolve("db:v1").ready, Behaviour::ideal().ready);
 //! # Ok::<(), serde_json::Error>(())
 //! ```
@@ -22,6 +22,7 @@ mod disks;
 mod driver;
 mod events;
 mod hooks;
+mod images;
 mod lifecycle;
 mod mounts;
 mod node;
@@ -32,15 +33,20 @@ mod surroundings;
 mod termination;
 #[cfg(test)]
 mod tests;
+mod troubles;
 mod worker;
 
 pub use address::PodCidr;
-pub use behaviour::{Behaviour, BehaviourSpec, Behaviours, Exit, Pull, Ready, StartStagger, Writes};
+pub use behaviour::{
+    Behaviour, BehaviourSpec, Behaviours, Crash, Deadlock, Delay, Dependency, Exit, HookFails, ProbeName, Pull,
+    SlowPull, StartStagger, Writes,
+};
 pub use disks::{Content, Disks};
-pub use driver::{Effects, Kubelet, KubeletContext};
+pub use driver::{Effects, Kubelet, KubeletContext, slowed};
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
     node_labels, register_node, renew_lease,
 };
 pub use surroundings::{KnownServices, ViewSurroundings};
+pub use troubles::{has_ready_endpoint, service_of};
 pub use worker::PodTimer;

@@ -17,7 +17,7 @@ use super::termination::EXIT_CODE_KILLED;
 use super::worker::{Cause, ContainerWorker, Due, Role, State};
 
 /// Upstream's requeue of a pod whose sync failed.
-const SYNC_RETRY: SimDuration = SimDuration::from_secs(10);
+pub(super) const SYNC_RETRY: SimDuration = SimDuration::from_secs(10);
 /// First wait of mounts; doubles (upstream `exponentialbackoff`).
 const MOUNT_RETRY_BASE: SimDuration = SimDuration::from_millis(500);
 /// Longest wait of mounts.
@@ -111,14 +111,22 @@ impl PodSync<'_, '_> {
     }
 
     fn is_hooking(&self, at: usize) -> bool {
-        self.worker.containers[at].state == State::PostStart
+        self.worker.containers[at].is_hooking()
     }
 
     pub(super) fn post_started(&mut self, at: usize) {
         if self.worker.is_ending() || !self.is_hooking(at) {
             return;
         }
+        if self.post_start_fails(at) {
+            return self.fail_post_start(at);
+        }
         self.container_runs(at);
+        self.start_queued();
+    }
+
+    /// No hook holds the containers behind it any more.
+    pub(super) fn start_queued(&mut self) {
         let queued: Vec<usize> =
             self.worker.places(Role::Main).filter(|at| self.worker.containers[*at].state == State::Queued).collect();
         queued.into_iter().for_each(|at| self.start_container(at));

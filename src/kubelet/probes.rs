@@ -28,7 +28,7 @@ impl PodSync<'_, '_> {
         let now = self.cx.now;
         let container = &mut self.worker.containers[at];
         container.readiness_since = now;
-        if container.hung {
+        if !self.would_succeed(at, ProbeKind::Liveness) {
             self.ask_for_tick(at, ProbeKind::Liveness);
         }
         let spec = self.worker.container_spec(at);
@@ -63,18 +63,11 @@ impl PodSync<'_, '_> {
     pub(super) fn set_app_health(&mut self, name: &str, answers: bool) {
         let place = (0..self.worker.containers.len()).find(|at| *self.worker.container_spec(*at).name == *name);
         let Some(at) = place else { return };
-        if self.worker.containers[at].state != State::Running || self.worker.containers[at].hung != answers {
-            return;
-        }
-        self.worker.containers[at].hung = !answers;
-        if self.worker.containers[at].started {
-            self.ask_for_tick(at, ProbeKind::Readiness);
-            self.ask_for_tick(at, ProbeKind::Liveness);
-        }
+        self.set_hung(at, !answers);
     }
 
     /// Asks for the next tick of a probe, unless there is no such probe or a tick is due anyway.
-    fn ask_for_tick(&mut self, at: usize, kind: ProbeKind) {
+    pub(super) fn ask_for_tick(&mut self, at: usize, kind: ProbeKind) {
         let now = self.cx.now;
         let Some((period, first)) = self.probe_spec(at, kind).map(|probe| {
             let period = u64::try_from(probe.period_seconds).unwrap_or(0).max(1);
@@ -93,7 +86,7 @@ impl PodSync<'_, '_> {
         }
     }
 
-    fn probe_spec(&self, at: usize, kind: ProbeKind) -> Option<&Probe> {
+    pub(super) fn probe_spec(&self, at: usize, kind: ProbeKind) -> Option<&Probe> {
         let spec = self.worker.container_spec(at);
         match kind {
             ProbeKind::Startup => spec.startup_probe.as_ref(),
@@ -116,13 +109,8 @@ impl PodSync<'_, '_> {
         let Some(probe) = self.probe_spec(at, kind) else { return };
         let (successes, failures) = (probe.success_threshold.max(1), probe.failure_threshold.max(1));
         let grace = probe.termination_grace_period_seconds;
-        let container = &mut self.worker.containers[at];
-        let success = match kind {
-            // A slow start is what startup probes are for; liveness fails only once the application hangs.
-            ProbeKind::Liveness => !container.hung,
-            ProbeKind::Startup | ProbeKind::Readiness => container.answering && !container.hung,
-        };
-        let run = container.probe(kind);
+        let success = self.would_succeed(at, kind);
+        let run = self.worker.containers[at].probe(kind);
         run.streak = match success {
             true => run.streak.max(0).saturating_add(1),
             false => run.streak.min(0).saturating_sub(1),

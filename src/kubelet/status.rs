@@ -316,6 +316,8 @@ impl PodSync<'_, '_> {
                     self.full_name()
                 ),
             ),
+            State::NeverPull => ("ErrImageNeverPull", self.not_present(at)),
+            State::HookError => ("PostStartHookError", self.post_start_error(at)),
             State::ConfigError => ("CreateContainerConfigError", self.config_error(at)),
             _ if self.worker.containers[at].ended.is_some_and(|ended| ended.cause == Cause::RestartAll) => {
                 (RESTARTING_ALL, REMOVED.to_owned())

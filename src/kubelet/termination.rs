@@ -65,8 +65,10 @@ impl PodSync<'_, '_> {
                 continue;
             }
             let hook = if running { self.pre_stop_time(at) } else { SimDuration::ZERO };
-            let takes =
-                self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
+            if running {
+                self.fail_pre_stop(at, hook, grace);
+            }
+            let takes = self.stopping_takes(at);
             if running && self.worker.role(at) == Role::Sidecar {
                 sidecars.push((at, hook, takes));
                 continue;
@@ -161,17 +163,30 @@ impl PodSync<'_, '_> {
         self.container_event(at, EventKind::Normal, "Killing", why);
         let grace = seconds(probe_grace.unwrap_or_else(|| self.spec_grace()));
         let hook = self.pre_stop_time(at);
-        let takes = self.cx.behaviours.get(self.worker.containers[at].behaviour).terminate.sample_lazily(self.cx.luck);
+        let takes = self.stopping_takes(at);
         let (end, killed) = stop_time(hook, takes, grace);
         let container = &mut self.worker.containers[at];
         container.killed = killed;
-        container.set_state(State::Stopping);
+        let state = if container.is_hooking() { State::HookFailed } else { State::Stopping };
+        container.set_state(state);
+        self.fail_pre_stop(at, hook, grace);
         self.schedule(end, at, Due::Stopped);
     }
 
+    /// From SIGTERM to the end.
+    fn stopping_takes(&mut self, at: usize) -> SimDuration {
+        let takes = self.behaviour(at).terminate.sample(self.cx.luck);
+        takes.map_or(SimDuration::MAX, |takes| self.cx.slowed(takes))
+    }
+
     pub(super) fn container_stopped(&mut self, at: usize) {
-        let exit_code = if self.worker.containers[at].killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
+        let container = &self.worker.containers[at];
+        let exit_code = if container.killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
+        let was_hooking = container.is_hooking();
         self.container_ended(at, exit_code);
+        if was_hooking && !self.worker.is_ending() {
+            self.start_queued();
+        }
     }
 }
 

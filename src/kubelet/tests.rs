@@ -8,3 +8,4 @@ mod preparing;
 mod probing;
 mod random;
 mod starting;
+mod trouble;

@@ -43,10 +43,20 @@ pub(super) enum Due {
     PostStarted,
     /// A failed pull is shown as backing off.
     PullBackOff,
+    /// The image is pulled.
+    Pulled,
     /// The application answers.
     Answer,
+    /// The application answers its liveness probe.
+    Alive,
     /// The process ends by itself.
     Exit,
+    /// The process crashes.
+    Crash,
+    /// The process stops answering.
+    Deadlock,
+    /// The preStop hook fails.
+    PreStopFailed,
     /// A probe's tick.
     Probe(ProbeKind),
     /// A container that was told to stop, to be restarted, has stopped.
@@ -150,8 +160,14 @@ pub(super) struct ContainerWorker {
     pub(super) ready: bool,
     /// The application has come up.
     pub(super) answering: bool,
+    /// It answers its liveness probe.
+    pub(super) alive: bool,
     /// The application does not answer any more.
     pub(super) hung: bool,
+    /// A Service that it depends on has no ready endpoint.
+    pub(super) lacking: bool,
+    /// Its image was pulled for the start to come.
+    pub(super) pulled: bool,
     /// It will have to be killed: it does not stop within the grace.
     pub(super) killed: bool,
     pub(super) startup: ProbeRun,
@@ -188,12 +204,18 @@ pub(super) enum State {
     ErrImagePull,
     /// Waits before the next pull.
     ImagePullBackOff,
+    /// The image is not there and may not be pulled.
+    NeverPull,
     /// Something that its environment needs is missing.
     ConfigError,
     /// Waits for the postStart hook of one before it.
     Queued,
     /// Its process runs, its postStart hook too.
     PostStart,
+    /// Its postStart hook has failed, and it is being stopped.
+    HookFailed,
+    /// Stopped after a hook that failed, about to be restarted.
+    HookError,
     Running,
     /// Running, told to stop so that it can be restarted.
     Stopping,
@@ -225,7 +247,7 @@ pub(super) enum Cause {
 
 impl ContainerWorker {
     pub(super) const fn is_running(&self) -> bool {
-        matches!(self.state, State::PostStart | State::Running | State::Stopping)
+        matches!(self.state, State::PostStart | State::HookFailed | State::Running | State::Stopping)
     }
 
     /// Whether it is shown as running: once its postStart hook has returned.
@@ -235,7 +257,12 @@ impl ContainerWorker {
 
     /// Whether the postStart hook of a life other than the first is running, which nothing shows yet.
     pub(super) const fn is_restarting(&self) -> bool {
-        matches!(self.state, State::PostStart) && self.ended.is_some()
+        self.is_hooking() && self.ended.is_some()
+    }
+
+    /// Whether its postStart hook runs, or what a failed one leaves is cleared away.
+    pub(super) const fn is_hooking(&self) -> bool {
+        matches!(self.state, State::PostStart | State::HookFailed)
     }
 
     pub(super) fn set_state(&mut self, state: State) {
@@ -256,6 +283,7 @@ impl ContainerWorker {
         self.ended = Some(Ended { exit_code, cause, started_at, finished_at: now.timestamp() });
         self.set_state(State::Exited);
         (self.started, self.ready, self.answering, self.hung) = (false, false, false, false);
+        (self.alive, self.lacking) = (false, false);
     }
 
     pub(super) const fn probe(&mut self, kind: ProbeKind) -> &mut ProbeRun {

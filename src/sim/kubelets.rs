@@ -11,12 +11,14 @@ use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, 
 use crate::objects::{Conditions, Key, Node, Object, Pod, Resource, Uid, WallTime};
 
 use super::builder::NodeTemplate;
+use super::dependants::Dependants;
 use super::error::SimError;
 use super::event::{Event, rank};
 use super::simulation::Simulation;
 use super::watch::Informer;
 
 const POD_LUCK: Purpose = Purpose::new(0x5ea_0002);
+const POD_BAD_LUCK: Purpose = Purpose::new(0x5ea_0004);
 const HEARTBEAT_PHASE: Purpose = Purpose::new(0x5ea_0003);
 
 #[derive(Clone)]
@@ -25,6 +27,7 @@ pub(super) struct Kubelets {
     pub(super) nodes: Vec<NodeProcess>,
     pub(super) by_name: FxHashMap<Arc<str>, u32>,
     pub(super) behaviours: Arc<Behaviours>,
+    pub(super) dependants: Dependants,
     pub(super) disks: Disks,
     pub(super) bound: u64,
     pub(super) effects: Effects,
@@ -52,6 +55,7 @@ impl Simulation {
         self.kubelets.informer.apply(change);
         self.kubelets.disks.follow(change);
         self.tell_of_volumes(change);
+        self.tell_of_dependencies(change);
         if let Some((old, pod)) = change.of::<Pod>()
             && pod.is_bound()
             && let Some(&node) = self.kubelets.by_name.get(&pod.node_name)
@@ -124,6 +128,7 @@ impl Simulation {
         let now = self.wall();
         let entity = luck ^ self.now().as_nanos().rotate_left(17);
         let mut luck = self.streams.lazy(POD_LUCK, entity);
+        let mut bad_luck = self.streams.lazy(POD_BAD_LUCK, entity);
         let mut effects = std::mem::take(&mut self.kubelets.effects);
         let mut cx = KubeletContext {
             view: self.kubelets.informer.view(self.server.view()),
@@ -132,6 +137,8 @@ impl Simulation {
             mounting_takes: self.delays.volumes.mount,
             disks: &mut self.kubelets.disks,
             luck: &mut luck,
+            bad_luck: &mut bad_luck,
+            slowness_percent: 100,
             effects: &mut effects,
         };
         act(&mut self.kubelets.nodes[node as usize].kubelet, &mut cx);

@@ -13,6 +13,7 @@
 mod builder;
 mod controller;
 mod delays;
+mod dependants;
 mod drain;
 mod error;
 mod event;

@@ -14,6 +14,7 @@ use crate::scheduler::Scheduler;
 
 use super::controller::{ControllerHost, Now};
 use super::delays::Delays;
+use super::dependants::Dependants;
 use super::drain::Drain;
 use super::event::{Event, ProcessId, rank};
 use super::faults::Injector;
@@ -111,6 +112,7 @@ impl Simulation {
                 informer: Informer::new(lags),
                 nodes: Vec::new(),
                 by_name: FxHashMap::default(),
+                dependants: Dependants::new(&parts.behaviours),
                 behaviours: Arc::new(parts.behaviours),
                 disks: Disks::default(),
                 bound: 0,

@@ -116,6 +116,29 @@ fn clusters_that_cannot_be() {
 }
 
 #[test]
+fn containers_that_misbehave_in_no_possible_way() {
+    let container = |fields: &str| spec(&format!("containers: [{{image: x, {fields}}}]"));
+    let cases = [
+        ("a crash that never comes", container("crash: {code: 139}")),
+        ("a crash at every instant", container("crash: {mtbf: 0s}")),
+        ("an exit code that is none", container("crash: {mtbf: 1h, code: 256}")),
+        ("a deadlock that never comes", container("deadlock: {once: true}")),
+        ("a deadlock by chance and at a time", container("deadlock: {after: 1m, mtbf: 1h}")),
+        ("a dependency on nothing", container("dependsOn: {}")),
+        ("a dependency that no probe looks at", container("dependsOn: {service: db, probes: []}")),
+        ("an unknown probe", container("dependsOn: {service: db, probes: [health]}")),
+        ("a hook that fails now and then", container("postStartFails: sometimes")),
+        ("a pull without an end", container("pull: {size: 1Gi}")),
+        ("a size that is none", container("pull: {takes: 1s, size: big}")),
+        ("a signal that is half heard", container("terminate: maybe")),
+        ("an answer of any length", container("probe: {distribution: uniform, min: 1s, max: 2s}")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn steps_and_expectations_that_make_no_sense() {
     let cases = [
         ("no time", spec("steps:\n- scale: {target: deployment/web, replicas: 1}")),

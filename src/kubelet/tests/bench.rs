@@ -25,6 +25,8 @@ pub(super) struct Bench {
     behaviours: Behaviours,
     pub(super) disks: Disks,
     luck: LazyStream,
+    bad_luck: LazyStream,
+    pub(super) slowness_percent: u32,
     queue: EventQueue<PodTimer>,
     bound: u64,
     /// Events as `12.5s Normal Killing: message`.
@@ -56,6 +58,8 @@ impl Bench {
             behaviours: behaviours(entries),
             disks: Disks::default(),
             luck: Streams::new(1).lazy(Purpose::new(1), "pods"),
+            bad_luck: Streams::new(1).lazy(Purpose::new(2), "pods"),
+            slowness_percent: 100,
             queue: EventQueue::new(),
             bound: 0,
             events: Vec::new(),
@@ -99,6 +103,8 @@ impl Bench {
             mounting_takes: SimDuration::ZERO,
             disks: &mut self.disks,
             luck: &mut self.luck,
+            bad_luck: &mut self.bad_luck,
+            slowness_percent: self.slowness_percent,
             effects: &mut effects,
         };
         act(&mut self.kubelet, &mut cx);
@@ -249,6 +255,15 @@ impl Bench {
     pub(super) fn app_health(&mut self, name: &str, container: &str, answers: bool) {
         let uid = self.pod(name).expect("a pod").meta.uid.clone();
         self.act(|kubelet, cx| kubelet.on_app_health(cx, &uid, container, answers));
+    }
+
+    pub(super) fn dependencies_changed(&mut self, name: &str) {
+        let uid = self.pod(name).expect("a pod").meta.uid.clone();
+        self.act(|kubelet, cx| kubelet.on_dependency(cx, &uid));
+    }
+
+    pub(super) fn pace_changed(&mut self) {
+        self.act(Kubelet::on_pace);
     }
 
     pub(super) fn stop_node(&mut self) {

@@ -8,12 +8,14 @@
 //! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
 //! | `dispatch/` | the loop that takes the arrivals between two control events |
 //! | `dns/` | what names stand for: records, search domains, caches |
+//! | `ingress/` | which location of an ingress controller takes a request, and where that leads |
 //! | `policy/` | what network policies let through |
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
 
 mod cidr;
 pub mod dns;
+pub mod ingress;
 mod outcome;
 pub mod policy;
 mod route;

@@ -1,0 +1,128 @@
+//! The peers of a backend: endpoints, not the Service's address (ingress-nginx `internal/ingress/controller/endpointslices.go`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::api::View;
+use crate::network::dns::{cluster_ips, external_name};
+use crate::objects::{EndpointSlice, IntOrPercent, Key, Service, ServicePort};
+
+use super::matcher::Group;
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Address and port of the pod.
+    pub address: SocketAddr,
+    /// The pod.
+    pub pod: Option<Key>,
+    /// Its node.
+    pub node: Option<Arc<str>>,
+}
+
+/// Where the requests of a group go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstreams {
+    /// To one of these endpoints.
+    Endpoints(Vec<Upstream>),
+    /// To the Service's address, and on by kube-proxy.
+    Service(SocketAddr),
+    /// To a name outside, at that port.
+    Outside(String, u16),
+    /// The controller itself answers: its default backend.
+    BuiltIn,
+    /// Nowhere: the controller answers 503.
+    None(NoUpstream),
+}
+
+/// Why a group has no peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoUpstream {
+    /// The Service does not exist.
+    NoService,
+    /// The Service has no port of that name or number.
+    NoPort,
+    /// None of its endpoints is ready; how many there are.
+    NotReady(usize),
+}
+
+impl Group {
+    /// Where the requests of this group go now.
+    #[must_use]
+    pub fn upstreams(&self, view: &View) -> Upstreams {
+        let Some(key) = &self.service else { return Upstreams::BuiltIn };
+        let Some(service) = view.services.get(key) else { return Upstreams::None(NoUpstream::NoService) };
+        if let Some(name) = external_name(service).filter(|_| service.spec.kind == "ExternalName") {
+            let port = self.port_of(service).map_or(self.port.number, |port| port.port);
+            return Upstreams::Outside(name, u16::try_from(port).unwrap_or(80));
+        }
+        let Some(port) = self.port_of(service) else { return Upstreams::None(NoUpstream::NoPort) };
+        if self.is_service_upstream
+            && let Some(ip) = cluster_ips(service).find_map(|ip| ip.parse::<IpAddr>().ok())
+        {
+            return Upstreams::Service(SocketAddr::new(ip, u16::try_from(port.port).unwrap_or(0)));
+        }
+        let mut found = Vec::new();
+        let mut not_ready = 0;
+        for slice in view.slices_of(key) {
+            not_ready += add(&mut found, slice, port);
+        }
+        if found.is_empty() { Upstreams::None(NoUpstream::NotReady(not_ready)) } else { Upstreams::Endpoints(found) }
+    }
+
+    /// The port of the Service that is meant: by its number, its target or its name.
+    #[must_use]
+    pub fn port_of<'s>(&self, service: &'s Service) -> Option<&'s ServicePort> {
+        let wanted = self.port.to_string();
+        let is_meant = |port: &&ServicePort| {
+            let target = match &port.target_port {
+                None => port.port.to_string(),
+                Some(IntOrPercent::Int(number)) => number.to_string(),
+                Some(IntOrPercent::Percent(name)) => name.to_string(),
+            };
+            port.port.to_string() == wanted || target == wanted || *port.name == *wanted
+        };
+        service.spec.ports.iter().find(is_meant)
+    }
+}
+
+/// Adds the ready endpoints of a slice; how many of its endpoints are not.
+fn add(found: &mut Vec<Upstream>, slice: &EndpointSlice, port: &ServicePort) -> usize {
+    let by_number = match &port.target_port {
+        Some(IntOrPercent::Int(number)) => Some(*number),
+        None => Some(port.port),
+        Some(IntOrPercent::Percent(_)) => None,
+    };
+    let is_tcp =
+        |protocol: &Option<_>| protocol.as_ref().is_none_or(|protocol: &crate::objects::Text| **protocol == *"TCP");
+    let mut numbers: Vec<i32> = if slice.ports.is_empty() {
+        by_number.into_iter().collect()
+    } else {
+        let ports = slice.ports.iter().filter(|own| is_tcp(&own.protocol));
+        ports
+            .filter_map(|own| {
+                let is_same = port.name.is_empty() || own.name.as_deref().unwrap_or("") == &*port.name;
+                own.port.filter(|_| is_same).or(by_number)
+            })
+            .collect()
+    };
+    numbers.dedup();
+    let mut not_ready = 0;
+    for endpoint in &slice.endpoints {
+        if endpoint.conditions.ready == Some(false) {
+            not_ready += 1;
+            continue;
+        }
+        let Some(ip) = endpoint.ip() else { continue };
+        let target = endpoint.target_ref.as_ref().filter(|target| *target.kind == *"Pod");
+        let pod = target.map(|target| Key::new(&*target.namespace, &*target.name));
+        for number in numbers.iter().filter_map(|number| u16::try_from(*number).ok()) {
+            let peer =
+                Upstream { address: SocketAddr::new(ip, number), pod: pod.clone(), node: endpoint.node_name.clone() };
+            if !found.iter().any(|known: &Upstream| known.address == peer.address) {
+                found.push(peer);
+            }
+        }
+    }
+    not_ready
+}

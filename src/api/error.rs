@@ -76,6 +76,10 @@ pub struct ApiError {
     pub retry_after: Option<u32>,
 }
 
+/// Why an update of an object is refused that is newer than what was sent.
+pub const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
 impl ApiError {
     /// An error without causes.
     #[must_use]
@@ -106,6 +110,12 @@ impl ApiError {
     pub fn conflict(kind: Kind, key: &Key, why: impl fmt::Display) -> Self {
         let message = format!("Operation cannot be fulfilled on {} {:?}: {why}", kind.resource(), &*key.name);
         Self::new(Reason::Conflict, message)
+    }
+
+    /// The object is newer than what was sent.
+    #[must_use]
+    pub fn modified(kind: Kind, key: &Key) -> Self {
+        Self::conflict(kind, key, MODIFIED)
     }
 
     /// Whether the object does not exist.

@@ -6,12 +6,13 @@
 mod error;
 mod ownership;
 mod reconciler;
+mod relist;
 mod request;
 mod table;
 mod view;
 mod volumes;
 
-pub use error::{ApiError, Cause, Reason};
+pub use error::{ApiError, Cause, MODIFIED, Reason};
 pub use ownership::Ownership;
 pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
 pub use request::{

@@ -5,8 +5,7 @@ use std::fmt::Display;
 use crate::api::{ApiError, Cause, Reason};
 use crate::objects::{Key, Kind, ObjectMeta, Uid};
 
-pub(super) const MODIFIED: &str =
-    "the object has been modified; please apply your changes to the latest version and try again";
+pub(super) use crate::api::MODIFIED;
 
 pub(super) const OTHER_NAMESPACE: &str =
     "the namespace of the provided object does not match the namespace sent on the request";

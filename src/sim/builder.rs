@@ -10,6 +10,7 @@ use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
 use super::controller::{ControllerHost, Host};
 use super::delays::{Delays, VolumeDelays};
+use super::disturbances::ControlPlane;
 use super::error::SimError;
 use super::faults::FaultPlan;
 use super::recorder::{RecordMode, Recording};
@@ -88,6 +89,7 @@ pub struct SimulationBuilder {
     own_controllers: Vec<Box<dyn ControllerHost>>,
     profile: Result<Registry, RegistryError>,
     shuffles_nodes: bool,
+    control_plane: ControlPlane,
 }
 
 impl std::fmt::Debug for SimulationBuilder {
@@ -114,6 +116,7 @@ impl Simulation {
             own_controllers: Vec::new(),
             profile: Ok(Registry::default()),
             shuffles_nodes: false,
+            control_plane: ControlPlane::default(),
         }
     }
 }
@@ -301,11 +304,20 @@ impl SimulationBuilder {
         self
     }
 
+    /// How many of each process the control plane has, and how they find out who leads. Default: one of each, with the leader
+    /// election of Kubernetes.
+    #[must_use]
+    pub const fn control_plane(mut self, control_plane: ControlPlane) -> Self {
+        self.control_plane = control_plane;
+        self
+    }
+
     /// Starts the control plane and registers the machines.
     ///
     /// # Errors
-    /// If a machine is described wrongly or two have the same name, or if two plugins have; if a time of a fault is always 0.
+    /// If the control plane or a machine is described wrongly or two have the same name, or if two plugins have; if a time of a fault is always 0.
     pub fn build(self) -> Result<Simulation, SimError> {
+        self.control_plane.validate().map_err(|error| SimError::Cluster(format!("control plane: {error}")))?;
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
         let mut built_in = built_in(self.pod_gc);
         built_in.extend(storage(&self.delays.volumes));
@@ -326,6 +338,7 @@ impl SimulationBuilder {
             record_events: self.events.unwrap_or(self.record != RecordMode::Off),
             managers,
             scheduler,
+            control_plane: self.control_plane,
         });
         sim.server.set_pod_presets(self.pod_presets);
         sim.plan_faults(self.faults)?;

@@ -5,6 +5,8 @@ use crate::kernel::SimTime;
 use crate::kubelet::PodTimer;
 use crate::objects::Key;
 
+use super::disturbances::Recovery;
+
 /// A process of the control plane that watches the API server on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProcessId {
@@ -13,13 +15,15 @@ pub(super) enum ProcessId {
     Scheduler,
     /// All kubelets; each sees the pods bound to its node.
     Kubelets,
+    /// One kubelet, while it does not see what the others see.
+    Node(u32),
 }
 
 /// The closed set of events of the simulation.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    /// Watch changes reach a process.
-    Deliver(ProcessId),
+    /// Watch changes reach a process; without `news` they are heartbeats.
+    Deliver { process: ProcessId, news: bool },
     /// A controller's workers look at their queue.
     Work { process: u16, controller: u16 },
     /// Requests of a sync reach the API server, and the answers the sync.
@@ -27,7 +31,7 @@ pub(super) enum Event {
     /// A delayed key is due.
     Due { process: u16, controller: u16, epoch: u32, key: Key },
     /// The scheduler tries the next pod.
-    Schedule,
+    Schedule { epoch: u32 },
     /// A back-off of the scheduler's queue may have ended.
     WakeScheduler(SimTime),
     /// The scheduler's binding, or its note that no node fits, reaches the API server.
@@ -35,18 +39,21 @@ pub(super) enum Event {
     /// A timer of a kubelet.
     Pod { node: u32, timer: PodTimer },
     /// Requests of a kubelet reach the API server.
-    Report { requests: Vec<Request> },
+    Report { node: u32, requests: Vec<Request> },
     /// A kubelet shows that it lives.
     Heartbeat { node: u32, epoch: u32 },
     /// A `kubectl drain` looks at its pods.
     Drain(u32),
     /// An injector of faults strikes, or what it struck comes back.
     Fault { injector: u32, unit: u32 },
+    /// Something goes on in a disturbance of the control plane, or after it.
+    Recovery(Recovery),
 }
 
 /// Requests of one scheduling attempt.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
+    pub(super) epoch: u32,
     pub(super) attempt: crate::scheduler::AttemptId,
     pub(super) requests: Vec<Request>,
     pub(super) displaced: Vec<Vec<Request>>,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{EventSpec, Part, Request};
+use crate::api::{Change, ChangeType, EventSpec, Part, Request};
 use crate::kernel::{Purpose, SimDuration, SimTime, Stream};
 use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
 use crate::objects::{Conditions, Key, Node, Object, Pod, Resource, Uid, WallTime};
 
 use super::builder::NodeTemplate;
 use super::dependants::Dependants;
+use super::disturbances::Link;
 use super::error::SimError;
 use super::event::{Event, rank};
 use super::simulation::Simulation;
@@ -25,6 +26,8 @@ const HEARTBEAT_PHASE: Purpose = Purpose::new(0x5ea_0003);
 pub(super) struct Kubelets {
     pub(super) informer: Informer,
     pub(super) nodes: Vec<NodeProcess>,
+    /// Those that see everything later than the others, each through a watch of its own.
+    pub(super) apart: Vec<u32>,
     pub(super) by_name: FxHashMap<Arc<str>, u32>,
     pub(super) behaviours: Arc<Behaviours>,
     pub(super) dependants: Dependants,
@@ -40,6 +43,8 @@ pub(super) struct NodeProcess {
     pub(super) epoch: u32,
     /// When the last of its reports arrives. They arrive in the order in which they were sent.
     pub(super) reported: SimTime,
+    /// Its ways to and from the control plane, while they are not as everybody's.
+    pub(super) link: Option<Box<Link>>,
 }
 
 impl NodeProcess {
@@ -47,39 +52,73 @@ impl NodeProcess {
     pub(super) fn stop(&mut self) {
         self.epoch += 1;
         self.kubelet.stop();
+        if let Some(link) = &mut self.link {
+            link.machine_stopped();
+        }
+    }
+
+    pub(super) fn own_informer(&mut self) -> Option<&mut Informer> {
+        self.link.as_mut()?.informer.as_mut()
+    }
+
+    /// Whether the control plane hears nothing of it.
+    pub(super) fn is_lost(&self) -> bool {
+        !self.kubelet.is_running() || self.link.as_ref().is_some_and(|link| link.is_mute())
+    }
+
+    /// Whether it does not see what the others see.
+    fn is_apart(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.informer.is_some())
     }
 }
 
 impl Simulation {
-    pub(super) fn tell_kubelets(&mut self, change: &crate::api::Change) {
-        self.kubelets.informer.apply(change);
+    pub(super) fn tell_kubelets(&mut self, change: &Change) {
         self.kubelets.disks.follow(change);
-        self.tell_of_volumes(change);
+        self.tell_of_volumes(None, change);
         self.tell_of_dependencies(change);
-        if let Some((old, pod)) = change.of::<Pod>()
+        if let Some((_, pod)) = change.of::<Pod>()
             && pod.is_bound()
             && let Some(&node) = self.kubelets.by_name.get(&pod.node_name)
+            && !self.kubelets.nodes[node as usize].is_apart()
         {
-            use crate::api::ChangeType::Deleted;
-            let newly_bound = old.is_none_or(|old| !old.is_bound());
-            match change.change_type {
-                Deleted => self.with_kubelet(node, pod, 1, |kubelet, cx| kubelet.on_pod_deleted(cx, pod)),
-                _ if newly_bound => {
-                    let ordinal = self.kubelets.bound;
-                    self.kubelets.bound += 1;
-                    self.with_kubelet(node, pod, 2, |kubelet, cx| kubelet.on_pod_bound(cx, pod, ordinal));
-                }
-                _ if old.is_some_and(|old| is_news(old, pod)) => {
-                    self.with_kubelet(node, pod, 3, |kubelet, cx| kubelet.on_pod_updated(cx, pod));
-                }
-                _ => {}
-            }
+            self.tell_of_pod(node, change);
         }
     }
 
-    /// Tells the kubelets whose pods may have waited for a volume.
-    pub(super) fn tell_of_volumes(&mut self, change: &crate::api::Change) {
-        let view = self.kubelets.informer.view(self.server.view());
+    /// Tells the kubelet of a node that watches on its own.
+    pub(super) fn tell_kubelet(&mut self, node: u32, change: &Change) {
+        self.tell_of_volumes(Some(node), change);
+        if let Some((_, pod)) = change.of::<Pod>()
+            && self.kubelets.by_name.get(&pod.node_name) == Some(&node)
+        {
+            self.tell_of_pod(node, change);
+        }
+    }
+
+    /// Tells a kubelet what became of a pod of its node.
+    fn tell_of_pod(&mut self, node: u32, change: &Change) {
+        let Some((old, pod)) = change.of::<Pod>() else { return };
+        match change.change_type {
+            ChangeType::Deleted => self.with_kubelet(node, pod, 1, |kubelet, cx| kubelet.on_pod_deleted(cx, pod)),
+            _ if old.is_none_or(|old| !old.is_bound()) => self.tell_of_bound_pod(node, pod),
+            _ if old.is_some_and(|old| is_news(old, pod)) => {
+                self.with_kubelet(node, pod, 3, |kubelet, cx| kubelet.on_pod_updated(cx, pod));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn tell_of_bound_pod(&mut self, node: u32, pod: &Arc<Pod>) {
+        let ordinal = self.kubelets.bound;
+        self.kubelets.bound += 1;
+        self.with_kubelet(node, pod, 2, |kubelet, cx| kubelet.on_pod_bound(cx, pod, ordinal));
+    }
+
+    /// Tells the kubelets whose pods may have waited for a volume: those that watch together, or a single one.
+    fn tell_of_volumes(&mut self, only: Option<u32>, change: &Change) {
+        let informer = only.and_then(|node| self.kubelets.nodes[node as usize].link.as_ref()?.informer.as_ref());
+        let view = informer.unwrap_or(&self.kubelets.informer).view(self.server.view());
         let volume = |name: &str| view.persistent_volumes.get(&Key::new("", name)).and_then(|volume| volume.claim());
         let claim = match &change.object {
             Object::PersistentVolumeClaim(claim) => Some(claim.key()),
@@ -90,7 +129,8 @@ impl Simulation {
         let Some(claim) = claim else { return };
         let pods: Vec<Arc<Pod>> = view.pods_using(&claim).filter(|pod| pod.is_bound()).cloned().collect();
         for pod in pods {
-            if let Some(&node) = self.kubelets.by_name.get(&pod.node_name) {
+            let Some(&node) = self.kubelets.by_name.get(&pod.node_name) else { continue };
+            if only.map_or(!self.kubelets.nodes[node as usize].is_apart(), |only| only == node) {
                 self.with_kubelet(node, &pod, 4, |kubelet, cx| kubelet.on_volumes_changed(cx, &pod));
             }
         }
@@ -130,37 +170,48 @@ impl Simulation {
         let mut luck = self.streams.lazy(POD_LUCK, entity);
         let mut bad_luck = self.streams.lazy(POD_BAD_LUCK, entity);
         let mut effects = std::mem::take(&mut self.kubelets.effects);
+        let Kubelets { nodes, informer, behaviours, disks, .. } = &mut self.kubelets;
+        let NodeProcess { kubelet, link, .. } = &mut nodes[node as usize];
+        let own = link.as_ref().and_then(|link| link.informer.as_ref());
         let mut cx = KubeletContext {
-            view: self.kubelets.informer.view(self.server.view()),
+            view: own.unwrap_or(informer).view(self.server.view()),
             now,
-            behaviours: &self.kubelets.behaviours,
+            behaviours,
             mounting_takes: self.delays.volumes.mount,
-            disks: &mut self.kubelets.disks,
+            disks,
             luck: &mut luck,
             bad_luck: &mut bad_luck,
             slowness_percent: 100,
             effects: &mut effects,
         };
-        act(&mut self.kubelets.nodes[node as usize].kubelet, &mut cx);
+        act(kubelet, &mut cx);
         let at = self.queue.now();
         for (delay, timer) in effects.timers.drain(..) {
             self.queue.push(at + delay, rank::KUBELET, Event::Pod { node, timer });
         }
-        if !effects.requests.is_empty() {
-            let requests = std::mem::take(&mut effects.requests);
-            let arrival = at + self.delays.write.sample(&mut self.kubelets.writes);
-            let reported = &mut self.kubelets.nodes[node as usize].reported;
-            *reported = arrival.max(*reported);
-            if *reported == at {
-                self.report(requests);
-            } else {
-                self.queue.push(*reported, rank::KUBELET, Event::Report { requests });
-            }
-        }
+        let requests = std::mem::take(&mut effects.requests);
         self.kubelets.effects = effects;
+        if !requests.is_empty() {
+            self.send_report(node, requests);
+        }
     }
 
-    pub(super) fn report(&mut self, requests: Vec<Request>) {
+    /// Sends what a kubelet has to say, or keeps it while it cannot be sent.
+    pub(super) fn send_report(&mut self, node: u32, requests: Vec<Request>) {
+        let Some(requests) = self.pass_on(node, requests) else { return };
+        let at = self.queue.now();
+        let arrival = at + self.delays.write.sample(&mut self.kubelets.writes);
+        let reported = &mut self.kubelets.nodes[node as usize].reported;
+        *reported = arrival.max(*reported);
+        if *reported == at {
+            self.report(node, requests);
+        } else {
+            self.queue.push(*reported, rank::KUBELET, Event::Report { node, requests });
+        }
+    }
+
+    pub(super) fn report(&mut self, node: u32, requests: Vec<Request>) {
+        let Some(requests) = self.accept_report(node, requests) else { return };
         for request in &requests {
             match request {
                 Request::Event(spec) => self.record_kubelet_event(spec),
@@ -189,7 +240,7 @@ impl Simulation {
 
     /// Starts a machine that was stopped.
     pub(super) fn start_machine(&mut self, node: u32) {
-        if !self.kubelets.nodes[node as usize].kubelet.is_running() {
+        if !self.kubelets.nodes[node as usize].kubelet.is_running() && !self.start_must_wait(node) {
             self.call_kubelet(node, u64::from(node), |kubelet, cx| kubelet.start(cx));
             self.resume_heartbeat(node);
         }
@@ -202,6 +253,9 @@ impl Simulation {
     }
 
     pub(super) fn show_life(&mut self, node: u32) {
+        if self.is_mute(node) {
+            return;
+        }
         let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
         for request in self.signs_of_life(&name) {
             drop(self.execute(&request));
@@ -216,7 +270,7 @@ impl Simulation {
         }
         self.show_life(node);
         self.background += 1;
-        let at = self.now() + kubelet::LEASE_RENEW_INTERVAL;
+        let at = self.now() + self.next_heartbeat(node);
         self.queue.push(at, rank::BACKGROUND, Event::Heartbeat { node, epoch });
     }
 
@@ -251,10 +305,11 @@ impl Simulation {
                 let process = &mut self.kubelets.nodes[place as usize];
                 process.kubelet = kubelet;
                 process.epoch += 1;
+                process.link = None;
             }
             None => {
                 self.kubelets.by_name.insert(name, number);
-                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO });
+                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO, link: None });
             }
         }
         // Pods may be bound to it already: those that an earlier machine of that name left behind.
@@ -286,7 +341,7 @@ fn pod_addresses(number: u32) -> PodCidr {
 
 /// Whether a change of a bound pod concerns its kubelet. Of the status that is what others may have written: `Ready`, and
 /// conditions that a readiness gate waits for.
-fn is_news(old: &Pod, new: &Pod) -> bool {
+pub(super) fn is_news(old: &Pod, new: &Pod) -> bool {
     let (before, after) = (&old.status.conditions, &new.status.conditions);
     let status_may_be = || !new.spec.readiness_gates.is_empty() || before.is_true("Ready") != after.is_true("Ready");
     old.meta.generation != new.meta.generation

@@ -1,8 +1,10 @@
 //! Controller managers in the simulation: their work queues, and the way of a sync to the API server and back.
 
+use std::sync::Arc;
+
 use crate::api::{EventSpec, Request};
 use crate::kernel::Stream;
-use crate::objects::Key;
+use crate::objects::{Key, WallTime};
 
 use super::controller::{ControllerHost, Progress};
 use super::event::{Event, rank};
@@ -18,6 +20,10 @@ pub(super) struct Manager {
     pub(super) writes: Stream,
     /// Counts restarts, so that what an earlier life sent is known as stale.
     pub(super) epoch: u32,
+    /// Whether it runs and leads.
+    pub(super) leads: bool,
+    /// The controllers as they are at a start.
+    pub(super) fresh: Arc<[Box<dyn ControllerHost>]>,
 }
 
 impl Clone for Manager {
@@ -28,7 +34,24 @@ impl Clone for Manager {
             awake: self.awake.clone(),
             writes: self.writes.clone(),
             epoch: self.epoch,
+            leads: self.leads,
+            fresh: Arc::clone(&self.fresh),
         }
+    }
+}
+
+impl Manager {
+    pub(super) fn new(controllers: Vec<Box<dyn ControllerHost>>, informer: Informer, writes: Stream) -> Self {
+        let fresh = controllers.iter().map(|host| host.clone_box()).collect();
+        let awake = vec![false; controllers.len()];
+        Self { informer, awake, controllers, writes, epoch: 0, leads: true, fresh }
+    }
+
+    /// Forgets everything that a process remembers.
+    pub(super) fn restart(&mut self) {
+        self.epoch += 1;
+        self.controllers = self.fresh.iter().map(|host| host.clone_box()).collect();
+        self.awake.fill(false);
     }
 }
 
@@ -36,7 +59,6 @@ impl Simulation {
     pub(super) fn tell_controllers(&mut self, process: u16, change: &crate::api::Change) {
         let now = self.clock();
         let manager = &mut self.managers[process as usize];
-        manager.informer.apply(change);
         let view = manager.informer.view(self.server.view());
         let epoch = manager.epoch;
         for (at, host) in manager.controllers.iter_mut().enumerate() {
@@ -102,7 +124,7 @@ impl Simulation {
         for request in &requests {
             match request {
                 Request::Event(spec) => self.record_event(name, 0, "", spec),
-                request => responses.push(self.execute(request)),
+                request => responses.push(self.execute_for_component(request)),
             }
         }
         let now = self.clock();
@@ -120,7 +142,7 @@ impl Simulation {
         requests: Vec<Request>,
     ) {
         if self.managers[process as usize].epoch != epoch {
-            return;
+            return self.execute_orphaned(&requests);
         }
         let progress = self.perform(process, controller, flight, requests);
         self.proceed(process, controller, progress);
@@ -146,10 +168,22 @@ impl Simulation {
 
     /// Records an Event in the name of a component, unless Events are off.
     pub(super) fn record_event(&mut self, component: &'static str, instance: u32, host: &str, spec: &EventSpec) {
-        if !self.recorders.enabled {
+        if !self.recorders.enabled || self.keeps_event(component, instance, host, spec) {
             return;
         }
         let now = self.wall();
+        self.record_event_of(now, component, instance, host, spec);
+    }
+
+    /// Records an Event that was about to be recorded at `now`.
+    pub(super) fn record_event_of(
+        &mut self,
+        now: WallTime,
+        component: &'static str,
+        instance: u32,
+        host: &str,
+        spec: &EventSpec,
+    ) {
         let recorder = self.recorders.by_component.entry((component, instance)).or_default();
         recorder.record(&mut self.server, now, component, host, spec);
         self.publish();

@@ -14,6 +14,7 @@ mod builder;
 mod controller;
 mod delays;
 mod dependants;
+mod disturbances;
 mod drain;
 mod error;
 mod event;
@@ -32,6 +33,9 @@ pub use crate::apiserver::{Applied, LAST_APPLIED};
 pub use crate::kubelet::{Content, Disks};
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::{Delays, VolumeDelays};
+pub use disturbances::{
+    ConflictStorm, ControlPlane, Cut, Disturbance, Incident, Leader, LeaderElection, Place, Watcher,
+};
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
 pub use faults::{FaultPlan, NodeCrash, PodKiller, ZONE_LABEL};

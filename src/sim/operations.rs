@@ -65,6 +65,7 @@ impl Simulation {
     /// # Errors
     /// If the API server refuses it.
     pub fn apply_document(&mut self, document: &Document) -> Result<(Object, Applied), ApiError> {
+        self.api_server_answers()?;
         let now = self.wall();
         let applied = self.server.apply_document(now, document.value.clone());
         self.publish();
@@ -125,6 +126,7 @@ impl Simulation {
     /// # Errors
     /// If the object does not exist or cannot be scaled.
     pub fn scale(&mut self, target: &Target, replicas: i32) -> Result<Object, ApiError> {
+        self.api_server_answers()?;
         let now = self.wall();
         let response = self.server.scale(now, target.kind, &target.key, replicas);
         self.publish();
@@ -136,6 +138,7 @@ impl Simulation {
     /// # Errors
     /// If the object does not exist, the patch is malformed, or its result is invalid.
     pub fn patch(&mut self, target: &Target, patch_type: PatchType, patch: &Value) -> Result<Object, ApiError> {
+        self.api_server_answers()?;
         let now = self.wall();
         let response = self.server.patch(now, target.kind, &target.key, patch_type, patch, Part::Main);
         self.publish();
@@ -160,6 +163,7 @@ impl Simulation {
             container["targetContainerName"] = beside.as_str().into();
         }
         let patch = json!({"spec": {"ephemeralContainers": [container]}});
+        self.api_server_answers()?;
         let now = self.wall();
         let part = Part::EphemeralContainers;
         let response = self.server.patch(now, target.kind, &target.key, PatchType::Strategic, &patch, part);
@@ -276,6 +280,7 @@ impl Simulation {
             },
             "spec": template["spec"],
         });
+        self.api_server_answers()?;
         let now = self.wall();
         let response = self.server.create_document(now, job);
         self.publish();
@@ -360,7 +365,7 @@ impl Simulation {
         self.machine(node).is_ok_and(|number| self.kubelets.nodes[number as usize].kubelet.is_running())
     }
 
-    fn machine(&self, node: &str) -> Result<u32, SimError> {
+    pub(super) fn machine(&self, node: &str) -> Result<u32, SimError> {
         self.kubelets.by_name.get(node).copied().ok_or_else(|| SimError::NoNode(node.to_owned()))
     }
 }

@@ -1,5 +1,7 @@
 //! The scheduler process in the simulation, and what can be asked of it.
 
+use std::sync::Arc;
+
 use crate::api::{ApiError, Change, Request};
 use crate::kernel::{SimDuration, SimTime, Stream};
 use crate::objects::Key;
@@ -10,6 +12,9 @@ use super::event::{Binding, Event, rank};
 use super::simulation::Simulation;
 use super::watch::Informer;
 
+/// Who speaks in its Events.
+pub(super) const COMPONENT: &str = "default-scheduler";
+
 #[derive(Clone)]
 pub(super) struct SchedulerProcess {
     pub(super) informer: Informer,
@@ -17,11 +22,25 @@ pub(super) struct SchedulerProcess {
     cycle_scheduled: bool,
     wake_at: Option<SimTime>,
     writes: Stream,
+    /// Counts restarts, so that what an earlier life sent is known as stale.
+    pub(super) epoch: u32,
+    /// Whether it runs and leads.
+    pub(super) leads: bool,
+    /// The scheduler as it is at a start.
+    fresh: Arc<Scheduler>,
 }
 
 impl SchedulerProcess {
-    pub(super) const fn new(scheduler: Scheduler, informer: Informer, writes: Stream) -> Self {
-        Self { informer, scheduler, cycle_scheduled: false, wake_at: None, writes }
+    pub(super) fn new(scheduler: Scheduler, informer: Informer, writes: Stream) -> Self {
+        let fresh = Arc::new(scheduler.clone());
+        Self { informer, scheduler, cycle_scheduled: false, wake_at: None, writes, epoch: 0, leads: true, fresh }
+    }
+
+    /// Forgets everything that a process remembers.
+    pub(super) fn restart(&mut self) {
+        self.epoch += 1;
+        self.scheduler = (*self.fresh).clone();
+        (self.cycle_scheduled, self.wake_at) = (false, None);
     }
 }
 
@@ -85,7 +104,6 @@ impl Simulation {
     pub(super) fn tell_scheduler(&mut self, change: &Change) {
         let now = self.wall();
         let process = &mut self.scheduler;
-        process.informer.apply(change);
         process.scheduler.on_change(process.informer.view(self.server.view()), change, now);
     }
 
@@ -94,7 +112,11 @@ impl Simulation {
         let process = &mut self.scheduler;
         if process.scheduler.has_ready(now.wall) {
             if !std::mem::replace(&mut process.cycle_scheduled, true) {
-                self.queue.push(now.sim + self.delays.scheduling, rank::SCHEDULER, Event::Schedule);
+                self.queue.push(
+                    now.sim + self.delays.scheduling,
+                    rank::SCHEDULER,
+                    Event::Schedule { epoch: process.epoch },
+                );
             }
         } else if let Some(wake) = process.scheduler.next_wake(now.wall) {
             let delay = u64::try_from(wake.nanos_since(now.wall)).unwrap_or(0);
@@ -113,14 +135,17 @@ impl Simulation {
         }
     }
 
-    pub(super) fn schedule(&mut self) {
+    pub(super) fn schedule(&mut self, epoch: u32) {
         let now = self.wall();
         let process = &mut self.scheduler;
+        if process.epoch != epoch {
+            return;
+        }
         process.cycle_scheduled = false;
         let view = process.informer.view(self.server.view());
         if let Some(attempt) = process.scheduler.attempt(view, now) {
             let Attempt { id, requests, displaced } = attempt;
-            let binding = Binding { attempt: id, requests, displaced };
+            let binding = Binding { epoch, attempt: id, requests, displaced };
             let delay = self.delays.write.sample(&mut process.writes);
             if delay.is_zero() {
                 self.bind(binding);
@@ -132,6 +157,9 @@ impl Simulation {
     }
 
     pub(super) fn bind(&mut self, binding: Binding) {
+        if self.scheduler.epoch != binding.epoch {
+            return self.execute_orphaned(&binding.requests);
+        }
         let mut failed = self.execute_for_scheduler(&binding.requests);
         for requests in &binding.displaced {
             let error = self.execute_for_scheduler(requests);
@@ -150,9 +178,9 @@ impl Simulation {
     fn execute_for_scheduler(&mut self, requests: &[Request]) -> Option<ApiError> {
         for request in requests {
             match request {
-                Request::Event(spec) => self.record_event("default-scheduler", 0, "", spec),
+                Request::Event(spec) => self.record_event(COMPONENT, 0, "", spec),
                 request => {
-                    if let Err(error) = self.execute(request) {
+                    if let Err(error) = self.execute_for_component(request) {
                         return Some(error);
                     }
                 }

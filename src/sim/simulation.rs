@@ -9,14 +9,15 @@ use crate::api::{Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{Behaviours, Disks, Effects};
-use crate::objects::{Conditions, Key, Kind, WallTime};
+use crate::objects::{Conditions, Key, WallTime};
 use crate::scheduler::Scheduler;
 
 use super::controller::{ControllerHost, Now};
 use super::delays::Delays;
 use super::dependants::Dependants;
+use super::disturbances::{ControlPlane, Disturbances};
 use super::drain::Drain;
-use super::event::{Event, ProcessId, rank};
+use super::event::Event;
 use super::faults::Injector;
 use super::kubelets::Kubelets;
 use super::managers::Manager;
@@ -44,6 +45,8 @@ pub struct Simulation {
     /// Drains by number; those that ended leave a gap.
     pub(super) drains: Vec<Option<Drain>>,
     pub(super) faults: Vec<Injector>,
+    pub(super) disturbances: Disturbances,
+    pub(super) control_plane: ControlPlane,
     pub(super) delays: Delays,
     pub(super) streams: Streams,
     pub(super) epoch: WallTime,
@@ -81,6 +84,7 @@ pub(super) struct Parts {
     pub(super) record_events: bool,
     pub(super) managers: Vec<Vec<Box<dyn ControllerHost>>>,
     pub(super) scheduler: Scheduler,
+    pub(super) control_plane: ControlPlane,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -94,12 +98,8 @@ impl Simulation {
         let streams = Streams::new(parts.seed);
         let lags = !parts.delays.watch.is_zero();
         let writes = |process: u64| streams.stream(WRITE_DELAYS, process);
-        let manager = |(at, controllers): (usize, Vec<Box<dyn ControllerHost>>)| Manager {
-            informer: Informer::new(lags),
-            awake: vec![false; controllers.len()],
-            controllers,
-            writes: writes(at as u64 + 2),
-            epoch: 0,
+        let manager = |(at, controllers): (usize, Vec<Box<dyn ControllerHost>>)| {
+            Manager::new(controllers, Informer::new(lags), writes(at as u64 + 2))
         };
         let mut sim = Self {
             queue: EventQueue::new(),
@@ -111,6 +111,7 @@ impl Simulation {
             kubelets: Kubelets {
                 informer: Informer::new(lags),
                 nodes: Vec::new(),
+                apart: Vec::new(),
                 by_name: FxHashMap::default(),
                 dependants: Dependants::new(&parts.behaviours),
                 behaviours: Arc::new(parts.behaviours),
@@ -123,6 +124,8 @@ impl Simulation {
             recorders: Recorders { enabled: parts.record_events, ..Recorders::default() },
             drains: Vec::new(),
             faults: Vec::new(),
+            disturbances: Disturbances::default(),
+            control_plane: parts.control_plane,
             delays: parts.delays,
             streams,
             epoch: parts.epoch,
@@ -194,11 +197,12 @@ impl Simulation {
         hosts.any(|host| !host.is_background() && host.is_waiting())
     }
 
-    /// Whether the cluster knows of every machine that stopped: until then its monitor has something to find.
+    /// Whether the cluster knows of every machine that stopped or fell silent, and that the others are back: until then its
+    /// monitor has something to find, or they something to say.
     fn every_outage_is_known(&self) -> bool {
-        self.kubelets.nodes.iter().filter(|process| !process.kubelet.is_running()).all(|process| {
+        self.kubelets.nodes.iter().filter(|process| process.is_lost() || process.link.is_some()).all(|process| {
             let node = self.view().nodes.get(&Key::new("", process.kubelet.node_name().clone()));
-            node.is_none_or(|node| !node.status.conditions.is_true("Ready"))
+            node.is_none_or(|node| node.status.conditions.is_true("Ready") != process.is_lost())
         })
     }
 
@@ -273,7 +277,7 @@ impl Simulation {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Deliver(process) => self.deliver(process),
+            Event::Deliver { process, news } => self.deliver(process, news),
             Event::Work { process, controller } => self.work(process, controller),
             Event::Execute { process, controller, flight, epoch, requests } => {
                 self.execute_sync(process, controller, flight, epoch, requests);
@@ -282,14 +286,15 @@ impl Simulation {
                 self.background -= 1;
                 self.due(process, controller, epoch, &key);
             }
-            Event::Schedule => self.schedule(),
+            Event::Schedule { epoch } => self.schedule(epoch),
             Event::WakeScheduler(at) => self.wake_scheduler(at),
             Event::Bind(binding) => self.bind(*binding),
             Event::Pod { node, timer } => self.pod_timer(node, timer),
-            Event::Report { requests } => self.report(requests),
+            Event::Report { node, requests } => self.report(node, requests),
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),
             Event::Fault { injector, unit } => self.fault(injector, unit),
+            Event::Recovery(recovery) => self.recover(recovery),
         }
     }
 
@@ -336,45 +341,12 @@ impl Simulation {
         Now { sim: self.now(), wall: self.wall() }
     }
 
-    // ---- writes and watches ----
-
-    /// Executes a request at once.
+    /// Executes a request at once, if the API server is there.
     pub(crate) fn execute(&mut self, request: &Request) -> Response {
+        self.api_server_answers()?;
         let response = self.server.execute(self.wall(), request);
         self.publish();
         response
-    }
-
-    /// Hands accepted writes to the recorder and to everybody who watches.
-    pub(super) fn publish(&mut self) {
-        if !self.server.has_changes() {
-            return;
-        }
-        let due_events = self.server.drain_due_events();
-        let now = self.queue.now();
-        for change in self.server.drain_changes() {
-            if !matches!(change.kind(), Kind::Lease | Kind::Event) {
-                self.last_change = now;
-                self.changes += 1;
-            }
-            if !self.recording.is_off() {
-                self.recording.push(Record::Change(now, change.clone()));
-            }
-            self.log.push(now, change);
-        }
-        let at = now + self.delays.watch;
-        for process in 0..self.managers.len() {
-            if !std::mem::replace(&mut self.managers[process].informer.delivery_scheduled, true) {
-                self.queue.push(at, rank::WATCH, Event::Deliver(ProcessId::Controllers(process as u16)));
-            }
-        }
-        if !std::mem::replace(&mut self.scheduler.informer.delivery_scheduled, true) {
-            self.queue.push(at, rank::WATCH, Event::Deliver(ProcessId::Scheduler));
-        }
-        if !std::mem::replace(&mut self.kubelets.informer.delivery_scheduled, true) {
-            self.queue.push(at, rank::WATCH, Event::Deliver(ProcessId::Kubelets));
-        }
-        due_events.iter().for_each(|spec| self.record_event("kube-apiserver", 0, "", spec));
     }
 
     /// Notes something that the user did in the recording.
@@ -382,51 +354,6 @@ impl Simulation {
         if !self.recording.is_off() {
             let now = self.now();
             self.recording.push(Record::Step(now, step));
-        }
-    }
-
-    fn deliver(&mut self, process: ProcessId) {
-        let next = self.informer(process).next;
-        let due = |at: SimTime, sim: &Self| at + sim.delays.watch <= sim.now();
-        let mut number = next;
-        while let Some((at, change)) = self.log.get(number) {
-            if !due(*at, self) {
-                break;
-            }
-            let change = change.clone();
-            number += 1;
-            match process {
-                ProcessId::Controllers(manager) => self.tell_controllers(manager, &change),
-                ProcessId::Scheduler => self.tell_scheduler(&change),
-                ProcessId::Kubelets => self.tell_kubelets(&change),
-            }
-        }
-        let again = self.log.get(number).map(|(at, _)| *at + self.delays.watch);
-        self.informer(process).delivery_scheduled = again.is_some();
-        if let Some(at) = again {
-            self.queue.push(at, rank::WATCH, Event::Deliver(process));
-        }
-        self.trim_log();
-        match process {
-            ProcessId::Controllers(manager) => self.wake_workers(manager),
-            ProcessId::Scheduler => self.wake_cycle(),
-            ProcessId::Kubelets => {}
-        }
-    }
-
-    fn informer(&mut self, process: ProcessId) -> &mut Informer {
-        match process {
-            ProcessId::Controllers(manager) => &mut self.managers[manager as usize].informer,
-            ProcessId::Scheduler => &mut self.scheduler.informer,
-            ProcessId::Kubelets => &mut self.kubelets.informer,
-        }
-    }
-
-    fn trim_log(&mut self) {
-        let managers = self.managers.iter().map(|manager| manager.informer.next);
-        let others = [self.scheduler.informer.next, self.kubelets.informer.next];
-        if let Some(seen) = managers.chain(others).min() {
-            self.log.trim(seen);
         }
     }
 }

@@ -100,6 +100,8 @@ pub struct NodeLifecycleController {
     zones: Zones,
     /// Whether the zones must be judged again.
     zones_changed: bool,
+    /// Syncs of the monitor in a row in which something could not be written.
+    failures: u32,
     /// No sign of life is older: the end of the last disruption of everything.
     signs_not_before: Option<WallTime>,
 }

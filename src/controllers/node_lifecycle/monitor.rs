@@ -12,6 +12,9 @@ use super::taints::{self, TaintWrites, no_execute};
 use super::zones::{Census, Turn};
 use super::{NodeLifecycleController, Stage, SyncState, node_event, node_key, pod_event, status};
 
+/// How often a node is tried to be written in a row before the next run (upstream `NodeHealthUpdateRetry`).
+const ATTEMPTS: u32 = 5;
+
 /// A run of the monitor under way.
 #[derive(Clone, Debug)]
 pub(super) struct Pass {
@@ -69,10 +72,14 @@ impl NodeLifecycleController {
 
     /// The end of a sync of the monitor, until it has something to do again.
     fn sleep(&mut self, now: WallTime, requests: Vec<Request>, failed: bool) -> Step<SyncState> {
-        if failed {
+        self.failures = if failed { self.failures + 1 } else { 0 };
+        if failed && self.failures < ATTEMPTS {
             return Step { requests, then: Then::Retry("some nodes could not be written".into()) };
         }
-        let wake = self.wake(now);
+        let mut wake = self.wake(now);
+        if std::mem::take(&mut self.failures) > 0 {
+            wake = Some(self.grid(now).after(now, self.config.monitor_period));
+        }
         self.armed = wake;
         Step { requests, then: Then::Done { requeue_after: wake.map(|wake| until(wake, now)) } }
     }

@@ -52,7 +52,7 @@ fn a_rollout_goes_on_after_the_controller_manager_crashed_in_the_middle() {
         }
         assert!(least >= 9, "25 % may be unavailable, {least} of 12 were available");
         assert_eq!(available(&sim, "web"), 12);
-        invariants::settle(&mut sim, crate::kernel::SimTime::from_secs(3600)).unwrap();
+        settle(&mut sim);
     }
 }
 
@@ -81,7 +81,7 @@ fn what_was_assumed_or_on_its_way_when_the_scheduler_crashed_is_placed_once() {
         sim.crash_leader(Leader::Scheduler).unwrap();
         sim.run_for(secs(60));
         assert_eq!(available(&sim, "web"), 30, "crashed after {millis}");
-        assert!(invariants::settle(&mut sim, crate::kernel::SimTime::from_secs(3600)).is_ok());
+        settle(&mut sim);
     }
 }
 
@@ -135,7 +135,7 @@ fn while_the_api_server_is_away_everybody_is_refused_and_later_all_goes_on() {
     // after 60 s at the latest.
     sim.run_for(secs(100));
     assert_eq!(available(&sim, "web"), 9);
-    invariants::settle(&mut sim, crate::kernel::SimTime::from_secs(3600)).unwrap();
+    settle(&mut sim);
 }
 
 #[test]

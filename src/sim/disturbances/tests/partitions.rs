@@ -87,7 +87,7 @@ fn a_pod_that_was_deleted_by_force_runs_on_beside_its_successor_until_the_node_i
         assert_eq!(copies(&sim, "db-0"), 1);
         assert!(sim.running_pods().all(|(machine, ..)| **machine != *node));
         assert!(sim.view().pods.get(&pod).unwrap().is_ready());
-        invariants::settle(&mut sim, crate::kernel::SimTime::from_secs(3600)).unwrap();
+        settle(&mut sim);
     }
 }
 

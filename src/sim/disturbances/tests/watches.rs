@@ -1,5 +1,4 @@
 use super::*;
-use crate::kernel::SimTime;
 use crate::objects::{Kind, PodPhase};
 
 #[test]
@@ -18,7 +17,7 @@ fn a_controller_that_sees_late_acts_late() {
             sim.run_for(secs(90));
             assert_eq!(available(&sim, "web"), 3);
             assert_eq!(sim.view().pods.len(), 3, "and makes no pod twice");
-            invariants::settle(&mut sim, SimTime::from_secs(3600)).unwrap();
+            settle(&mut sim);
         }
     }
 }
@@ -40,7 +39,7 @@ fn the_scheduler_and_the_kubelets_can_be_late_too() {
             sim.run_for(secs(60));
             assert_eq!(available(&sim, "web"), 2, "{watcher}, {delay:?}");
             assert!(sim.kubelets.apart.is_empty());
-            invariants::settle(&mut sim, SimTime::from_secs(3600)).unwrap();
+            settle(&mut sim);
             assert!(sim.kubelets.nodes[0].link.is_none());
         }
     }
@@ -73,7 +72,7 @@ fn in_a_storm_of_conflicts_controllers_try_again_until_it_is_over() {
     assert_eq!(sim.view().pods.len(), 3, "no ReplicaSet can be scaled");
     sim.run_for(secs(60));
     assert_eq!(available(&sim, "web"), 5);
-    invariants::settle(&mut sim, SimTime::from_secs(3600)).unwrap();
+    settle(&mut sim);
 }
 
 #[test]

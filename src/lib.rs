@@ -30,7 +30,7 @@
 //!   your own, [`scheduler`]'s plugins for scheduling rules of your own.
 //! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
-//! [`network`]: what requests meet on their way. [`explore`] holds nothing yet.
+//! - [`explore`]: a scenario under many seeds and parameters, its failures made small. [`network`]: what requests meet on their way.
 #![forbid(unsafe_code)]
 
 pub mod api;

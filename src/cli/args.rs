@@ -1,9 +1,12 @@
 //! Arguments of the command.
 
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::explore::{Shard, Variation};
 use crate::kernel::SimDuration;
 use crate::scenario::DEFAULT_MAX_EVENTS;
 
@@ -29,6 +32,19 @@ pub(super) enum Command {
     #[command(after_help = "Exit codes: 0 every expectation held, 1 one failed or the run could not end, 2 the input \
                             is wrong, 3 an internal error")]
     Run(RunArguments),
+    /// Run a scenario under many seeds and values of its parameters, on all cores, and make the first failures small
+    #[command(
+        after_help = "Exit codes: 0 every expectation held in every case, 1 one failed, 2 the input is wrong, 3 an \
+                            internal error\n\nExamples:\n  seatrial explore scenarios/random-node-crashes.yaml --seeds \
+                            1000\n  seatrial explore my.yaml --seeds 100 --vary machines=3..6 --out results"
+    )]
+    Explore(ExploreArguments),
+    /// Put the results of all shards of an exploration together
+    #[command(
+        after_help = "Exit codes: 0 every expectation held in every case, 1 one failed, 2 the input is wrong, 3 an \
+                            internal error"
+    )]
+    Merge(MergeArguments),
     /// Check manifests and scenarios as the API server would
     #[command(after_help = "Exit codes: 0 all are valid, 2 one is not, 3 an internal error")]
     Check(CheckArguments),
@@ -53,6 +69,9 @@ pub(super) struct RunArguments {
     /// Another seed than the scenario's
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    /// Another value of a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) parameters: Vec<(String, String)>,
     /// Write every change as a Kubernetes watch event, one JSON object a line; - is standard output, and nothing else
     /// is written there
     #[arg(long, value_name = "FILE")]
@@ -63,6 +82,67 @@ pub(super) struct RunArguments {
     /// Stop after that many events of the simulation
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_EVENTS)]
     pub(super) max_events: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArguments {
+    /// The scenario file; - is standard input
+    pub(super) scenario: PathBuf,
+    /// How many seeds: N, or FROM..TO without TO
+    #[arg(long, value_name = "SEEDS", default_value = "100", value_parser = seeds)]
+    pub(super) seeds: Range<u64>,
+    /// Values that a parameter takes, each with all seeds: machines=3..6, or image=web:v1,web:v2
+    #[arg(long, value_name = "NAME=VALUES")]
+    pub(super) vary: Vec<Variation>,
+    /// Another value of a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) parameters: Vec<(String, String)>,
+    /// Only the cases of one of several equal parts, such as 0/4; the results are put together by `seatrial merge`
+    #[arg(long, value_name = "I/N", default_value = "0/1", requires = "out")]
+    pub(super) shard: Shard,
+    /// Keep the results in this folder; what is there already is gone on with
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Threads; default: as many as there are cores
+    #[arg(short = 'j', long)]
+    pub(super) jobs: Option<NonZeroUsize>,
+    /// How many failures to make small, of different expectations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) shrink: usize,
+    /// How to tell what was found: text for people, json for programs
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
+    pub(super) output: RunOutput,
+    /// Give a case up after that many events of the simulation
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_EVENTS)]
+    pub(super) max_events: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct MergeArguments {
+    /// The folders of all shards
+    #[arg(required = true)]
+    pub(super) folders: Vec<PathBuf>,
+    /// Write the results of the whole to this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// How to tell what was found: text for people, json for programs
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
+    pub(super) output: RunOutput,
+}
+
+fn seeds(text: &str) -> Result<Range<u64>, String> {
+    let range = match text.split_once("..") {
+        Some((from, to)) => from.parse().ok().zip(to.parse().ok()).map(|(from, to)| from..to),
+        None => text.parse().ok().map(|count| 0..count),
+    };
+    range
+        .filter(|range| !range.is_empty())
+        .ok_or_else(|| "expected a number such as 1000, or a range such as 500..1000".to_owned())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -90,6 +170,9 @@ pub(super) struct Moment {
     /// Another seed than the scenario's
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    /// Another value of a parameter of the scenario
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) parameters: Vec<(String, String)>,
 }
 
 #[derive(Debug, Args)]

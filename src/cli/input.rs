@@ -3,7 +3,7 @@
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use crate::scenario::{Run, RunOptions, Scenario, ScenarioError};
+use crate::scenario::{Parameters, Run, RunOptions, Scenario, ScenarioError};
 
 use super::args::Moment;
 use super::diagnostics;
@@ -24,14 +24,28 @@ pub(super) fn read(path: &Path) -> Result<String, ScenarioError> {
     read.map_err(|error| ScenarioError::File { path: name(path), message: error.to_string() })
 }
 
+/// Values for the parameters of a scenario, as the arguments give them.
+pub(super) fn parameters(given: &[(String, String)]) -> Parameters {
+    given.iter().fold(Parameters::default(), |values, (name, value)| values.set(name, value))
+}
+
 /// The scenario of a file or of standard input.
-pub(super) fn scenario(path: &Path) -> Result<Scenario, ScenarioError> {
-    if is_stdin(path) { scenario_of(path, &read(path)?) } else { Scenario::load(path) }
+pub(super) fn scenario(path: &Path, values: &Parameters) -> Result<Scenario, ScenarioError> {
+    if is_stdin(path) {
+        Scenario::read_with(&name(path), &read(path)?, folder(path), values)
+    } else {
+        Scenario::load_with(path, values)
+    }
 }
 
 /// The scenario of an input that was read already.
 pub(super) fn scenario_of(path: &Path, text: &str) -> Result<Scenario, ScenarioError> {
-    if is_stdin(path) { Scenario::read(&name(path), text) } else { Scenario::load(path) }
+    Scenario::read_with(&name(path), text, folder(path), &Parameters::default())
+}
+
+/// Where the manifests of a scenario are looked for.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 fn is_stdin(path: &Path) -> bool {
@@ -41,7 +55,7 @@ fn is_stdin(path: &Path) -> bool {
 /// The run of a scenario until an instant. What is wrong with it is told.
 pub(super) fn run_until(moment: &Moment) -> io::Result<Option<Run>> {
     let options = RunOptions { seed: moment.seed, until: moment.at, events: true, ..RunOptions::default() };
-    match scenario(&moment.file).and_then(|scenario| scenario.run(&options)) {
+    match scenario(&moment.file, &parameters(&moment.parameters)).and_then(|scenario| scenario.run(&options)) {
         Ok(run) => Ok(Some(run)),
         Err(error) => {
             diagnostics::scenario(&error)?;

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod describe;
 mod diagnostics;
+mod explore;
 mod get;
 mod input;
 mod run;
@@ -44,6 +45,8 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Run(options) => run::run(&options),
+        Command::Explore(options) => explore::explore(&options),
+        Command::Merge(options) => explore::merge(&options),
         Command::Check(options) => check::check(&options),
         Command::Get(options) => get::get(&options),
         Command::Describe(options) => describe::describe(&options),

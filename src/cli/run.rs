@@ -1,12 +1,13 @@
 //! `seatrial run`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value, json};
 
 use crate::report::story;
-use crate::scenario::{Outcome, Run, RunOptions, Scenario};
+use crate::scenario::{Measured, Outcome, Run, RunOptions, Scenario};
 use crate::sim::RecordMode;
 
 use super::args::{RunArguments, RunOutput};
@@ -19,7 +20,8 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         max_events: Some(arguments.max_events),
         ..RunOptions::default()
     };
-    let ran = input::scenario(&arguments.scenario).and_then(|mut scenario| {
+    let values = input::parameters(&arguments.parameters);
+    let ran = input::scenario(&arguments.scenario, &values).and_then(|mut scenario| {
         scenario.seed = arguments.seed.unwrap_or(scenario.seed);
         let run = scenario.run(&options)?;
         Ok((scenario, run))
@@ -59,6 +61,16 @@ fn exit(run: &Run) -> Exit {
     if run.held() { Exit::Held } else { Exit::Broken }
 }
 
+/// Times are seconds.
+fn measured(run: &Run) -> BTreeMap<&str, Value> {
+    let value = |measured: &Option<Measured>| match measured {
+        Some(Measured::Number(number)) => json!(number),
+        Some(Measured::Time(time)) => json!(time.as_secs_f64()),
+        None => Value::Null,
+    };
+    run.measured.iter().map(|(name, measured)| (&**name, value(measured))).collect()
+}
+
 fn summary(scenario: &Scenario, run: &Run) -> Value {
     let sim = &run.simulation;
     let expectations = run.verdicts.iter().map(|verdict| match &verdict.outcome {
@@ -89,5 +101,7 @@ fn summary(scenario: &Scenario, run: &Run) -> Value {
         "events": sim.events(),
         "stopped": run.stopped(),
         "notices": run.notices,
+        "parameters": scenario.parameters.iter().collect::<BTreeMap<_, _>>(),
+        "measured": measured(run),
     })
 }

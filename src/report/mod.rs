@@ -1,6 +1,7 @@
 //! Pure folds from a run to what people read: tables, timelines, the story of a run.
 
 mod describe;
+mod exploration;
 mod get;
 mod happened;
 pub mod printers;
@@ -10,6 +11,7 @@ mod timeline;
 mod tree;
 
 pub use describe::{DESCRIBED, DescribeOptions, describe};
+pub use exploration::exploration;
 pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;
 pub use table::{Table, age};

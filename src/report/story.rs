@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::kernel::SimTime;
 use crate::objects::{Conditions, Key, Kind, Pod};
-use crate::scenario::{Outcome, Run, Scenario, Trigger, Verdict};
+use crate::scenario::{Measured, Outcome, Run, Scenario, Trigger, Verdict};
 use crate::sim::Simulation;
 
 use super::get::{GetOptions, OutputFormat, get};
@@ -40,6 +40,7 @@ pub fn story(scenario: &Scenario, run: &Run) -> String {
     section(&mut text, "Ready pods over time", &charts);
     section(&mut text, "At the end", &end_state(sim));
     section(&mut text, "Promises", &promises(scenario, run));
+    section(&mut text, "Measured", &measured(run));
     if let Some(why) = run.stopped() {
         let _ = writeln!(text, "\nThe run did not come to its end: {why}.");
     }
@@ -51,6 +52,19 @@ fn section(text: &mut String, title: &str, body: &str) {
     if !body.is_empty() {
         let _ = write!(text, "\n{title}\n{body}");
     }
+}
+
+fn measured(run: &Run) -> String {
+    let width = run.measured.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let line = |(name, value): &(String, Option<Measured>)| {
+        let value = match value {
+            Some(Measured::Number(number)) => number.to_string(),
+            Some(Measured::Time(time)) => moment(SimTime::ZERO + *time),
+            None => "never".to_owned(),
+        };
+        format!("  {name:width$}   {value}\n")
+    };
+    run.measured.iter().map(line).collect()
 }
 
 /// Two rows of blocks: new pods in the first, old ones in the second; steps marked below.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::objects::reader::{Node, Place, ReaderLimits, Span, Value as Tree, read_manifests};
@@ -12,8 +13,10 @@ use crate::sim::{DEFAULT_EPOCH, Delays, FaultPlan, NodeTemplate, SimError, Simul
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
 use super::expectation::{Expectation, ExpectationKind};
-use super::expression::Expression;
+use super::expression::{Expression, ExpressionError};
 use super::faults::RawFault;
+use super::measure::{Gauge, Measure, RawMeasure};
+use super::parameters::Parameters;
 use super::schema::{
     MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
 };
@@ -49,6 +52,7 @@ impl<'a> Checker<'a> {
         let steps = self.steps(spec.steps);
         let faults = self.faults(spec.faults, &nodes, &steps);
         let expectations = self.expectations(spec.expect);
+        let measures = self.measures(spec.measure);
         let mut notices = Vec::new();
         let entries = spec.traffic.len();
         if entries > 0 {
@@ -74,6 +78,8 @@ impl<'a> Checker<'a> {
             faults,
             steps,
             expectations,
+            measures,
+            parameters: Parameters::default(),
             notices,
         })
     }
@@ -246,19 +252,37 @@ impl<'a> Checker<'a> {
         expectations
     }
 
+    fn measures(&mut self, raw: Vec<RawMeasure>) -> Vec<Measure> {
+        let (mut measures, mut names) = (Vec::new(), BTreeSet::new());
+        for (at, measure) in raw.into_iter().enumerate() {
+            let path = format!("spec.measure[{at}]");
+            let RawMeasure { name, after, min, max, r#final, first, duration } = measure;
+            if name.trim().is_empty() || !names.insert(name.clone()) {
+                self.problem(Fault::new(format!("{path}.name"), "every measure has a name of its own"));
+            }
+            let given = [("min", min), ("max", max), ("final", r#final), ("first", first), ("duration", duration)];
+            let mut given = given.into_iter().filter_map(|(how, text)| Some((how, text?)));
+            let (Some((how, text)), None) = (given.next(), given.next()) else {
+                let fault = Fault::new(&path, "a measure is one of min, max, final, first, duration");
+                self.problem(fault.help("such as `{name: lowest, min: \"available(deployment/web)\"}`"));
+                continue;
+            };
+            let path = format!("{path}.{how}");
+            let gauge = match how {
+                "first" => self.condition(&path, &text, None).map(Gauge::First),
+                "duration" => self.condition(&path, &text, None).map(Gauge::Duration),
+                "min" => self.expression(&path, &text).map(Gauge::Min),
+                "max" => self.expression(&path, &text).map(Gauge::Max),
+                _ => self.expression(&path, &text).map(Gauge::Final),
+            };
+            measures.extend(gauge.map(|gauge| Measure { name, after, gauge }));
+        }
+        measures
+    }
+
     /// Reads the expression at `path`; `kind` = of an expectation.
     fn condition(&mut self, path: &str, text: &str, kind: Option<ExpectationKind>) -> Option<Expression> {
-        let expression = match text.parse::<Expression>() {
-            Ok(expression) => expression,
-            Err(error) => {
-                let span = find(self.root, path).span.map(|span| inside(&self.text, span, text, error.column));
-                let (span, exact) = span.map_or((None, false), |(span, exact)| (Some(span), exact));
-                let message = if exact { error.message.clone() } else { error.to_string() };
-                let fault = Fault { path: path.to_owned(), message, help: error.help };
-                self.problem_at(span, fault);
-                return None;
-            }
-        };
+        let expression: Expression = self.expression(path, text)?;
         let is_alone = kind == Some(ExpectationKind::Always) && expression.as_promise().is_some();
         if let (Some(name), false) = (expression.promise_over_time(), is_alone) {
             let message = format!("{name}(…) is a promise over the whole run");
@@ -266,6 +290,20 @@ impl<'a> Checker<'a> {
             return None;
         }
         Some(expression)
+    }
+
+    fn expression<E: FromStr<Err = ExpressionError>>(&mut self, path: &str, text: &str) -> Option<E> {
+        match text.parse() {
+            Ok(expression) => Some(expression),
+            Err(error) => {
+                let span = find(self.root, path).span.map(|span| inside(&self.text, span, text, error.column));
+                let (span, exact) = span.map_or((None, false), |(span, exact)| (Some(span), exact));
+                let message = if exact { error.message.clone() } else { error.to_string() };
+                let fault = Fault { path: path.to_owned(), message, help: error.help };
+                self.problem_at(span, fault);
+                None
+            }
+        }
     }
 
     fn require(&mut self, path: &str, holds: bool, message: &str) {

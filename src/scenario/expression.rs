@@ -111,6 +111,41 @@ impl Expression {
     }
 }
 
+/// A checked number, such as `available(deployment/web)`.
+#[derive(Clone, Debug)]
+pub struct NumberExpression {
+    text: String,
+    number: Number,
+}
+
+impl NumberExpression {
+    /// Its value now; 0 of something that does not exist.
+    #[must_use]
+    pub fn value(&self, sim: &Simulation) -> i64 {
+        self.number.value(sim)
+    }
+}
+
+impl fmt::Display for NumberExpression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for NumberExpression {
+    type Err = ExpressionError;
+
+    fn from_str(text: &str) -> Result<Self, ExpressionError> {
+        let mut parser = Parser { text, at: 0, depth: 0 };
+        let number = parser.number()?;
+        parser.skip_space();
+        if parser.at < text.len() {
+            return Err(parser.error("expected the end: one number, without a comparison"));
+        }
+        Ok(Self { text: text.trim().to_owned(), number })
+    }
+}
+
 impl ExpressionError {
     fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }

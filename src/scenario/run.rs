@@ -11,6 +11,7 @@ use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 
 use super::error::{Problem, ScenarioError};
 use super::expectation::{Verdict, Watch};
+use super::measure::{Measured, Meter};
 use super::schema::{Manifest, Scenario, Step, Trigger};
 use super::steps::answer;
 
@@ -44,6 +45,8 @@ pub struct Run {
     pub steps: Vec<StepOutcome>,
     /// What became of each expectation.
     pub verdicts: Vec<Verdict>,
+    /// What was measured, in order; nothing of what never came.
+    pub measured: Vec<(String, Option<Measured>)>,
     /// What was taken but is not simulated.
     pub notices: Vec<String>,
 }
@@ -97,11 +100,13 @@ impl Scenario {
         let end = options.until.unwrap_or(self.duration).min(self.duration);
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
         let watches = self.expectations.iter().map(|e| Watch::new(e.clone(), slack)).collect();
-        let mut runner =
-            Runner { steps: Agenda::new(&self.steps), watches, end: SimTime::ZERO + end, settle: self.settle };
+        let meters = self.measures.iter().map(Meter::new).collect();
+        let steps = Agenda::new(&self.steps);
+        let mut runner = Runner { steps, watches, meters, end: SimTime::ZERO + end, settle: self.settle };
         runner.run(&mut sim);
         let verdicts = runner.watches.into_iter().map(|watch| watch.finish(&sim)).collect();
-        Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, notices })
+        let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
+        Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, measured, notices })
     }
 
     fn start(&self, options: &RunOptions) -> Result<Simulation, ScenarioError> {
@@ -171,6 +176,7 @@ impl Manifest {
 struct Runner<'a> {
     steps: Agenda<'a>,
     watches: Vec<Watch>,
+    meters: Vec<Meter<'a>>,
     end: SimTime,
     settle: Option<SimDuration>,
 }
@@ -184,6 +190,7 @@ impl Runner<'_> {
             let next = self.next_stop(sim);
             let broken = sim.run_until_with(next, |sim| {
                 self.watches.iter_mut().for_each(|watch| watch.observe(sim));
+                self.meters.iter_mut().for_each(|meter| meter.observe(sim));
                 if self.steps.condition_holds(sim) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             if broken.is_continue() {
@@ -197,6 +204,7 @@ impl Runner<'_> {
 
     fn observe(&mut self, sim: &Simulation) {
         self.watches.iter_mut().for_each(|watch| watch.observe(sim));
+        self.meters.iter_mut().for_each(|meter| meter.observe(sim));
     }
 
     fn next_stop(&self, sim: &Simulation) -> SimTime {
@@ -206,7 +214,8 @@ impl Runner<'_> {
             _ => self.end,
         };
         // An expectation that begins looks at once, also when nothing changes then.
-        let begins = self.watches.iter().map(Watch::begins).filter(|begins| *begins > sim.now());
+        let begins = self.watches.iter().map(Watch::begins).chain(self.meters.iter().map(Meter::begins));
+        let begins = begins.filter(|begins| *begins > sim.now());
         // A change may push the settling time on; never stand still.
         step.min(self.end).min(begins.min().unwrap_or(self.end)).min(settled.max(sim.now()))
     }

@@ -24,6 +24,8 @@ use super::excerpt::Excerpt;
 use super::expectation::Expectation;
 use super::expression::Expression;
 use super::faults::RawFault;
+use super::measure::{Measure, RawMeasure};
+use super::parameters::Parameters;
 use super::steps::{RawStep, Verb};
 
 /// Most machines that a scenario may ask for.
@@ -60,6 +62,10 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// What is expected.
     pub expectations: Vec<Expectation>,
+    /// What is measured.
+    pub measures: Vec<Measure>,
+    /// The values that its parameters had when it was read.
+    pub parameters: Parameters,
     /// What was taken but is not simulated.
     pub notices: Vec<String>,
 }
@@ -140,6 +146,11 @@ pub(super) struct Spec {
     pub(super) faults: Vec<RawFault>,
     #[serde(default)]
     pub(super) expect: Vec<RawExpectation>,
+    #[serde(default)]
+    pub(super) measure: Vec<RawMeasure>,
+    /// They were put in before the text was read.
+    #[serde(default, rename = "parameters")]
+    pub(super) _parameters: Map<String, Value>,
 }
 
 /// A machine, or several of one kind, as a scenario has it.
@@ -233,7 +244,7 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong with the text, with its places.
     pub fn read(source: &str, text: &str) -> Result<Self, ScenarioError> {
-        Self::read_in(source, text, Path::new(""))
+        Self::read_with(source, text, Path::new(""), &Parameters::default())
     }
 
     /// Reads a scenario file; `manifests` are looked for beside it.
@@ -241,11 +252,11 @@ impl Scenario {
     /// # Errors
     /// If the file cannot be read, or everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        let text = read_file(path)?;
-        Self::read_in(&path.display().to_string(), &text, path.parent().unwrap_or(Path::new("")))
+        Self::load_with(path, &Parameters::default())
     }
 
-    fn read_in(source: &str, text: &str, folder: &Path) -> Result<Self, ScenarioError> {
+    /// Reads a text in which the parameters have their values.
+    pub(super) fn read_filled(source: &str, text: &str, folder: &Path) -> Result<Self, ScenarioError> {
         let excerpt = Excerpt::file(source.into(), text.into());
         let input = |errors: Vec<_>| {
             ScenarioError::Input(errors.into_iter().map(|error| excerpt.read_problem(error)).collect())

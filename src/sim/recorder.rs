@@ -129,7 +129,8 @@ impl Default for Digest {
 }
 
 impl Digest {
-    fn update(&mut self, bytes: &[u8]) {
+    /// Takes in more bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
         }

@@ -273,3 +273,51 @@ fn a_tree_shows_what_a_deployment_owns() {
     assert_eq!(lines.iter().filter(|line| line.contains("Pod/db-proxy-") && line.ends_with("1/1 Running")).count(), 4);
     seatrial(&["tree", "deployment/nobody", "-f", scenario]).code(1);
 }
+
+#[test]
+fn an_exploration_tells_what_failed_and_a_small_scenario_that_fails_too() {
+    let folder = folder();
+    let text = scenario(
+        "  parameters: {pods: 2}\n  nodes: [{name: w, count: $(params.pods)}]\n  faults: [{kind: NodeCrash, mtbf: 40s, mttr: 5s}]\n  expect:\n  - {always: \"ready(node/w) >= 0\"}\n",
+    );
+    let wrong = file(&folder, "wrong.yaml", &text);
+    seatrial(&["explore", &wrong]).code(2);
+
+    let text = text.replace("ready(node/w)", "podsReady(app=web)").replace(">= 0", ">= $(params.pods) - 0");
+    let unread = file(&folder, "unread.yaml", &text);
+    assert!(stderr(&seatrial(&["explore", &unread]).code(2)).contains("expected the end"));
+
+    let text = text.replace(" - 0", "").replace("always", "eventually");
+    let fails = file(&folder, "fails.yaml", &text);
+    let out = folder.path().join("out").display().to_string();
+    let arguments = ["explore", &fails, "--seeds", "3", "--vary", "pods=1..2", "--out", &out, "-j", "2"];
+    let told = stdout(&seatrial(&arguments).code(1));
+    assert!(
+        told.starts_with("6 cases, 0 held (0.0 %)\n\nWhat failed first\n  eventually: podsReady(app=web) >= 1\n"),
+        "{told}"
+    );
+    assert!(told.contains("\nBy parameters\n  PODS   CASES   HELD"), "{told}");
+    let small = told.lines().last().and_then(|line| line.strip_prefix("  seatrial run ")).expect("a file");
+    seatrial(&["run", small]).code(1);
+    // What is there already is told again without being run again.
+    assert_eq!(stdout(&seatrial(&arguments).code(1)), told);
+    let merged: Value = serde_json::from_str(&stdout(&seatrial(&["merge", &out, "-o", "json"]).code(1))).expect("JSON");
+    assert_eq!((&merged["cases"], &merged["held"]), (&Value::from(6), &Value::from(0)));
+}
+
+#[test]
+fn a_parameter_is_set_from_the_command_line() {
+    let folder = folder();
+    let text = scenario(
+        "  parameters: {pods: 2}\n  nodes: [{name: w, count: $(params.pods)}]\n  measure: [{name: pods, max: pods(app=web)}]\n",
+    );
+    let path = file(&folder, "s.yaml", &text);
+    let nodes = stdout(&seatrial(&["get", "nodes", "-o", "name", "-f", &path, "--set", "pods=3"]).code(0));
+    assert_eq!(nodes, "node/w-0\nnode/w-1\nnode/w-2\n");
+    assert!(stdout(&seatrial(&["run", &path]).code(0)).contains("\nMeasured\n  pods   0\n"));
+    let wrong = stderr(&seatrial(&["run", &path, "--set", "m=3"]).code(2));
+    assert!(
+        wrong.contains("the scenario has no parameter \"m\"") && wrong.contains("the parameters are pods"),
+        "{wrong}"
+    );
+}

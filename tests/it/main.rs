@@ -6,6 +6,7 @@ mod daemon_sets;
 mod determinism;
 mod disruptions;
 mod docs;
+mod exploration;
 mod jobs;
 mod namespaces;
 mod quotas;

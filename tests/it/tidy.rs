@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("invariants", &["sim", "controllers", "api", "objects", "kernel"]),
     ("scenario", &["sim", "invariants", "kubelet", "controllers", "api", "objects", "kernel"]),
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
-    ("report", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
+    ("report", &["explore", "scenario", "sim", "invariants", "api", "objects", "kernel"]),
     (
         "cli",
         &["scenario", "explore", "report", "invariants", "sim", "controllers", "kubelet", "api", "objects", "kernel"],

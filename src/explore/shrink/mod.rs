@@ -1,0 +1,170 @@
+//! Makes a failing case small: fewer steps, faults, objects, machines and replicas, earlier times, as long as the same
+//! expectation fails.
+//!
+//! A smaller scenario may fail for another reason: a rollout for which there is no machine left never completes. So that this
+//! does not pass for the failure that was found, the scenario without its disturbances (the faults; if it fails without them
+//! too, the faults and steps) must go on to hold, if it held at first.
+
+mod candidates;
+mod draft;
+mod scripted;
+
+use crate::kernel::{SimDuration, SimTime};
+use crate::scenario::{Outcome, Run, RunOptions, Scenario, ScenarioError};
+use crate::sim::RecordMode;
+
+use super::case::{Case, CaseOutcome};
+use super::error::ExploreError;
+use super::plan::Plan;
+use draft::Draft;
+
+/// Runs after which the smallest scenario so far is taken.
+const MAX_RUNS: u32 = 4_000;
+
+/// A failure in a scenario as small as could be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The scenario, for `seatrial run`.
+    pub yaml: String,
+    /// What fails in it.
+    pub expectation: String,
+    /// When.
+    pub at: SimTime,
+    /// What happens there.
+    pub why: String,
+    /// Steps that are left, faults among them.
+    pub steps: usize,
+    /// Runs that it took.
+    pub runs: u32,
+}
+
+/// Makes the scenario of a failing case small.
+///
+/// `Ok(None)` if the case holds, or does not come to its end.
+///
+/// # Errors
+/// If the scenario is wrong.
+pub fn shrink(plan: &Plan, case: &Case) -> Result<Option<Shrunk>, ExploreError> {
+    let scenario = plan.scenario(case)?;
+    let options = RunOptions {
+        seed: Some(case.seed),
+        record: RecordMode::Full,
+        max_events: Some(plan.max_events),
+        ..RunOptions::default()
+    };
+    let run = scenario.run(&options)?;
+    let CaseOutcome::Failed { expectation, at, .. } = CaseOutcome::of(&run) else { return Ok(None) };
+    let draft = Draft::of(plan, case, &scenario)?;
+    let mut search = Search { max_events: plan.max_events, expectation, runs: 0, guard: Guard::None };
+    let Some(found) = search.failure(&draft) else { return Ok(None) };
+    search.guard = [Guard::WithoutFaults, Guard::WithoutSteps]
+        .into_iter()
+        .find(|guard| search.holds(&guard.calm(&draft)))
+        .unwrap_or(Guard::None);
+    let mut best = (draft, found);
+    if let Some(scripted) = scripted::scripted(&best.0, run.simulation.recording(), at) {
+        search.try_out(scripted, &mut best);
+    }
+    search.narrow(&mut best);
+    let (draft, Failure { at, why }) = best;
+    let yaml = draft.to_yaml(&search.expectation, at, &why);
+    Ok(Some(Shrunk { yaml, expectation: search.expectation, at, why, steps: draft.disturbances(), runs: search.runs }))
+}
+
+/// What is left out to see whether the scenario holds by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// Nothing: it does not hold without its steps either.
+    None,
+    /// The faults, at random and scripted.
+    WithoutFaults,
+    /// Faults and steps.
+    WithoutSteps,
+}
+
+impl Guard {
+    fn calm(self, draft: &Draft) -> Draft {
+        match self {
+            Self::None => draft.clone(),
+            Self::WithoutFaults => draft.without_faults(),
+            Self::WithoutSteps => draft.without_faults().without_steps(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
+    at: SimTime,
+    why: String,
+}
+
+struct Search {
+    max_events: u64,
+    expectation: String,
+    runs: u32,
+    guard: Guard,
+}
+
+impl Search {
+    fn run(&mut self, draft: &Draft) -> Option<Run> {
+        self.runs += 1;
+        let scenario: Result<Scenario, ScenarioError> = draft.scenario();
+        let options = RunOptions { max_events: Some(self.max_events), ..RunOptions::default() };
+        scenario.and_then(|scenario| scenario.run(&options)).ok()
+    }
+
+    /// How the expectation fails, if it does.
+    fn failure(&mut self, draft: &Draft) -> Option<Failure> {
+        let run = self.run(draft)?;
+        let verdict = run.verdicts.iter().find(|verdict| verdict.expectation == self.expectation)?;
+        match &verdict.outcome {
+            Outcome::Failed { at, why } => Some(Failure { at: *at, why: why.clone() }),
+            Outcome::Held { .. } => None,
+        }
+    }
+
+    fn holds(&mut self, draft: &Draft) -> bool {
+        self.run(draft).is_some_and(|run| run.held())
+    }
+
+    /// Takes the candidate in place of the best, if it fails as that does.
+    fn try_out(&mut self, candidate: Draft, best: &mut (Draft, Failure)) -> bool {
+        if candidate == best.0 || self.runs >= MAX_RUNS {
+            return false;
+        }
+        let Some(failure) = self.failure(&candidate) else { return false };
+        if self.guard != Guard::None && !self.holds(&self.guard.calm(&candidate)) {
+            return false;
+        }
+        *best = (candidate, failure);
+        true
+    }
+
+    /// Takes smaller and smaller candidates until none fails any more.
+    fn narrow(&mut self, best: &mut (Draft, Failure)) {
+        loop {
+            let mut progress = false;
+            for pass in candidates::PASSES {
+                // Each pass names its places anew after a success: what is behind has moved.
+                let mut place = 0;
+                while self.runs < MAX_RUNS {
+                    let end = best.1.at + SimDuration::from_secs(1);
+                    match pass(&best.0, place, end) {
+                        candidates::Next::End => break,
+                        candidates::Next::Skip => place += 1,
+                        candidates::Next::Try(candidate) => {
+                            if self.try_out(*candidate, best) {
+                                progress = true;
+                            } else {
+                                place += 1;
+                            }
+                        }
+                    }
+                }
+            }
+            if !progress || self.runs >= MAX_RUNS {
+                return;
+            }
+        }
+    }
+}

@@ -57,9 +57,11 @@ impl MaxUnavailable {
             let set = now.set(&old.uid);
             let still = |uid| set.is_some_and(|set| set.available.binary_search(uid).is_ok());
             let gone = old.available.iter().filter(|uid| !still(uid)).count() as i64;
-            let (wanted, active) = set.map_or((0, 0), |set| (set.wanted, set.active));
-            // A scale-in removes active pods down to what is wanted; anything else that is gone was lost.
-            let scaled_in = if old.active > wanted { (old.active - active.max(wanted)).max(0) } else { 0 };
+            // A scale-in removes active pods down to what is wanted; anything else that is gone was lost, as the pods of a
+            // ReplicaSet that somebody deleted or orphaned.
+            let scaled_in =
+                set.filter(|set| old.active > set.wanted).map_or(0, |set| old.active - set.active.max(set.wanted));
+            let scaled_in = scaled_in.max(0);
             let taken_here = gone.min(scaled_in);
             taken += taken_here;
             spared += taken_here.min(set.map_or(0, |set| set.ripening));

@@ -23,7 +23,8 @@ pub struct AntiAffinity {
 }
 
 /// At the instant at which a pod is bound by a scheduler, its hard spread constraints hold. It is only looked at while a
-/// scheduler knows everything at once: with delays, what was even when it chose need not be when the pod is bound.
+/// scheduler knows everything at once: with delays, or with a volume that had to be made first, what was even when it chose need
+/// not be when the pod is bound.
 #[derive(Debug, Default)]
 pub struct TopologySpread {
     bindings: Bindings,
@@ -167,11 +168,17 @@ impl Invariant for AntiAffinity {
     }
 }
 
+/// Whether the scheduler chose the node at this instant, by what is true.
+fn is_chosen_now(sim: &Simulation, pod: &Pod) -> bool {
+    let chosen = || sim.scheduling_decision(&pod.meta.namespace, &pod.meta.name).map(|decision| decision.at);
+    sim.delays().is_ideal() && chosen() == Some(sim.wall())
+}
+
 impl Invariant for TopologySpread {
     fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
         let bound = self.bindings.new_ones(sim);
         let view = sim.view();
-        for pod in bound.iter().filter(|_| sim.delays().is_ideal()) {
+        for pod in bound.iter().filter(|pod| is_chosen_now(sim, pod)) {
             let Some(node) = node_of(view, pod) else { continue };
             if let Some(why) = hard(pod).find_map(|constraint| uneven(view, pod, node, constraint)) {
                 return Err(broken("topologySpread", sim, pod, &why));

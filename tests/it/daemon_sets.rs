@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use seatrial::api::{DeleteOptions, PatchType};
-use seatrial::invariants::{self, Always};
+use seatrial::api::PatchType;
+use seatrial::invariants::Always;
 use seatrial::kernel::SimDuration;
-use seatrial::objects::{Key, Kind, Resource};
+use seatrial::objects::{Key, Kind};
 use seatrial::sim::{Delays, NodeTemplate, Simulation, Target};
 
-use crate::random::{rest, same_cases};
+use crate::random::{self, play, same_cases};
 
 const NODES: usize = 6;
 
@@ -91,10 +91,6 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-fn name(node: usize) -> String {
-    format!("node-{node}")
-}
-
 fn cluster(case: &Case) -> Simulation {
     let duration = |secs: u64| format!("{secs}s");
     let (start, ready) = (duration(case.start_secs), duration(case.ready_secs));
@@ -126,15 +122,9 @@ fn cluster(case: &Case) -> Simulation {
     sim
 }
 
-fn nth_pod(sim: &Simulation, nth: usize) -> Option<Target> {
-    let pods: Vec<Key> = sim.view().pods.iter().map(|pod| pod.key()).collect();
-    let key = pods.get(nth.checked_rem(pods.len())?)?.clone();
-    Some(Target { kind: Kind::Pod, key })
-}
-
-fn act(sim: &mut Simulation, action: &Action) {
+fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
     let agent: Target = "daemonset/agent".parse().expect("a target");
-    let node = |node: usize| Target { kind: Kind::Node, key: Key::new("", name(node)) };
+    let node = |node: usize| Target { kind: Kind::Node, key: Key::new("", random::node(node)) };
     // Refusals (a node that is there already, no revision to go back to) are part of the game.
     match action {
         Action::Image(version) => drop(sim.set_image(&agent, "c", &format!("agent:v{version}"))),
@@ -147,48 +137,50 @@ fn act(sim: &mut Simulation, action: &Action) {
         Action::MinReady(seconds) => {
             drop(sim.patch(&agent, PatchType::Merge, &json!({"spec": {"minReadySeconds": seconds}})));
         }
-        Action::KillPod(nth) => {
-            if let Some(pod) = nth_pod(sim, *nth) {
-                drop(sim.delete(&pod, DeleteOptions::default()));
-            }
-        }
+        Action::KillPod(nth) => random::kill_pod(sim, *nth),
         Action::Orphan(nth) => {
-            if let Some(pod) = nth_pod(sim, *nth) {
+            if let Some(pod) = random::nth_pod(sim, *nth) {
                 drop(sim.label(&pod, vec![("app".into(), Some("debugged".into()))]));
             }
         }
         Action::Label(at, on) => drop(sim.label(&node(*at), vec![("disk".into(), on.then(|| "ssd".into()))])),
         Action::Taint(at, effect) => {
             let taints: Vec<Value> = effect.iter().map(|effect| json!({"key": "busy", "effect": effect})).collect();
-            drop(sim.taint(&name(*at), &json!(taints)));
+            drop(sim.taint(&random::node(*at), &json!(taints)));
         }
-        Action::Cordon(at, on) => drop(sim.cordon(&name(*at), *on)),
-        Action::NodeDown(at) => drop(sim.node_down(&name(*at))),
-        Action::NodeUp(at) => drop(sim.node_up(&name(*at))),
-        Action::DeleteNode(at) => drop(sim.delete_node(&name(*at))),
-        Action::AddNode(at) => drop(sim.add_node(&NodeTemplate::new(name(*at)))),
-        Action::Wait(_) => {}
+        Action::Cordon(at, on) => drop(sim.cordon(&random::node(*at), *on)),
+        Action::NodeDown(at) => random::node_up(sim, *at, false),
+        Action::NodeUp(at) => random::node_up(sim, *at, true),
+        Action::DeleteNode(at) => drop(sim.delete_node(&random::node(*at))),
+        Action::AddNode(at) => drop(sim.add_node(&NodeTemplate::new(random::node(*at)))),
+        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
     }
+    SimDuration::ZERO
 }
 
-fn play(case: &Case) -> Result<(), String> {
-    let mut sim = cluster(case);
-    let mut promises = Always::for_every_workload();
-    for action in &case.actions {
-        act(&mut sim, action);
-        let pause = match action {
-            Action::Wait(secs) => SimDuration::from_secs(*secs),
-            _ => SimDuration::ZERO,
-        };
-        let end = sim.now() + pause;
-        promises.run(&mut sim, end).map_err(|violation| violation.to_string())?;
+impl random::Case for Case {
+    type Action = Action;
+
+    fn cluster(&self) -> Simulation {
+        cluster(self)
     }
-    // The last fault ends.
-    (0..NODES).for_each(|node| act(&mut sim, &Action::NodeUp(node)));
-    let end = sim.now() + SimDuration::from_hours(2);
-    let rest = rest(&mut sim, &mut promises, end);
-    rest.and_then(|()| invariants::settled(&sim).map_err(|violations| violations.to_string()))?;
-    is_updated(&sim)
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
+        act(sim, action)
+    }
+
+    fn calm(&self, sim: &mut Simulation, _: &mut Always) -> Result<(), String> {
+        (0..NODES).for_each(|node| random::node_up(sim, node, true));
+        Ok(())
+    }
+
+    fn at_rest(&self, sim: &mut Simulation) -> Result<(), String> {
+        is_updated(sim)
+    }
 }
 
 /// An update that is not left to the user has reached every node by now. Left out, as upstream, is one with surge whose new

@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType, Propagation};
-use seatrial::invariants::{self, Always, JobCompletions};
+use seatrial::invariants::{Always, JobCompletions};
 use seatrial::kernel::SimDuration;
 use seatrial::objects::{Job, Key, Kind, PodPhase, Resource};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::{rest, same_cases};
+use crate::random::{self, play, same_cases};
 
 /// How completions are told apart, and what ends the Job.
 #[derive(Clone, Copy, Debug)]
@@ -178,12 +178,7 @@ fn cluster(case: &Case) -> Simulation {
     sim
 }
 
-fn nth_pod(sim: &Simulation, nth: usize) -> Option<Target> {
-    let pods: Vec<Key> = sim.view().pods.iter().map(|pod| pod.key()).collect();
-    (!pods.is_empty()).then(|| Target { kind: Kind::Pod, key: pods[nth % pods.len()].clone() })
-}
-
-fn act(sim: &mut Simulation, action: &Action) {
+fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
     let job: Target = "job/j".parse().expect("a target");
     let mut patch = |spec: Value| drop(sim.patch(&job, PatchType::Strategic, &json!({ "spec": spec })));
     // Refusals (the Job is gone, completions cannot change) are part of the game.
@@ -193,29 +188,27 @@ fn act(sim: &mut Simulation, action: &Action) {
         Action::Suspend(suspend) => patch(json!({"suspend": suspend})),
         Action::Deadline(seconds) => patch(json!({"activeDeadlineSeconds": seconds})),
         Action::Limit(limit) => patch(json!({"backoffLimit": limit})),
-        Action::KillPod(nth) => {
-            if let Some(pod) = nth_pod(sim, *nth) {
-                drop(sim.delete(&pod, DeleteOptions::default()));
-            }
-        }
+        Action::KillPod(nth) => random::kill_pod(sim, *nth),
         Action::Relabel(nth) => {
             let job_leaves = sim.get(&job).is_ok_and(|job| job.meta().is_deleting());
-            if let Some(pod) = nth_pod(sim, *nth).filter(|_| !job_leaves) {
+            if let Some(pod) = random::nth_pod(sim, *nth).filter(|_| !job_leaves) {
                 drop(sim.label(&pod, vec![("batch.kubernetes.io/controller-uid".into(), None)]));
             }
+            // A Job that is deleted in the foreground before it let go of the pod would wait for it for ever.
+            return SimDuration::from_secs(5);
         }
-        Action::NodeDown(node) => drop(sim.node_down(&format!("node-{node}"))),
-        Action::NodeUp(node) => drop(sim.node_up(&format!("node-{node}"))),
+        Action::NodeDown(node) => random::node_up(sim, *node, false),
+        Action::NodeUp(node) => random::node_up(sim, *node, true),
         Action::DeleteJob(policy) => {
             drop(sim.delete(&job, DeleteOptions { propagation: Some(*policy), ..DeleteOptions::default() }));
         }
-        Action::Wait(_) => {}
+        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
     }
+    SimDuration::ZERO
 }
 
 /// What must be true once nothing is left to happen.
 fn at_rest(sim: &Simulation) -> Result<(), String> {
-    invariants::settled(sim).map_err(|violations| violations.to_string())?;
     let Some(job) = sim.view().jobs.get(&Key::new("default", "j")) else { return Ok(()) };
     let active = sim.view().unsettled_pods(&job.meta.uid).filter(|pod| pod.is_active()).count();
     if !job.is_finished() && active == 0 && job.spec.parallelism > 0 {
@@ -250,34 +243,47 @@ fn forsake_orphans(sim: &mut Simulation) {
     }
 }
 
-fn play(case: &Case) -> Result<(), String> {
-    let mut sim = cluster(case);
-    let window = if case.lags { SimDuration::from_secs(2) } else { SimDuration::ZERO };
-    let mut promises = Always::new().and(JobCompletions::within(Key::new("default", "j"), window));
-    for action in &case.actions {
-        act(&mut sim, action);
-        let pause = match action {
-            Action::Wait(secs) => SimDuration::from_secs(*secs),
-            // A Job that is deleted in the foreground before it let go of the pod would wait for it for ever.
-            Action::Relabel(_) => SimDuration::from_secs(5),
-            _ => SimDuration::ZERO,
-        };
-        let end = sim.now() + pause;
-        promises.run(&mut sim, end).map_err(|violation| violation.to_string())?;
+impl random::Case for Case {
+    type Action = Action;
+
+    fn cluster(&self) -> Simulation {
+        cluster(self)
     }
-    // The last fault ends, and so does the suspension.
-    (0..3).for_each(|node| act(&mut sim, &Action::NodeUp(node)));
-    act(&mut sim, &Action::Suspend(false));
-    if matches!(case.mode, Mode::PerIndex { .. }) {
-        // Without a pod to come, the failed pod before it is kept for ever.
-        act(&mut sim, &Action::Parallelism(case.parallelism.max(1)));
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
     }
-    let soon = sim.now() + SimDuration::from_secs(30);
-    promises.run(&mut sim, soon).map_err(|violation| violation.to_string())?;
-    forsake_orphans(&mut sim);
-    let end = sim.now() + SimDuration::from_hours(24);
-    rest(&mut sim, &mut promises, end)?;
-    at_rest(&sim)
+
+    fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
+        act(sim, action)
+    }
+
+    fn promises(&self) -> Always {
+        let window = if self.lags { SimDuration::from_secs(2) } else { SimDuration::ZERO };
+        Always::new().and(JobCompletions::within(Key::new("default", "j"), window))
+    }
+
+    /// The suspension ends too.
+    fn calm(&self, sim: &mut Simulation, promises: &mut Always) -> Result<(), String> {
+        (0..3).for_each(|node| random::node_up(sim, node, true));
+        act(sim, &Action::Suspend(false));
+        if matches!(self.mode, Mode::PerIndex { .. }) {
+            // Without a pod to come, the failed pod before it is kept for ever.
+            act(sim, &Action::Parallelism(self.parallelism.max(1)));
+        }
+        let soon = sim.now() + SimDuration::from_secs(30);
+        promises.run(sim, soon).map_err(|violation| violation.to_string())?;
+        forsake_orphans(sim);
+        Ok(())
+    }
+
+    fn limit(&self) -> SimDuration {
+        SimDuration::from_hours(24)
+    }
+
+    fn at_rest(&self, sim: &mut Simulation) -> Result<(), String> {
+        at_rest(sim)
+    }
 }
 
 proptest! {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod cli;
+mod clusters;
 mod daemon_sets;
 mod determinism;
 mod disruptions;

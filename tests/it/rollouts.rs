@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use seatrial::api::{DeleteOptions, PatchType};
-use seatrial::invariants::{self, Always, MaxSurge, MaxUnavailable};
+use seatrial::api::PatchType;
+use seatrial::invariants::{Always, MaxSurge, MaxUnavailable};
 use seatrial::kernel::SimDuration;
-use seatrial::objects::{Key, Kind, Resource};
+use seatrial::objects::Key;
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::{rest, same_cases};
+use crate::random::{self, play, same_cases};
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -109,7 +109,7 @@ fn cluster(case: &Case) -> Simulation {
     sim
 }
 
-fn act(sim: &mut Simulation, action: &Action) {
+fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
     let web: Target = "deployment/web".parse().expect("a target");
     // Refusals (pausing what is paused, no revision to go back to) are part of the game.
     match action {
@@ -124,38 +124,40 @@ fn act(sim: &mut Simulation, action: &Action) {
             let patch = json!({"spec": {"strategy": {"rollingUpdate": rolling}}});
             drop(sim.patch(&web, PatchType::Strategic, &patch));
         }
-        Action::KillPod(nth) => {
-            let pods: Vec<Key> = sim.view().pods.iter().map(|pod| pod.key()).collect();
-            if !pods.is_empty() {
-                let target = Target { kind: Kind::Pod, key: pods[nth % pods.len()].clone() };
-                drop(sim.delete(&target, DeleteOptions::default()));
-            }
-        }
-        Action::NodeDown(node) => drop(sim.node_down(&format!("node-{node}"))),
-        Action::NodeUp(node) => drop(sim.node_up(&format!("node-{node}"))),
-        Action::Wait(_) => {}
+        Action::KillPod(nth) => random::kill_pod(sim, *nth),
+        Action::NodeDown(node) => random::node_up(sim, *node, false),
+        Action::NodeUp(node) => random::node_up(sim, *node, true),
+        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
     }
+    SimDuration::ZERO
 }
 
-fn play(case: &Case) -> Result<(), String> {
-    let mut sim = cluster(case);
-    let web = Key::new("default", "web");
-    let mut promises = Always::new().and(MaxSurge::of(web.clone())).and(MaxUnavailable::of(web));
-    for action in &case.actions {
-        act(&mut sim, action);
-        let pause = match action {
-            Action::Wait(secs) => SimDuration::from_secs(*secs),
-            _ => SimDuration::ZERO,
-        };
-        let end = sim.now() + pause;
-        promises.run(&mut sim, end).map_err(|violation| violation.to_string())?;
+impl random::Case for Case {
+    type Action = Action;
+
+    fn cluster(&self) -> Simulation {
+        cluster(self)
     }
-    // The last fault ends, and so does the pause.
-    (0..3).for_each(|node| act(&mut sim, &Action::NodeUp(node)));
-    act(&mut sim, &Action::Resume);
-    let end = sim.now() + SimDuration::from_hours(2);
-    let rest = rest(&mut sim, &mut promises, end);
-    rest.and_then(|()| invariants::settled(&sim).map_err(|violations| violations.to_string()))
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
+        act(sim, action)
+    }
+
+    fn promises(&self) -> Always {
+        let web = Key::new("default", "web");
+        Always::new().and(MaxSurge::of(web.clone())).and(MaxUnavailable::of(web))
+    }
+
+    /// The pause ends too.
+    fn calm(&self, sim: &mut Simulation, _: &mut Always) -> Result<(), String> {
+        (0..3).for_each(|node| random::node_up(sim, node, true));
+        act(sim, &Action::Resume);
+        Ok(())
+    }
 }
 
 proptest! {

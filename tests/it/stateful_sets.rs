@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use seatrial::api::{DeleteOptions, PatchType};
-use seatrial::invariants::{self, Always, OnePodPerOrdinal, OrderedPods};
+use seatrial::invariants::{Always, AtMostOne, OnePodPerOrdinal, OrderedPods};
 use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::objects::{Key, Kind, Pod, Resource, StatefulSet};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::{rest, same_cases};
+use crate::random::{self, play, rest, same_cases, settled};
 
 /// Never becomes ready.
 const BROKEN: u8 = 3;
@@ -134,7 +134,7 @@ fn delete(sim: &mut Simulation, pod: &Key) {
     drop(sim.delete(&Target { kind: Kind::Pod, key: pod.clone() }, DeleteOptions::default()));
 }
 
-fn act(sim: &mut Simulation, action: &Action) {
+fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
     match action {
         Action::Image(version) => drop(sim.set_image(&web(), "c", &format!("web:v{version}"))),
         Action::Scale(replicas) => drop(sim.scale(&web(), *replicas)),
@@ -156,45 +156,55 @@ fn act(sim: &mut Simulation, action: &Action) {
                 delete(sim, &pods[nth % pods.len()]);
             }
         }
-        Action::NodeDown(node) => drop(sim.node_down(&format!("node-{node}"))),
-        Action::NodeUp(node) => drop(sim.node_up(&format!("node-{node}"))),
-        Action::Wait(_) => {}
+        Action::NodeDown(node) => random::node_up(sim, *node, false),
+        Action::NodeUp(node) => random::node_up(sim, *node, true),
+        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
     }
+    SimDuration::ZERO
 }
 
-fn promises(case: &Case) -> Always {
-    let slack = SimDuration::from_secs(if case.delays { 2 } else { 0 });
-    let key = web().key;
-    Always::new().and(OrderedPods::within(key.clone(), slack)).and(OnePodPerOrdinal::of(key))
-}
+impl random::Case for Case {
+    type Action = Action;
 
-fn play(case: &Case) -> Result<(), String> {
-    let mut sim = cluster(case);
-    let mut promises = promises(case);
-    for action in &case.actions {
-        act(&mut sim, action);
-        let pause = match action {
-            Action::Wait(secs) => SimDuration::from_secs(*secs),
-            _ => SimDuration::ZERO,
-        };
-        let end = sim.now() + pause;
-        promises.run(&mut sim, end).map_err(|violation| violation.to_string())?;
+    fn cluster(&self) -> Simulation {
+        cluster(self)
     }
-    // The last fault ends.
-    (0..3).for_each(|node| act(&mut sim, &Action::NodeUp(node)));
-    let end = sim.now() + SimDuration::from_hours(4);
-    rest(&mut sim, &mut promises, end)?;
-    invariants::settled(&sim).map_err(|violations| violations.to_string())?;
-    // Whoever mends a broken revision has to delete the pod that waits; then all pods are of the new one.
-    act(&mut sim, &Action::Image(0));
-    act(&mut sim, &Action::Partition(0));
-    let stuck: Vec<Key> = sim.view().pods.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.key()).collect();
-    stuck.iter().for_each(|pod| delete(&mut sim, pod));
-    // Some of them may be such that are not asked for any more.
-    let mut promises = self::promises(case);
-    rest(&mut sim, &mut promises, end)?;
-    invariants::settled(&sim).map_err(|violations| violations.to_string())?;
-    complete(&sim)
+
+    fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
+        act(sim, action)
+    }
+
+    fn promises(&self) -> Always {
+        let slack = SimDuration::from_secs(if self.delays { 2 } else { 0 });
+        let key = web().key;
+        let by_name = Always::new().and(OrderedPods::within(key.clone(), slack)).and(OnePodPerOrdinal::of(key.clone()));
+        by_name.and(AtMostOne::of(key))
+    }
+
+    fn calm(&self, sim: &mut Simulation, _: &mut Always) -> Result<(), String> {
+        (0..3).for_each(|node| random::node_up(sim, node, true));
+        Ok(())
+    }
+
+    fn limit(&self) -> SimDuration {
+        SimDuration::from_hours(4)
+    }
+
+    /// Whoever mends a broken revision has to delete the pod that waits; then all pods are of the new one.
+    fn at_rest(&self, sim: &mut Simulation) -> Result<(), String> {
+        act(sim, &Action::Image(0));
+        act(sim, &Action::Partition(0));
+        let stuck: Vec<Key> = sim.view().pods.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.key()).collect();
+        stuck.iter().for_each(|pod| delete(sim, pod));
+        // Some of them may be such that are not asked for any more.
+        rest(sim, &mut self.promises(), self.limit(), None)?;
+        settled(sim)?;
+        complete(sim)
+    }
 }
 
 /// Every pod is there, ready and of the newest revision, and the history is short.

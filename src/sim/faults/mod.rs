@@ -89,6 +89,14 @@ impl Injector {
         }
     }
 
+    /// Units of machines that are struck now.
+    fn struck(&self) -> Vec<u32> {
+        match self {
+            Self::Crashes(crashes) => crashes.units.struck(),
+            Self::Kills(_) => Vec::new(),
+        }
+    }
+
     /// Strikes, or mends what it struck. Returns the time to the next call. No machine may join meanwhile.
     fn strike(&mut self, sim: &mut Simulation, unit: u32) -> SimDuration {
         match self {
@@ -127,8 +135,44 @@ impl Simulation {
         }
     }
 
+    /// Ends all faults that strike at random times: what they struck is mended at once, and they strike no more. What users did,
+    /// such as [`Simulation::node_down`], stays.
+    ///
+    /// ```
+    /// use seatrial::invariants;
+    /// use seatrial::kernel::{Sampler, SimDuration, SimTime};
+    /// use seatrial::objects::Labels;
+    /// use seatrial::sim::{NodeCrash, Simulation};
+    ///
+    /// let crashes = NodeCrash {
+    ///     mtbf: Sampler::exponential(SimDuration::from_mins(5))?,
+    ///     mttr: Sampler::constant(SimDuration::from_hours(24)),
+    ///     select: Labels::new(),
+    ///     correlated_by: None,
+    /// };
+    /// let mut sim = Simulation::builder().nodes(3).fault(crashes).build()?;
+    /// sim.run_for(SimDuration::from_hours(1));
+    /// assert!((0..3).all(|node| !sim.machine_is_up(&format!("node-{node}"))));
+    /// sim.end_faults();
+    /// assert!((0..3).all(|node| sim.machine_is_up(&format!("node-{node}"))));
+    /// invariants::settle(&mut sim, SimTime::MAX)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn end_faults(&mut self) {
+        let mut faults = std::mem::take(&mut self.faults);
+        for injector in &mut faults {
+            for unit in injector.struck() {
+                injector.strike(self, unit);
+            }
+        }
+    }
+
     pub(super) fn fault(&mut self, injector: u32, unit: u32) {
         self.background -= 1;
+        if self.faults.is_empty() {
+            // They were ended.
+            return;
+        }
         let mut faults = std::mem::take(&mut self.faults);
         let delay = faults[injector as usize].strike(self, unit);
         self.faults = faults;

@@ -60,6 +60,12 @@ impl<S> Units<S> {
         &mut self.units[unit as usize]
     }
 
+    /// Those that are struck now.
+    pub(super) fn struck(&self) -> Vec<u32> {
+        let struck = self.units.iter().zip(0u32..).filter(|(unit, _)| unit.struck.is_some());
+        struck.map(|(_, number)| number).collect()
+    }
+
     /// Takes a machine in that joined. Returns a new unit, and the time to its first fault.
     pub(super) fn take_in(&mut self, exposure: &Exposure<'_>, joined: &Joined<'_>) -> Option<(u32, SimDuration)> {
         let &Joined { machine, name, labels, streams } = joined;

@@ -28,13 +28,14 @@
 //! - [`invariants`]: what rollouts promise, as checkers. [`report`]: what people read.
 //! - [`objects`], [`api`]: manifests, typed objects, the vocabulary of components; [`api::Reconciler`] is for controllers of
 //!   your own, [`scheduler`]'s plugins for scheduling rules of your own.
-//! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`]: the simulated components. [`kernel`]: time, events, randomness.
+//! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`], [`autoscaler`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
 //! - [`explore`]: a scenario under many seeds and parameters, its failures made small. [`network`]: what requests meet on their way.
 #![forbid(unsafe_code)]
 
 pub mod api;
 pub mod apiserver;
+pub mod autoscaler;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod controllers;

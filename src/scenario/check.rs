@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::objects::reader::{Node, Place, ReaderLimits, Span, Value as Tree, read_manifests};
 use crate::objects::validation::validate_create;
 use crate::objects::{Kind, Labels};
-use crate::sim::{DEFAULT_EPOCH, Delays, FaultPlan, NodeTemplate, SimError, Simulation};
+use crate::sim::{AutoscalerOptions, DEFAULT_EPOCH, Delays, FaultPlan, NodeGroup, NodeTemplate, SimError, Simulation};
 
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
@@ -16,6 +16,7 @@ use super::expectation::{Expectation, ExpectationKind};
 use super::expression::{Expression, ExpressionError};
 use super::faults::RawFault;
 use super::measure::{Gauge, Measure, RawMeasure};
+use super::node_groups::{RawAutoscaler, RawNodeGroup};
 use super::parameters::Parameters;
 use super::schema::{
     MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
@@ -48,9 +49,11 @@ impl<'a> Checker<'a> {
         self.require("spec.kubernetes", version == "1.36", "only the behaviour of Kubernetes 1.36 is simulated");
         self.require("spec.duration", !spec.duration.is_zero(), "must be greater than 0");
         let nodes = self.nodes(&spec.nodes);
+        let node_groups = self.node_groups(&spec.node_groups, &nodes);
+        let autoscaler = self.autoscaler(spec.autoscaler, node_groups.is_empty());
         let manifests = self.manifests(&spec.manifests, spec.objects);
         let steps = self.steps(spec.steps);
-        let faults = self.faults(spec.faults, &nodes, &steps);
+        let faults = self.faults(spec.faults, &nodes, &node_groups, &steps);
         let expectations = self.expectations(spec.expect);
         let measures = self.measures(spec.measure);
         let mut notices = Vec::new();
@@ -73,6 +76,8 @@ impl<'a> Checker<'a> {
             terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
             delays: spec.profile.unwrap_or_default(),
             nodes,
+            node_groups,
+            autoscaler,
             manifests,
             containers: spec.containers,
             faults,
@@ -95,6 +100,41 @@ impl<'a> Checker<'a> {
             nodes.extend(templates);
         }
         nodes
+    }
+
+    fn node_groups(&mut self, raw: &[RawNodeGroup], nodes: &[NodeTemplate]) -> Vec<NodeGroup> {
+        let (mut groups, mut names) = (Vec::new(), BTreeSet::new());
+        for (at, group) in raw.iter().enumerate() {
+            let path = format!("spec.nodeGroups[{at}]");
+            if !names.insert(&group.name) {
+                self.problem(Fault::new(format!("{path}.name"), format!("two node groups are named {:?}", group.name)));
+            }
+            if let Some(twice) = nodes.iter().find(|node| group.may_make(&node.name)) {
+                let message = format!("node {:?} has a name that a machine of this group may get", twice.name);
+                self.problem(Fault::new(format!("{path}.name"), message));
+            }
+            self.machines = self.machines.saturating_add(group.max as usize);
+            if self.machines > MAX_NODES as usize {
+                let fault = too_many(self.machines);
+                self.problem(Fault { path: "max".to_owned(), ..fault }.under(&path));
+                continue;
+            }
+            let checked = group.group().and_then(|group| refused(&group.template).map(|()| group));
+            match checked {
+                Ok(group) => groups.push(group),
+                Err(fault) => self.problem(fault.under(&path)),
+            }
+        }
+        groups
+    }
+
+    fn autoscaler(&mut self, raw: Option<RawAutoscaler>, has_no_groups: bool) -> AutoscalerOptions {
+        let Some(raw) = raw else { return AutoscalerOptions::default() };
+        if has_no_groups && self.problems.is_empty() {
+            let fault = Fault::new("spec.autoscaler", "there is no node group that it could change");
+            self.problem(fault.help("write `nodeGroups: [{name: pool, min: 1, max: 5}]`"));
+        }
+        raw.options().map_err(|fault| self.problem(fault.under("spec.autoscaler"))).unwrap_or_default()
     }
 
     /// The machines of an entry, if it is right and they are not too many.
@@ -199,12 +239,19 @@ impl<'a> Checker<'a> {
     }
 
     /// The faults, of the nodes that the scenario has or lets join.
-    fn faults(&mut self, raw: Vec<RawFault>, nodes: &[NodeTemplate], steps: &[Step]) -> Vec<FaultPlan> {
+    fn faults(
+        &mut self,
+        raw: Vec<RawFault>,
+        nodes: &[NodeTemplate],
+        groups: &[NodeGroup],
+        steps: &[Step],
+    ) -> Vec<FaultPlan> {
         let joining = steps.iter().flat_map(|step| match &step.verb {
             Verb::AddNode(nodes) => nodes.as_slice(),
             _ => &[],
         });
-        let nodes: Vec<Labels> = nodes.iter().chain(joining).map(NodeTemplate::all_labels).collect();
+        let grouped = groups.iter().map(|group| &group.template);
+        let nodes: Vec<Labels> = nodes.iter().chain(joining).chain(grouped).map(NodeTemplate::all_labels).collect();
         let mut plans = Vec::new();
         for (at, fault) in raw.into_iter().enumerate() {
             match fault.plan(&nodes) {

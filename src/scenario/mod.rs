@@ -37,6 +37,7 @@ mod expression;
 mod facts;
 mod faults;
 mod measure;
+mod node_groups;
 mod notices;
 mod parameters;
 mod run;

@@ -126,6 +126,10 @@ impl Scenario {
         for node in &self.nodes {
             builder = builder.node(node.clone());
         }
+        builder = builder.autoscaler(self.autoscaler.clone());
+        for group in &self.node_groups {
+            builder = builder.node_group(group.clone());
+        }
         for fault in &self.faults {
             builder = builder.fault(fault.clone());
         }

@@ -16,7 +16,7 @@ use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
-use crate::sim::{Delays, FaultPlan, NodeTemplate};
+use crate::sim::{AutoscalerOptions, Delays, FaultPlan, NodeGroup, NodeTemplate};
 
 use super::check::Checker;
 use super::error::{Fault, Problem, ScenarioError};
@@ -25,6 +25,7 @@ use super::expectation::Expectation;
 use super::expression::Expression;
 use super::faults::RawFault;
 use super::measure::{Measure, RawMeasure};
+use super::node_groups::{RawAutoscaler, RawNodeGroup};
 use super::parameters::Parameters;
 use super::steps::{RawStep, Verb};
 
@@ -56,6 +57,10 @@ pub struct Scenario {
     pub manifests: Vec<Manifest>,
     /// How images behave.
     pub containers: Vec<BehaviourSpec>,
+    /// Machines of which the cluster autoscaler makes more and fewer.
+    pub node_groups: Vec<NodeGroup>,
+    /// Flags of the cluster autoscaler.
+    pub autoscaler: AutoscalerOptions,
     /// What goes wrong at random times.
     pub faults: Vec<FaultPlan>,
     /// What the user does.
@@ -132,6 +137,9 @@ pub(super) struct Spec {
     pub(super) profile: Option<Delays>,
     #[serde(default)]
     pub(super) nodes: Vec<RawNode>,
+    #[serde(default)]
+    pub(super) node_groups: Vec<RawNodeGroup>,
+    pub(super) autoscaler: Option<RawAutoscaler>,
     #[serde(default)]
     pub(super) manifests: Vec<String>,
     #[serde(default)]

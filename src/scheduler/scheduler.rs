@@ -245,6 +245,13 @@ impl Scheduler {
         Runner::default().explain(&mut self.registry.clone(), &Cycle::new(pod, view, &self.cache))
     }
 
+    /// The nodes that would take a pod now, in the order in which they are looked at. Nobody is displaced, and nothing is scored.
+    #[must_use]
+    pub fn feasible(&mut self, view: &View, pod: &Pod) -> Vec<Arc<str>> {
+        self.cache.prepare(pod);
+        Runner::default().feasible(&mut self.registry, &Cycle::new(pod, view, &self.cache))
+    }
+
     /// What came of the last attempt for a pod that still exists: of every pod that waits, and of the last 512 that were
     /// placed.
     #[must_use]

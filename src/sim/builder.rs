@@ -3,11 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::api::Reconciler;
+use crate::autoscaler::AutoscalerOptions;
 use crate::controllers::PodGcConfig;
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, node_labels};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
+use super::autoscaler::NodeGroup;
 use super::controller::{ControllerHost, Host};
 use super::delays::{Delays, VolumeDelays};
 use super::disturbances::ControlPlane;
@@ -84,6 +86,8 @@ pub struct SimulationBuilder {
     events: Option<bool>,
     pod_presets: bool,
     nodes: Vec<NodeTemplate>,
+    node_groups: Vec<NodeGroup>,
+    autoscaler: AutoscalerOptions,
     faults: Vec<FaultPlan>,
     pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
@@ -111,6 +115,8 @@ impl Simulation {
             events: None,
             pod_presets: false,
             nodes: Vec::new(),
+            node_groups: Vec::new(),
+            autoscaler: AutoscalerOptions::default(),
             faults: Vec::new(),
             pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
@@ -204,6 +210,43 @@ impl SimulationBuilder {
     #[must_use]
     pub fn node(mut self, node: NodeTemplate) -> Self {
         self.nodes.push(node);
+        self
+    }
+
+    /// Machines of which the cluster autoscaler makes more and fewer. With at least one group the autoscaler runs.
+    ///
+    /// ```
+    /// use seatrial::kernel::SimTime;
+    /// use seatrial::sim::{NodeGroup, NodeTemplate, Simulation};
+    ///
+    /// let pool = NodeGroup::new(NodeTemplate::new("pool"), 1, 5);
+    /// let mut sim = Simulation::builder().node_group(pool).build()?;
+    /// sim.apply("
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web}
+    /// spec:
+    ///   replicas: 6
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: c, image: web, resources: {requests: {cpu: '2'}}}]}
+    /// ")?;
+    /// sim.run_until(SimTime::from_mins(5));
+    /// assert_eq!(sim.view().nodes.len(), 3, "two pods fit on each");
+    /// assert!(sim.view().pods.iter().all(|pod| pod.is_ready()));
+    /// # Ok::<(), seatrial::sim::SimError>(())
+    /// ```
+    #[must_use]
+    pub fn node_group(mut self, group: NodeGroup) -> Self {
+        self.node_groups.push(group);
+        self
+    }
+
+    /// Flags of the cluster autoscaler. Default: upstream's.
+    #[must_use]
+    pub const fn autoscaler(mut self, options: AutoscalerOptions) -> Self {
+        self.autoscaler = options;
         self
     }
 
@@ -342,7 +385,12 @@ impl SimulationBuilder {
         });
         sim.server.set_pod_presets(self.pod_presets);
         sim.plan_faults(self.faults)?;
-        for node in &self.nodes {
+        let grouped = if self.node_groups.is_empty() {
+            Vec::new()
+        } else {
+            sim.start_autoscaler(self.autoscaler, self.node_groups)?
+        };
+        for node in self.nodes.iter().chain(&grouped) {
             sim.add_node(node)?;
             // They have been Ready for long: without the taint of a node that has just joined.
             sim.taint(&node.name, &serde_json::json!(node.taints))?;

@@ -46,6 +46,8 @@ pub(super) enum Event {
     Drain(u32),
     /// An injector of faults strikes, or what it struck comes back.
     Fault { injector: u32, unit: u32 },
+    /// Something goes on around the cluster autoscaler.
+    Autoscaler(super::autoscaler::Task),
     /// Something goes on in a disturbance of the control plane, or after it.
     Recovery(Recovery),
 }

@@ -329,6 +329,11 @@ fn machine(template: &NodeTemplate, name: &Arc<str>, number: u32, now: WallTime)
         .map_err(|error| SimError::Cluster(format!("node {name}: {error}")))
 }
 
+/// The Node that a machine would have.
+pub(super) fn template_node(template: &NodeTemplate, now: WallTime) -> Result<Node, SimError> {
+    machine(template, &template.name.as_str().into(), 0, now)
+}
+
 /// Machines live in 172.16.0.0/12.
 fn node_address(number: u32) -> IpAddr {
     Ipv4Addr::from_bits(0xac10_0002 + number).into()

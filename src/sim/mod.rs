@@ -10,6 +10,7 @@
 //! - At one instant, things happen in this order: what the user and faults do, watch deliveries, kubelets, the scheduler,
 //!   controllers, heartbeats; within each, in the order in which they were scheduled.
 
+mod autoscaler;
 mod builder;
 mod controller;
 mod delays;
@@ -30,7 +31,9 @@ mod watch;
 mod work_queue;
 
 pub use crate::apiserver::{Applied, LAST_APPLIED};
+pub use crate::autoscaler::{AutoscalerOptions, Expander};
 pub use crate::kubelet::{Content, Disks};
+pub use autoscaler::NodeGroup;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::{Delays, VolumeDelays};
 pub use disturbances::{

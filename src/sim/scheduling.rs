@@ -101,6 +101,11 @@ impl Simulation {
         Some(self.scheduler.scheduler.clone().explain(view, pod))
     }
 
+    /// The scheduler, and the cluster as it knows it.
+    pub(super) fn scheduler_and_view(&self) -> (&Scheduler, &crate::api::View) {
+        (&self.scheduler.scheduler, self.scheduler.informer.view(self.server.view()))
+    }
+
     pub(super) fn tell_scheduler(&mut self, change: &Change) {
         let now = self.wall();
         let process = &mut self.scheduler;

@@ -12,6 +12,7 @@ use crate::kubelet::{Behaviours, Disks, Effects};
 use crate::objects::{Conditions, Key, WallTime};
 use crate::scheduler::Scheduler;
 
+use super::autoscaler::AutoscalerProcess;
 use super::controller::{ControllerHost, Now};
 use super::delays::Delays;
 use super::dependants::Dependants;
@@ -45,6 +46,8 @@ pub struct Simulation {
     /// Drains by number; those that ended leave a gap.
     pub(super) drains: Vec<Option<Drain>>,
     pub(super) faults: Vec<Injector>,
+    /// The cluster autoscaler, if there are node groups.
+    pub(super) autoscaler: Option<Box<AutoscalerProcess>>,
     pub(super) disturbances: Disturbances,
     pub(super) control_plane: ControlPlane,
     pub(super) delays: Delays,
@@ -124,6 +127,7 @@ impl Simulation {
             recorders: Recorders { enabled: parts.record_events, ..Recorders::default() },
             drains: Vec::new(),
             faults: Vec::new(),
+            autoscaler: None,
             disturbances: Disturbances::default(),
             control_plane: parts.control_plane,
             delays: parts.delays,
@@ -189,7 +193,10 @@ impl Simulation {
     /// way, no timer runs except those of heartbeats and faults.
     #[must_use]
     pub fn is_quiescent(&self) -> bool {
-        self.queue.len() == self.background && !self.a_key_waits() && self.every_outage_is_known()
+        self.queue.len() == self.background
+            && !self.a_key_waits()
+            && !self.autoscaler_waits()
+            && self.every_outage_is_known()
     }
 
     fn a_key_waits(&self) -> bool {
@@ -294,6 +301,7 @@ impl Simulation {
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),
             Event::Fault { injector, unit } => self.fault(injector, unit),
+            Event::Autoscaler(task) => self.autoscale(task),
             Event::Recovery(recovery) => self.recover(recovery),
         }
     }

@@ -116,6 +116,33 @@ fn clusters_that_cannot_be() {
 }
 
 #[test]
+fn node_groups_that_cannot_be() {
+    let group = |fields: &str| spec(&format!("nodeGroups: [{{name: pool, max: 3, {fields}}}]"));
+    let autoscaler = |flags: &str| spec(&format!("nodeGroups: [{{name: pool, max: 3}}]\nautoscaler: {{{flags}}}"));
+    let cases = [
+        ("a group without a bound", spec("nodeGroups: [{name: pool}]")),
+        ("a group of nothing", spec("nodeGroups: [{name: pool, max: 0}]")),
+        ("more than may be", group("min: 4")),
+        ("more than may be at the beginning", group("initial: 4")),
+        ("too many machines", spec("nodeGroups: [{name: pool, max: 30000}]")),
+        ("two groups of one name", spec("nodeGroups: [{name: pool, max: 3}, {name: pool, max: 2}]")),
+        ("a node of a machine's name", spec("nodes: [{name: pool-1}]\nnodeGroups: [{name: pool, max: 3}]")),
+        ("a name that the API server refuses", spec("nodeGroups: [{name: My_Pool, max: 3}]")),
+        ("a capacity that is no quantity", group("capacity: {cpu: four}")),
+        ("a provision that is no time", group("provision: soon")),
+        ("an unknown field", group("count: 3")),
+        ("an autoscaler without groups", spec("autoscaler: {expander: random}")),
+        ("an unknown expander", autoscaler("expander: price")),
+        ("an unknown flag", autoscaler("scaleUpEnabled: true")),
+        ("a threshold that is no share", autoscaler("scaleDownUtilizationThreshold: 50")),
+        ("scans without a pause", autoscaler("scanInterval: 0s")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn containers_that_misbehave_in_no_possible_way() {
     let container = |fields: &str| spec(&format!("containers: [{{image: x, {fields}}}]"));
     let cases = [

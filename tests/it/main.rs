@@ -1,5 +1,6 @@
 //! The one integration binary: a module per area.
 
+mod autoscaler;
 mod bad_input;
 mod cli;
 mod clusters;

@@ -75,6 +75,19 @@ impl Runner {
         Explanation { nodes, message, nominated: nominated.flatten(), candidates }
     }
 
+    /// The names of all nodes that pass the filters.
+    pub(in crate::scheduler) fn feasible(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Vec<Arc<str>> {
+        self.feasible.clear();
+        self.refused.clear();
+        let all = cycle.cache.order();
+        match self.pre_filter(registry, cycle) {
+            Prepared::Rejected(..) => {}
+            Prepared::All => self.filter(registry, cycle, all, all.len()),
+            Prepared::Only(nodes, ..) => self.filter(registry, cycle, &nodes, nodes.len()),
+        }
+        self.feasible.iter().map(|id| cycle.cache.node(*id).name().clone()).collect()
+    }
+
     fn scores_by_plugin(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> Vec<(&'static str, Vec<i64>)> {
         let mut all = Vec::new();
         if self.feasible.is_empty() {

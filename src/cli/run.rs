@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value, json};
 
-use crate::report::story;
+use crate::report::{story, traffic_json};
 use crate::scenario::{Measured, Outcome, Run, RunOptions, Scenario};
 use crate::sim::RecordMode;
 
@@ -96,6 +96,7 @@ fn summary(scenario: &Scenario, run: &Run) -> Value {
         "held": run.held(),
         "expectations": expectations.collect::<Vec<_>>(),
         "steps": steps.collect::<Vec<_>>(),
+        "traffic": sim.traffic().map(|report| traffic_json(&report)),
         "changes": sim.changes(),
         "digest": sim.recording().digest().to_string(),
         "events": sim.events(),

@@ -52,6 +52,11 @@ impl Rate {
         self.events == 0
     }
 
+    /// Events and the period in which that many happen.
+    pub const fn ratio(&self) -> (u64, SimDuration) {
+        (self.events, self.period)
+    }
+
     /// Events per second, for reports only.
     pub fn per_second_f64(&self) -> f64 {
         self.events as f64 / self.period.as_secs_f64()

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::{Sampler, SimDuration};
 
+use super::serve::Serve;
+
 pub use delay::Delay;
 pub use pull::{Pull, SlowPull};
 pub use trouble::{Crash, Deadlock, Dependency, HookFails, ProbeName};
@@ -52,6 +54,8 @@ pub struct Behaviour {
     pub pull: Pull,
     /// What it writes to a volume when it starts.
     pub writes: Option<Writes>,
+    /// How it serves requests; absent = as [`Serve`] does by default.
+    pub serve: Option<Arc<Serve>>,
 }
 
 impl Behaviour {
@@ -75,6 +79,7 @@ impl Behaviour {
             depends_on: None,
             pull: Pull::Ok,
             writes: None,
+            serve: None,
         }
     }
 
@@ -188,6 +193,9 @@ pub struct BehaviourSpec {
     /// See [`Behaviour::writes`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes: Option<Writes>,
+    /// See [`Behaviour::serve`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<Arc<Serve>>,
 }
 
 impl BehaviourSpec {
@@ -210,6 +218,7 @@ impl BehaviourSpec {
             depends_on: self.depends_on.or(defaults.depends_on),
             pull: self.pull.unwrap_or(defaults.pull),
             writes: self.writes.or(defaults.writes),
+            serve: self.serve.or(defaults.serve),
         }
     }
 }
@@ -257,8 +266,15 @@ impl Behaviours {
         self.get(self.index(image))
     }
 
-    /// A number by which [`Self::get`] finds the behaviour of an image.
-    pub(super) fn index(&self, image: &str) -> u32 {
+    /// All of them, the default first.
+    #[must_use]
+    pub fn all(&self) -> &[Behaviour] {
+        &self.behaviours
+    }
+
+    /// Place of the behaviour of an image among [`Self::all`].
+    #[must_use]
+    pub fn index(&self, image: &str) -> u32 {
         let exact = self.literal.get(image).copied();
         exact.or_else(|| self.globs.iter().find(|(glob, _)| matches(glob, image)).map(|(_, index)| *index)).unwrap_or(0)
     }

@@ -14,6 +14,7 @@ use super::behaviour::Behaviours;
 use super::disks::Disks;
 use super::images::Images;
 use super::mounts::InUse;
+use super::processes::ProcessNotice;
 use super::status::Latest;
 use super::surroundings::KnownServices;
 use super::worker::{ContainerWorker, Due, PodTimer, Worker};
@@ -87,6 +88,8 @@ pub fn slowed(time: SimDuration, percent: u32) -> SimDuration {
 pub struct Effects {
     /// Requests to the API server.
     pub requests: Vec<Request>,
+    /// What happens to processes, if somebody wants to know: `None` = nobody does, and nothing is noted.
+    pub processes: Option<Vec<ProcessNotice>>,
     /// Timers to be handed to [`Kubelet::on_timer`] after their delays. Those of equal delay come in this order.
     pub timers: Vec<(SimDuration, PodTimer)>,
 }
@@ -263,7 +266,9 @@ impl Kubelet {
         let (latest, in_use, images) = (&mut self.latest, &mut self.in_use, &mut self.images);
         let said_before = cx.effects.requests.len();
         let mut sync = PodSync { node, addresses, latest, in_use, images, cx, uid, worker, done: false };
+        let before = sync.processes();
         act(&mut sync);
+        sync.tell_of_processes(&before);
         if sync.done {
             let address = sync.worker.address;
             if let Some(images) = sync.images {

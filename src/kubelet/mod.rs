@@ -28,6 +28,8 @@ mod mounts;
 mod node;
 mod preparation;
 mod probes;
+mod processes;
+mod serve;
 mod status;
 mod surroundings;
 mod termination;
@@ -47,6 +49,8 @@ pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
     node_labels, register_node, renew_lease,
 };
+pub use processes::{ProcessEvent, ProcessNotice};
+pub use serve::{OnSigterm, Serve, Share, Slow};
 pub use surroundings::{KnownServices, ViewSurroundings};
 pub use troubles::{has_ready_endpoint, service_of};
 pub use worker::PodTimer;

@@ -9,6 +9,7 @@ use crate::kernel::SimDuration;
 use crate::objects::{Pod, RestartPolicy};
 
 use super::driver::{PodSync, removal};
+use super::processes::ProcessEvent;
 use super::worker::{Cause, Due, Role, Stage, State, after};
 
 /// Ended by SIGTERM (128 + 15).
@@ -40,8 +41,11 @@ impl PodSync<'_, '_> {
             self.worker.stage = Stage::Ending { ends_at, plan, delete: true, report };
             return;
         }
-        for container in &mut self.worker.containers {
-            container.killed = true;
+        for at in 0..self.worker.containers.len() {
+            self.worker.containers[at].killed = true;
+            if self.worker.containers[at].is_running() {
+                self.tell_of(at, ProcessEvent::Stopping { sigterm: None, stops: grace });
+            }
         }
         self.worker.stage = Stage::Ending { ends_at: latest, plan: plan + 1, delete: true, report };
         self.schedule_for(grace, 0, plan + 1, Due::End);
@@ -75,12 +79,17 @@ impl PodSync<'_, '_> {
             }
             let (end, killed) = stop_time(hook, takes, grace);
             self.worker.containers[at].killed = killed;
+            if running {
+                self.tell_of(at, ProcessEvent::Stopping { sigterm: Some(hook.min(grace)), stops: end });
+            }
             regular_end = regular_end.max(end);
         }
         let mut end = regular_end;
         for (at, hook, takes) in sidecars.into_iter().rev() {
-            let (sidecar_end, killed) = stop_time(hook.max(end), takes, grace);
+            let turn = hook.max(end);
+            let (sidecar_end, killed) = stop_time(turn, takes, grace);
             self.worker.containers[at].killed = killed;
+            self.tell_of(at, ProcessEvent::Stopping { sigterm: Some(turn.min(grace)), stops: sidecar_end });
             end = end.max(sidecar_end);
         }
         self.worker.stage = Stage::Ending { ends_at: after(self.cx.now, end), plan: 0, delete, report };
@@ -165,6 +174,7 @@ impl PodSync<'_, '_> {
         let hook = self.pre_stop_time(at);
         let takes = self.stopping_takes(at);
         let (end, killed) = stop_time(hook, takes, grace);
+        self.tell_of(at, ProcessEvent::Stopping { sigterm: Some(hook.min(grace)), stops: end });
         let container = &mut self.worker.containers[at];
         container.killed = killed;
         let state = if container.is_hooking() { State::HookFailed } else { State::Stopping };

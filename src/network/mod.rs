@@ -13,15 +13,26 @@
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
 
+mod accounting;
 mod cidr;
+mod clients;
+mod dispatch;
 pub mod dns;
+mod ids;
 pub mod ingress;
 mod outcome;
 pub mod policy;
+mod proxy;
 mod route;
+mod servers;
 #[cfg(test)]
 mod testing;
 
+pub use accounting::{ClientReport, Histogram, Served, Tally, TrafficReport, Window};
 pub use cidr::Cidr;
+pub use clients::{Arrivals, ClientSpec, KeepAlive, Load, Origin, Piece, PortRef, Retries};
+pub use dispatch::Network;
 pub use outcome::{Cause, Outcome};
+pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, SyncTiming};
 pub use route::{Hop, Route, Source};
+pub use servers::{ContainerUp, ErrorRate, PodUp, ProcessChange, ServeModel, WarmUp};

@@ -29,11 +29,12 @@ const MOST_NAMES: usize = 10;
 pub(super) fn happened(recording: &Recording) -> String {
     let mut chapters = Chapters::default();
     for record in recording.records() {
-        let (Record::Step(at, _) | Record::Change(at, _)) = record;
+        let at = &record.time();
         chapters.tell_deleted(*at);
         match record {
             Record::Step(at, step) => chapters.step(*at, step),
             Record::Change(at, change) => chapters.change(*at, change),
+            Record::Traffic(..) => {}
         }
     }
     chapters.tell_deleted(SimTime::MAX);

@@ -8,6 +8,7 @@ pub mod printers;
 mod story;
 mod table;
 mod timeline;
+mod traffic;
 mod tree;
 
 pub use describe::{DESCRIBED, DescribeOptions, describe};
@@ -16,4 +17,5 @@ pub use get::{GetOptions, OutputFormat, get};
 pub use story::story;
 pub use table::{Table, age};
 pub use timeline::{Sample, Timeline, timelines};
+pub use traffic::{traffic, traffic_json};
 pub use tree::tree;

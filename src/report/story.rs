@@ -38,6 +38,12 @@ pub fn story(scenario: &Scenario, run: &Run) -> String {
     section(&mut text, "What happened", &happened(sim.recording()));
     let charts: String = timelines(sim.recording()).iter().map(|line| chart(line, sim.now(), run)).collect();
     section(&mut text, "Ready pods over time", &charts);
+    if let Some(report) = sim.traffic() {
+        let tables = super::traffic::traffic(&report);
+        let indented: String =
+            tables.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect();
+        section(&mut text, "Traffic", &indented);
+    }
     section(&mut text, "At the end", &end_state(sim));
     section(&mut text, "Promises", &promises(scenario, run));
     section(&mut text, "Measured", &measured(run));

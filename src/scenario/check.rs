@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::kernel::SimDuration;
+use crate::kubelet::BehaviourSpec;
 use crate::objects::reader::{Node, Place, ReaderLimits, Span, Value as Tree, read_manifests};
 use crate::objects::validation::validate_create;
 use crate::objects::{Kind, Labels};
-use crate::sim::{AutoscalerOptions, DEFAULT_EPOCH, Delays, FaultPlan, NodeGroup, NodeTemplate, SimError, Simulation};
+use crate::sim::{
+    AutoscalerOptions, ClientSpec, DEFAULT_EPOCH, Delays, FaultPlan, NodeGroup, NodeTemplate, SimError, Simulation,
+};
 
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
@@ -22,6 +26,10 @@ use super::schema::{
     MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
 };
 use super::steps::{RawStep, Verb};
+use super::traffic::{MOST_CLIENTS, RawClient};
+
+/// Windows of traffic accounts are kept for the whole run.
+const SHORTEST_WINDOW: SimDuration = SimDuration::from_millis(100);
 
 /// Checks a scenario, and collects everything that is wrong.
 pub(super) struct Checker<'a> {
@@ -32,12 +40,22 @@ pub(super) struct Checker<'a> {
     problems: Vec<Problem>,
     /// Machines that were asked for so far.
     machines: usize,
+    /// Names of the clients.
+    clients: Vec<String>,
 }
 
 impl<'a> Checker<'a> {
     pub(super) fn new(source: &str, text: &str, folder: &Path, root: Node<'a>) -> Self {
         let folder = folder.to_owned();
-        Self { source: source.into(), text: text.into(), folder, root, problems: Vec::new(), machines: 0 }
+        Self {
+            source: source.into(),
+            text: text.into(),
+            folder,
+            root,
+            problems: Vec::new(),
+            machines: 0,
+            clients: Vec::new(),
+        }
     }
 
     pub(super) fn check(mut self, raw: ScenarioFile) -> Result<Scenario, ScenarioError> {
@@ -54,13 +72,14 @@ impl<'a> Checker<'a> {
         let manifests = self.manifests(&spec.manifests, spec.objects);
         let steps = self.steps(spec.steps);
         let faults = self.faults(spec.faults, &nodes, &node_groups, &steps);
+        self.clients = spec.traffic.iter().map(|client| client.name().to_owned()).collect();
+        let clients = self.traffic(spec.traffic, &nodes, &steps);
         let expectations = self.expectations(spec.expect);
         let measures = self.measures(spec.measure);
-        let mut notices = Vec::new();
-        let entries = spec.traffic.len();
-        if entries > 0 {
-            let entries = if entries == 1 { "1 entry is".to_owned() } else { format!("{entries} entries are") };
-            notices.push(format!("spec.traffic: not simulated yet, {entries} left out"));
+        self.containers(&spec.containers);
+        let notices = Vec::new();
+        if spec.network.as_ref().is_some_and(|network| network.window < SHORTEST_WINDOW) {
+            self.problem(Fault::new("spec.network.window", format!("must be at least {SHORTEST_WINDOW}")));
         }
         if !self.problems.is_empty() {
             self.problems.sort_by_key(|problem| (problem.source != self.source, problem.span));
@@ -80,6 +99,8 @@ impl<'a> Checker<'a> {
             autoscaler,
             manifests,
             containers: spec.containers,
+            clients,
+            network: spec.network,
             faults,
             steps,
             expectations,
@@ -262,6 +283,42 @@ impl<'a> Checker<'a> {
         plans
     }
 
+    /// The clients; those on a node of one that the scenario has or lets join.
+    fn traffic(&mut self, raw: Vec<RawClient>, nodes: &[NodeTemplate], steps: &[Step]) -> Vec<ClientSpec> {
+        if raw.len() > MOST_CLIENTS {
+            self.problem(Fault::new("spec.traffic", format!("more than {MOST_CLIENTS} clients")));
+            return Vec::new();
+        }
+        let joining = steps.iter().flat_map(|step| match &step.verb {
+            Verb::AddNode(nodes) => nodes.as_slice(),
+            _ => &[],
+        });
+        let nodes: BTreeSet<&str> = nodes.iter().chain(joining).map(|node| node.name.as_str()).collect();
+        let (mut clients, mut names) = (Vec::new(), BTreeSet::new());
+        for (at, client) in raw.into_iter().enumerate() {
+            let path = format!("spec.traffic[{at}]");
+            if !names.insert(client.name().to_owned()) {
+                self.problem(Fault::new(format!("{path}.name"), format!("two clients are named {:?}", client.name())));
+            }
+            match client.client(|name| nodes.contains(name)) {
+                Ok(client) => clients.push(client),
+                Err(fault) => self.problem(fault.under(&path)),
+            }
+        }
+        clients
+    }
+
+    /// What types do not say about how containers serve.
+    fn containers(&mut self, containers: &[BehaviourSpec]) {
+        for (at, entry) in containers.iter().enumerate() {
+            let Some(serve) = &entry.serve else { continue };
+            let path = format!("spec.containers[{at}].serve");
+            if let Some((field, rule)) = serve.fault() {
+                self.problem(Fault::new(format!("{path}.{field}"), rule));
+            }
+        }
+    }
+
     fn expectations(&mut self, raw: Vec<RawExpectation>) -> Vec<Expectation> {
         let mut expectations = Vec::new();
         for (at, expectation) in raw.into_iter().enumerate() {
@@ -330,6 +387,12 @@ impl<'a> Checker<'a> {
     /// Reads the expression at `path`; `kind` = of an expectation.
     fn condition(&mut self, path: &str, text: &str, kind: Option<ExpectationKind>) -> Option<Expression> {
         let expression: Expression = self.expression(path, text)?;
+        if let Some(unknown) = expression.clients().into_iter().find(|name| !self.clients.iter().any(|c| c == name)) {
+            let fault = Fault::new(path, format!("there is no client {unknown:?} in spec.traffic"));
+            let known = self.clients.join(", ");
+            self.problem(if known.is_empty() { fault } else { fault.help(format!("the clients are {known}")) });
+            return None;
+        }
         let is_alone = kind == Some(ExpectationKind::Always) && expression.as_promise().is_some();
         if let (Some(name), false) = (expression.promise_over_time(), is_alone) {
             let message = format!("{name}(…) is a promise over the whole run");

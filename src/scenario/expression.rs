@@ -5,7 +5,8 @@
 //! and        = not { "&&" not }
 //! not        = "!" not | "(" or ")" | comparison
 //! comparison = term [ ("==" | "!=" | ">=" | "<=" | ">" | "<") term ]
-//! term       = integer | name "(" [ argument ] ")"
+//! term       = number | name "(" [ argument ] ")" [ "." name [ "(" text ")" ] ]
+//! number     = 3 | 0.999 | 99.9% | 250ms (in seconds)
 //! argument   = target (kind/name) | selector (app=web,tier!=db), bare or in quotes
 //! ```
 
@@ -18,6 +19,14 @@ use crate::objects::Selector;
 use crate::sim::{SimError, Simulation, Target};
 
 use super::facts::{self, Takes};
+use super::measure::Measured;
+use super::traffic::facts::{Question, Unit, decimal};
+use super::traffic::parse::literal;
+
+/// The function of traffic.
+pub(super) const TRAFFIC: &str = "traffic";
+/// One, in billionths.
+pub(super) const ONE: i128 = 1_000_000_000;
 
 /// Deepest nesting of parentheses and negations.
 const MAX_DEPTH: usize = 64;
@@ -68,8 +77,10 @@ enum Node {
 
 #[derive(Clone, Debug)]
 enum Number {
-    Literal(i64),
+    /// In billionths.
+    Literal(i128),
     Fact(&'static str, Option<Argument>),
+    Traffic(Question),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +113,13 @@ impl Expression {
         self.root.promise_over_time()
     }
 
+    /// The clients whose traffic it asks for.
+    pub(super) fn clients(&self) -> Vec<&str> {
+        let mut clients = Vec::new();
+        self.root.clients(&mut clients);
+        clients
+    }
+
     /// The values that it is made of now, for messages: `available(deployment/web) = 2`.
     #[must_use]
     pub fn explain(&self, sim: &Simulation) -> String {
@@ -119,10 +137,19 @@ pub struct NumberExpression {
 }
 
 impl NumberExpression {
-    /// Its value now; 0 of something that does not exist.
+    /// Its value now, of a share in millionths; 0 of something that does not exist.
     #[must_use]
-    pub fn value(&self, sim: &Simulation) -> i64 {
-        self.number.value(sim)
+    pub fn value(&self, sim: &Simulation) -> Measured {
+        let billionths = self.number.value(sim);
+        let whole = |value: i128| i64::try_from(value).unwrap_or(i64::MAX);
+        match &self.number {
+            Number::Traffic(question) => match question.unit() {
+                Unit::Count => Measured::Number(whole(billionths / ONE)),
+                Unit::Share => Measured::Number(whole(billionths / 1000)),
+                Unit::Time => Measured::Time(SimDuration::from_nanos(u64::try_from(billionths).unwrap_or(0))),
+            },
+            Number::Literal(_) | Number::Fact(..) => Measured::Number(whole(billionths / ONE)),
+        }
     }
 }
 
@@ -147,7 +174,7 @@ impl FromStr for NumberExpression {
 }
 
 impl ExpressionError {
-    fn help(self, help: impl Into<String>) -> Self {
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
     }
 }
@@ -167,6 +194,18 @@ impl Node {
             Self::Compare(a, comparison, b) => comparison.of(a.value(sim), b.value(sim)),
             Self::Truth(name, argument) => facts::truth(sim, name, argument.as_ref()).unwrap_or(false),
             Self::Promise(promise) => promise.violations(sim).is_empty(),
+        }
+    }
+
+    fn clients<'a>(&'a self, clients: &mut Vec<&'a str>) {
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.clients(clients)),
+            Self::Not(inner) => inner.clients(clients),
+            Self::Compare(a, _, b) => clients.extend([a, b].into_iter().filter_map(|number| match number {
+                Number::Traffic(question) => Some(question.client.as_str()),
+                Number::Literal(_) | Number::Fact(..) => None,
+            })),
+            Self::Truth(..) | Self::Promise(_) => {}
         }
     }
 
@@ -217,17 +256,22 @@ impl Promise {
 }
 
 impl Number {
-    fn value(&self, sim: &Simulation) -> i64 {
+    /// In billionths.
+    fn value(&self, sim: &Simulation) -> i128 {
         match self {
             Self::Literal(value) => *value,
-            Self::Fact(name, argument) => facts::number(sim, name, argument.as_ref()).unwrap_or(0),
+            Self::Fact(name, argument) => i128::from(facts::number(sim, name, argument.as_ref()).unwrap_or(0)) * ONE,
+            Self::Traffic(question) => question.value(sim),
         }
     }
 
     fn explain(&self, sim: &Simulation) -> Option<String> {
         match self {
             Self::Literal(_) => None,
-            Self::Fact(name, argument) => Some(format!("{} = {}", call(name, argument.as_ref()), self.value(sim))),
+            Self::Fact(name, argument) => {
+                Some(format!("{} = {}", call(name, argument.as_ref()), decimal(self.value(sim))))
+            }
+            Self::Traffic(question) => Some(format!("{question} = {}", question.show(self.value(sim)))),
         }
     }
 }
@@ -241,7 +285,7 @@ fn call(name: &str, argument: Option<&Argument>) -> String {
 }
 
 impl Comparison {
-    const fn of(self, a: i64, b: i64) -> bool {
+    const fn of(self, a: i128, b: i128) -> bool {
         match self {
             Self::Equal => a == b,
             Self::NotEqual => a != b,
@@ -267,9 +311,9 @@ impl FromStr for Expression {
     }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
 }
 
@@ -356,14 +400,17 @@ impl Parser<'_> {
             };
             return Ok(Some(Node::Promise(Promise { invariant, target })));
         }
-        if facts::NUMBERS.iter().any(|(known, _)| *known == name) {
+        if name == TRAFFIC || facts::NUMBERS.iter().any(|(known, _)| *known == name) {
             return Ok(None);
         }
         self.at = start;
         self.skip_space();
         let known = facts::TRUTHS.iter().map(|(n, _)| *n);
-        let known: Vec<&str> =
-            known.chain(facts::NUMBERS.iter().map(|(n, _)| *n)).chain(CATALOGUE.iter().map(|n| n.name)).collect();
+        let known: Vec<&str> = known
+            .chain(facts::NUMBERS.iter().map(|(n, _)| *n))
+            .chain([TRAFFIC])
+            .chain(CATALOGUE.iter().map(|n| n.name))
+            .collect();
         let likeness = |other: &str| strsim::jaro(&other.to_lowercase(), &name.to_lowercase());
         let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         let help = match nearest {
@@ -375,20 +422,15 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<Number, ExpressionError> {
         self.skip_space();
-        let digits: String = self
-            .rest()
-            .chars()
-            .enumerate()
-            .take_while(|(n, c)| c.is_ascii_digit() || *n == 0 && *c == '-')
-            .map(|(_, c)| c)
-            .collect();
-        if !digits.is_empty() {
-            let value = digits.parse().map_err(|_| self.error("expected an integer of 64 bits"))?;
-            self.at += digits.len();
+        if let Some((value, length)) = literal(self.rest()).map_err(|message| self.error(message))? {
+            self.at += length;
             return Ok(Number::Literal(value));
         }
         let start = self.at;
         let name = self.name()?;
+        if name == TRAFFIC {
+            return self.traffic().map(Number::Traffic);
+        }
         match facts::NUMBERS.iter().find(|(known, _)| *known == name) {
             Some((known, takes)) => Ok(Number::Fact(known, self.arguments(known, *takes)?)),
             None => {
@@ -428,7 +470,7 @@ impl Parser<'_> {
         Ok(argument)
     }
 
-    fn name(&mut self) -> Result<String, ExpressionError> {
+    pub(super) fn name(&mut self) -> Result<String, ExpressionError> {
         self.skip_space();
         let name: String = self.rest().chars().take_while(char::is_ascii_alphanumeric).collect();
         if name.is_empty() {
@@ -438,11 +480,11 @@ impl Parser<'_> {
         Ok(name)
     }
 
-    fn expect(&mut self, sign: &str) -> Result<(), ExpressionError> {
+    pub(super) fn expect(&mut self, sign: &str) -> Result<(), ExpressionError> {
         if self.eat(sign) { Ok(()) } else { Err(self.error(&format!("expected {sign}"))) }
     }
 
-    fn eat(&mut self, sign: &str) -> bool {
+    pub(super) fn eat(&mut self, sign: &str) -> bool {
         self.skip_space();
         let found = self.rest().starts_with(sign);
         if found {
@@ -456,22 +498,22 @@ impl Parser<'_> {
         self.rest().chars().next()
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
-    fn rest(&self) -> &str {
+    pub(super) fn rest(&self) -> &str {
         &self.text[self.at..]
     }
 
-    fn error(&self, message: &str) -> ExpressionError {
+    pub(super) fn error(&self, message: &str) -> ExpressionError {
         let column = self.text[..self.at].chars().count() + 1;
         ExpressionError { column, message: message.to_owned(), help: None }
     }
 }
 
 /// Where the parenthesis closes that was opened before the text; selectors may have their own: `app in (a,b)`.
-fn closing(text: &str) -> Option<usize> {
+pub(super) fn closing(text: &str) -> Option<usize> {
     let mut open = 0usize;
     for (at, c) in text.char_indices() {
         match c {

@@ -102,18 +102,15 @@ impl<'a> Meter<'a> {
         }
     }
 
-    fn take(&mut self, number: i64, choose: fn(i64, i64) -> i64) {
-        self.value = Some(Measured::Number(match self.value {
-            Some(Measured::Number(known)) => choose(known, number),
-            _ => number,
-        }));
+    fn take(&mut self, value: Measured, choose: fn(Measured, Measured) -> Measured) {
+        self.value = Some(self.value.map_or(value, |known| choose(known, value)));
     }
 
     /// The value at the end of a run; nothing of what never came, or was to begin later.
     pub(super) fn finish(mut self, sim: &Simulation) -> (String, Option<Measured>) {
         self.observe(sim);
         let value = match &self.measure.gauge {
-            Gauge::Final(number) => Some(Measured::Number(number.value(sim))),
+            Gauge::Final(number) => Some(number.value(sim)),
             _ => self.value,
         };
         (self.measure.name.clone(), value)

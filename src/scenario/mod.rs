@@ -43,6 +43,7 @@ mod parameters;
 mod run;
 mod schema;
 mod steps;
+mod traffic;
 
 pub use error::{Problem, ScenarioError};
 pub use excerpt::Excerpt;

@@ -33,6 +33,9 @@ pub struct RunOptions {
 /// Events after which a run stops unless told otherwise, so that no scenario runs for ever: some 10 seconds' work.
 pub const DEFAULT_MAX_EVENTS: u64 = 10_000_000;
 
+/// Requests that take as long as an event, about.
+const REQUESTS_PER_EVENT: u64 = 20;
+
 /// Pods that a cluster of Kubernetes is made for; a run with more of them stops.
 const MAX_PODS: usize = 150_000;
 
@@ -78,6 +81,9 @@ impl Run {
         }
         if sim.view().pods.len() > MAX_PODS {
             return Some(format!("there were more than {MAX_PODS} pods at {}", sim.now()));
+        }
+        if let Some(why) = sim.traffic_exhausted() {
+            return Some(format!("{why} at {}", sim.now()));
         }
         let exhausted = sim.is_exhausted();
         exhausted.then(|| format!("the {} events that it may have were used up at {}", sim.events(), sim.now()))
@@ -130,11 +136,19 @@ impl Scenario {
         for group in &self.node_groups {
             builder = builder.node_group(group.clone());
         }
+        for client in &self.clients {
+            builder = builder.client(client.clone());
+        }
+        if let Some(network) = &self.network {
+            builder = builder.network(network.clone());
+        }
         for fault in &self.faults {
             builder = builder.fault(fault.clone());
         }
         let mut sim = builder.build()?;
-        sim.set_limits(options.max_events.unwrap_or(DEFAULT_MAX_EVENTS), MAX_PODS);
+        let max_events = options.max_events.unwrap_or(DEFAULT_MAX_EVENTS);
+        sim.set_limits(max_events, MAX_PODS);
+        sim.set_request_limit(max_events.saturating_mul(REQUESTS_PER_EVENT));
         Ok(sim)
     }
 

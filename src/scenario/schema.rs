@@ -16,7 +16,7 @@ use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
-use crate::sim::{AutoscalerOptions, Delays, FaultPlan, NodeGroup, NodeTemplate};
+use crate::sim::{AutoscalerOptions, ClientSpec, Delays, FaultPlan, NetworkConfig, NodeGroup, NodeTemplate};
 
 use super::check::Checker;
 use super::error::{Fault, Problem, ScenarioError};
@@ -28,6 +28,7 @@ use super::measure::{Measure, RawMeasure};
 use super::node_groups::{RawAutoscaler, RawNodeGroup};
 use super::parameters::Parameters;
 use super::steps::{RawStep, Verb};
+use super::traffic::RawClient;
 
 /// Most machines that a scenario may ask for.
 pub(super) const MAX_NODES: u32 = 20_000;
@@ -61,6 +62,10 @@ pub struct Scenario {
     pub node_groups: Vec<NodeGroup>,
     /// Flags of the cluster autoscaler.
     pub autoscaler: AutoscalerOptions,
+    /// Who sends requests.
+    pub clients: Vec<ClientSpec>,
+    /// How the network works, if not by default.
+    pub network: Option<NetworkConfig>,
     /// What goes wrong at random times.
     pub faults: Vec<FaultPlan>,
     /// What the user does.
@@ -147,7 +152,8 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) containers: Vec<BehaviourSpec>,
     #[serde(default)]
-    pub(super) traffic: Vec<Value>,
+    pub(super) traffic: Vec<RawClient>,
+    pub(super) network: Option<NetworkConfig>,
     #[serde(default)]
     pub(super) steps: Vec<RawStep>,
     #[serde(default)]

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 use crate::api::Reconciler;
 use crate::autoscaler::AutoscalerOptions;
 use crate::controllers::PodGcConfig;
+use crate::kernel::Streams;
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, node_labels};
+use crate::network::{ClientSpec, Network, NetworkConfig};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
@@ -17,6 +19,7 @@ use super::error::SimError;
 use super::faults::FaultPlan;
 use super::recorder::{RecordMode, Recording};
 use super::simulation::{Parts, Simulation};
+use super::traffic::models;
 
 /// 2026-01-01T00:00:00Z, the instant at which virtual time starts unless told otherwise.
 pub const DEFAULT_EPOCH: Timestamp = Timestamp::from_unix_secs(1_767_225_600);
@@ -94,6 +97,8 @@ pub struct SimulationBuilder {
     profile: Result<Registry, RegistryError>,
     shuffles_nodes: bool,
     control_plane: ControlPlane,
+    network: Option<NetworkConfig>,
+    clients: Vec<ClientSpec>,
 }
 
 impl std::fmt::Debug for SimulationBuilder {
@@ -123,6 +128,8 @@ impl Simulation {
             profile: Ok(Registry::default()),
             shuffles_nodes: false,
             control_plane: ControlPlane::default(),
+            network: None,
+            clients: Vec::new(),
         }
     }
 }
@@ -273,6 +280,51 @@ impl SimulationBuilder {
         self
     }
 
+    /// How the network works: proxies, ways, load balancers. Default: [`NetworkConfig::default`], or without any delay
+    /// ([`NetworkConfig::ideal`]) where watches have none. Nothing of it is simulated unless a [`client`](Self::client) sends requests.
+    #[must_use]
+    pub const fn network(mut self, config: NetworkConfig) -> Self {
+        self.network = Some(config);
+        self
+    }
+
+    /// Something that sends requests to a service.
+    ///
+    /// ```
+    /// use seatrial::kernel::{SimDuration, SimTime};
+    /// use seatrial::objects::Key;
+    /// use seatrial::sim::{Arrivals, ClientSpec, Load, Origin, PortRef, Retries, Simulation};
+    ///
+    /// let users = ClientSpec {
+    ///     name: "users".into(),
+    ///     to: Key::new("default", "web"),
+    ///     port: PortRef::Only,
+    ///     from: Origin::Node("node-0".into()),
+    ///     load: Load::Open(Arrivals::constant("100/s".parse()?)),
+    ///     start: SimDuration::from_secs(20),
+    ///     stop: None,
+    ///     timeout: SimDuration::from_secs(1),
+    ///     retries: Retries::default(),
+    ///     keep_alive: None,
+    ///     addresses: 1,
+    /// };
+    /// let mut sim = Simulation::builder().nodes(3).client(users).build()?;
+    /// sim.apply(r#"
+    /// {apiVersion: v1, kind: Pod, metadata: {name: web, labels: {app: web}}, spec: {containers: [{name: c, image: "web:v1"}]}}
+    /// ---
+    /// {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
+    /// "#)?;
+    /// sim.run_until(SimTime::from_secs(30));
+    /// let report = sim.client("users").expect("the client");
+    /// assert_eq!((report.total.requests, report.total.lost), (1000, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn client(mut self, client: ClientSpec) -> Self {
+        self.clients.push(client);
+        self
+    }
+
     /// When pods that ended, or whose node is gone, are removed. Default: as Kubernetes does.
     #[must_use]
     pub const fn pod_gc(mut self, config: PodGcConfig) -> Self {
@@ -371,17 +423,25 @@ impl SimulationBuilder {
         let profile = self.profile.map_err(|error| SimError::Cluster(error.to_string()))?;
         let scheduler = Scheduler::with_registry(profile);
         let scheduler = if self.shuffles_nodes { scheduler.with_shuffling(self.seed) } else { scheduler };
+        let behaviours = Behaviours::new(defaults, self.behaviours);
+        let watch = self.delays.watch;
+        let network = (!self.clients.is_empty()).then(|| {
+            let ideal = || if watch.is_zero() { NetworkConfig::ideal() } else { NetworkConfig::default() };
+            let config = self.network.unwrap_or_else(ideal);
+            Box::new(Network::new(config, self.clients, models(&behaviours), watch, Streams::new(self.seed)))
+        });
         let mut sim = Simulation::assemble(Parts {
             seed: self.seed,
             epoch: WallTime::from_unix_nanos(self.epoch.wall().as_unix_nanos()),
             delays: self.delays,
-            behaviours: Behaviours::new(defaults, self.behaviours),
+            behaviours,
             // The recording begins when the cluster stands.
             recording: Recording::new(RecordMode::Off),
             record_events: self.events.unwrap_or(self.record != RecordMode::Off),
             managers,
             scheduler,
             control_plane: self.control_plane,
+            network,
         });
         sim.server.set_pod_presets(self.pod_presets);
         sim.plan_faults(self.faults)?;

@@ -190,10 +190,21 @@ impl Simulation {
             self.queue.push(at + delay, rank::KUBELET, Event::Pod { node, timer });
         }
         let requests = std::mem::take(&mut effects.requests);
+        if let Some(mut notices) = effects.processes.take_if(|notices| !notices.is_empty()) {
+            self.tell_network(&notices);
+            notices.clear();
+            effects.processes = Some(notices);
+        }
         self.kubelets.effects = effects;
         if !requests.is_empty() {
             self.send_report(node, requests);
         }
+    }
+
+    /// Stops a machine: its processes are gone.
+    pub(super) fn stop_machine(&mut self, node: u32) {
+        self.kubelets.nodes[node as usize].stop();
+        self.set_network_of(node, false);
     }
 
     /// Sends what a kubelet has to say, or keeps it while it cannot be sent.
@@ -241,6 +252,7 @@ impl Simulation {
     /// Starts a machine that was stopped.
     pub(super) fn start_machine(&mut self, node: u32) {
         if !self.kubelets.nodes[node as usize].kubelet.is_running() && !self.start_must_wait(node) {
+            self.set_network_of(node, true);
             self.call_kubelet(node, u64::from(node), |kubelet, cx| kubelet.start(cx));
             self.resume_heartbeat(node);
         }
@@ -312,6 +324,7 @@ impl Simulation {
                 self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO, link: None });
             }
         }
+        self.set_network_of(number, true);
         // Pods may be bound to it already: those that an earlier machine of that name left behind.
         self.call_kubelet(number, u64::from(number), |kubelet, cx| {
             kubelet.stop();

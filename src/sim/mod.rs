@@ -27,12 +27,17 @@ mod operations;
 mod recorder;
 mod scheduling;
 mod simulation;
+mod traffic;
 mod watch;
 mod work_queue;
 
 pub use crate::apiserver::{Applied, LAST_APPLIED};
 pub use crate::autoscaler::{AutoscalerOptions, Expander};
 pub use crate::kubelet::{Content, Disks};
+pub use crate::network::{
+    Arrivals, Cause, ClientReport, ClientSpec, Histogram, IpvsScheduler, KeepAlive, Load, NetworkConfig, Origin,
+    Outcome, Piece, PortRef, ProxyMode, Retries, Served, Tally, TrafficReport, Window,
+};
 pub use autoscaler::NodeGroup;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::{Delays, VolumeDelays};
@@ -43,7 +48,7 @@ pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
 pub use faults::{FaultPlan, NodeCrash, PodKiller, ZONE_LABEL};
 pub use operations::{Changes, Debug, Target};
-pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord};
+pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord, TrafficRecord};
 pub use simulation::Simulation;
 
 #[cfg(test)]

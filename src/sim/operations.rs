@@ -335,7 +335,7 @@ impl Simulation {
     /// If there is no such machine.
     pub fn node_down(&mut self, node: &str) -> Result<(), SimError> {
         let number = self.machine(node)?;
-        self.kubelets.nodes[number as usize].stop();
+        self.stop_machine(number);
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! The recording: every accepted write, with its instant.
 
 use std::io;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::api::Change;
 use crate::kernel::SimTime;
+use crate::network::{Cause, Window};
 
 /// How much of a run is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +28,42 @@ pub enum Record {
     Change(SimTime, Change),
     /// Something the user did.
     Step(SimTime, StepRecord),
+    /// A window of a client's traffic has ended.
+    Traffic(SimTime, Box<TrafficRecord>),
+}
+
+/// What came of a client's traffic in a window of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrafficRecord {
+    /// Name of the client.
+    pub client: Arc<str>,
+    /// The window.
+    pub window: Window,
+}
+
+impl TrafficRecord {
+    /// The record as JSON: counts, latencies in seconds, failures by cause.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Window { start, tally, p50, p95, p99, max } = &self.window;
+        let failed = Cause::ALL.into_iter().filter(|cause| *cause != Cause::Served);
+        let causes = failed.map(|cause| (cause.as_str().to_owned(), tally.causes[cause as usize]));
+        let causes: Map<String, Value> =
+            causes.filter(|(_, count)| *count > 0).map(|(cause, count)| (cause, json!(count))).collect();
+        json!({
+            "client": self.client,
+            "start": start.as_secs_f64(),
+            "requests": tally.requests,
+            "succeeded": tally.succeeded,
+            "lost": tally.lost,
+            "retries": tally.retries,
+            "failures": causes,
+            "p50": p50.as_secs_f64(),
+            "p95": p95.as_secs_f64(),
+            "p99": p99.as_secs_f64(),
+            "max": max.as_secs_f64(),
+        })
+    }
 }
 
 /// Something the user did, and what came of it.
@@ -44,7 +82,7 @@ impl Record {
     #[must_use]
     pub const fn time(&self) -> SimTime {
         match self {
-            Self::Change(at, _) | Self::Step(at, _) => *at,
+            Self::Change(at, _) | Self::Step(at, _) | Self::Traffic(at, _) => *at,
         }
     }
 
@@ -68,6 +106,10 @@ impl Record {
                 push_sorted(&mut line, &step.args);
                 line.push_str(",\"result\":");
                 push_sorted(&mut line, &step.result);
+            }
+            Self::Traffic(_, traffic) => {
+                line.push_str(",\"type\":\"TRAFFIC\",\"window\":");
+                push_sorted(&mut line, &traffic.to_json());
             }
         }
         line.push('}');

@@ -9,6 +9,7 @@ use crate::api::{Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{Behaviours, Disks, Effects};
+use crate::network::Network;
 use crate::objects::{Conditions, Key, WallTime};
 use crate::scheduler::Scheduler;
 
@@ -41,6 +42,8 @@ pub struct Simulation {
     pub(super) managers: Vec<Manager>,
     pub(super) scheduler: SchedulerProcess,
     pub(super) kubelets: Kubelets,
+    /// Traffic; `None` = there is no client.
+    pub(super) network: Option<Box<Network>>,
     pub(super) recording: Recording,
     pub(super) recorders: Recorders,
     /// Drains by number; those that ended leave a gap.
@@ -88,6 +91,7 @@ pub(super) struct Parts {
     pub(super) managers: Vec<Vec<Box<dyn ControllerHost>>>,
     pub(super) scheduler: Scheduler,
     pub(super) control_plane: ControlPlane,
+    pub(super) network: Option<Box<Network>>,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -120,9 +124,10 @@ impl Simulation {
                 behaviours: Arc::new(parts.behaviours),
                 disks: Disks::default(),
                 bound: 0,
-                effects: Effects::default(),
+                effects: Effects { processes: parts.network.is_some().then(Vec::new), ..Effects::default() },
                 writes: writes(1),
             },
+            network: parts.network,
             recording: parts.recording,
             recorders: Recorders { enabled: parts.record_events, ..Recorders::default() },
             drains: Vec::new(),
@@ -236,6 +241,7 @@ impl Simulation {
         while self.step(end) {}
         if self.livelock.is_none() && !self.is_exhausted() {
             self.queue.advance_to(end);
+            self.run_traffic(end);
         }
     }
 
@@ -271,6 +277,7 @@ impl Simulation {
             return false;
         }
         let Some((at, event)) = self.queue.pop_until(limit) else { return false };
+        self.run_traffic(at);
         self.events += 1;
         self.count_instant(at);
         let is_fault = matches!(event, Event::Fault { .. });
@@ -329,7 +336,9 @@ impl Simulation {
     /// Whether a limit is reached.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
-        self.events >= self.event_limit || self.view().pods.len() > self.pod_limit
+        self.events >= self.event_limit
+            || self.view().pods.len() > self.pod_limit
+            || self.network.as_ref().is_some_and(|network| network.is_exhausted())
     }
 
     pub(super) fn count_instant(&mut self, at: SimTime) {

@@ -165,6 +165,9 @@ impl Simulation {
             if !self.recording.is_off() {
                 self.recording.push(Record::Change(now, change.clone()));
             }
+            if let Some(network) = &mut self.network {
+                network.follow(&change, now);
+            }
             self.log.push(now, change);
         }
         let news = self.log.news_end > seen_before;

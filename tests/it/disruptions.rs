@@ -40,7 +40,7 @@ fn told(sim: &Simulation) -> Vec<String> {
     let records = sim.recording().records().iter();
     let steps = records.filter_map(|record| match record {
         Record::Step(_, step) => Some(format!("{} {}", step.name, step.result)),
-        Record::Change(..) => None,
+        Record::Change(..) | Record::Traffic(..) => None,
     });
     steps.collect()
 }

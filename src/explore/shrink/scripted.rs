@@ -23,7 +23,7 @@ pub(super) fn scripted(draft: &Draft, recording: &Recording, until: SimTime) -> 
                     step
                 }));
             }
-            Record::Step(..) | Record::Change(..) => {}
+            Record::Step(..) | Record::Change(..) | Record::Traffic(..) => {}
         }
     }
     scripted.spec.remove("faults");

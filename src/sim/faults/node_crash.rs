@@ -73,10 +73,9 @@ impl Crashes {
 fn crash(sim: &mut Simulation, machines: &[u32]) -> Vec<(u32, u32)> {
     let mut down = Vec::new();
     for &machine in machines {
-        let process = &mut sim.kubelets.nodes[machine as usize];
-        if process.kubelet.is_running() {
-            process.stop();
-            down.push((machine, process.epoch));
+        if sim.kubelets.nodes[machine as usize].kubelet.is_running() {
+            sim.stop_machine(machine);
+            down.push((machine, sim.kubelets.nodes[machine as usize].epoch));
         }
     }
     sim.record_node_fault("NodeCrash", down.iter().map(|(machine, _)| *machine));

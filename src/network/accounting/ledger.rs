@@ -1,0 +1,237 @@
+//! Where outcomes are counted.
+
+use std::sync::Arc;
+
+use crate::kernel::{SimDuration, SimTime};
+
+use super::super::ids::NodeId;
+use super::super::outcome::{Cause, Outcome};
+use super::histogram::Histogram;
+
+/// What served, in the eyes of a report: an image and the revision of its pod template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::network) struct GroupId(pub(in crate::network) u16);
+
+impl GroupId {
+    /// Nothing was reached.
+    pub(in crate::network) const NONE: Self = Self(u16::MAX);
+}
+
+/// Counts of a client over a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests that were begun.
+    pub requests: u64,
+    /// Requests that were answered, perhaps after retries.
+    pub succeeded: u64,
+    /// Requests that failed for good.
+    pub lost: u64,
+    /// Attempts by [`Cause`], in the order of [`Cause::ALL`]. An attempt counts when its outcome is there.
+    pub causes: [u64; Cause::ALL.len()],
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Answers of pods that were being deleted.
+    pub by_terminating: u64,
+    /// Attempts that went on from the node where they came in to another one.
+    pub extra_hops: u64,
+    /// New connections.
+    pub connections: u64,
+}
+
+impl Tally {
+    fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.succeeded += other.succeeded;
+        self.lost += other.lost;
+        self.causes.iter_mut().zip(&other.causes).for_each(|(mine, theirs)| *mine += theirs);
+        self.retries += other.retries;
+        self.by_terminating += other.by_terminating;
+        self.extra_hops += other.extra_hops;
+        self.connections += other.connections;
+    }
+
+    /// Attempts with an outcome.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        Cause::ALL.iter().filter(|cause| cause.outcome() == outcome).map(|cause| self.causes[*cause as usize]).sum()
+    }
+
+    /// Requests whose end is known.
+    #[must_use]
+    pub const fn finished(&self) -> u64 {
+        self.succeeded + self.lost
+    }
+
+    /// Billionths of the finished requests that succeeded, rounded down; all of them if none has finished.
+    #[must_use]
+    pub fn success_billionths(&self) -> u64 {
+        let all = u128::from(self.finished());
+        (u128::from(self.succeeded) * 1_000_000_000).checked_div(all).map_or(1_000_000_000, |part| part as u64)
+    }
+}
+
+/// A client's counts over one window of time in which something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its beginning.
+    pub start: SimTime,
+    /// Counts.
+    pub tally: Tally,
+    /// Half of the requests that succeeded took no longer.
+    pub p50: SimDuration,
+    /// 95 of 100 took no longer.
+    pub p95: SimDuration,
+    /// 99 of 100 took no longer.
+    pub p99: SimDuration,
+    /// The longest.
+    pub max: SimDuration,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::network) struct Settled {
+    pub(in crate::network) client: u16,
+    pub(in crate::network) group: GroupId,
+    pub(in crate::network) node: NodeId,
+    pub(in crate::network) cause: Cause,
+    pub(in crate::network) terminating: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(in crate::network) struct ClientLedger {
+    /// The present window.
+    pub(super) tally: Tally,
+    pub(super) latency: Histogram,
+    /// Everything before it.
+    pub(super) past: Tally,
+    pub(super) past_latency: Histogram,
+    pub(super) windows: Vec<Window>,
+    /// Attempts answered and failed, by group; the last entry is for what reached nothing.
+    pub(super) groups: Vec<[u64; 2]>,
+    pub(super) nowhere: [u64; 2],
+}
+
+/// All counts.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Ledger {
+    /// Length of a window, ns.
+    width: u64,
+    /// End of the present window, ns.
+    pub(in crate::network) window_end: u64,
+    pub(super) clients: Vec<ClientLedger>,
+    /// Names of groups.
+    pub(super) groups: Vec<Arc<str>>,
+    /// Attempts answered and failed by node.
+    pub(super) nodes: Vec<[u64; 2]>,
+    /// Windows that were closed and not yet asked for: client, place among its windows.
+    closed: Vec<(u16, u32)>,
+}
+
+impl Ledger {
+    pub(in crate::network) fn new(clients: usize, width: SimDuration) -> Self {
+        let width = width.as_nanos().max(1);
+        Self {
+            width,
+            window_end: width,
+            clients: vec![ClientLedger::default(); clients],
+            groups: Vec::new(),
+            nodes: Vec::new(),
+            closed: Vec::new(),
+        }
+    }
+
+    /// The group of that name.
+    pub(in crate::network) fn group(&mut self, name: &str) -> GroupId {
+        let at = self.groups.iter().position(|known| **known == *name);
+        let at = at.unwrap_or_else(|| {
+            self.groups.push(name.into());
+            self.groups.len() - 1
+        });
+        // Revisions beyond 65,534 in one run are counted as reaching nothing known.
+        u16::try_from(at).map_or(GroupId::NONE, GroupId)
+    }
+
+    #[inline]
+    pub(in crate::network) fn tally(&mut self, client: u16) -> &mut Tally {
+        &mut self.clients[usize::from(client)].tally
+    }
+
+    /// Counts the end of an attempt.
+    #[inline]
+    pub(in crate::network) fn attempt(&mut self, settled: Settled) {
+        let client = &mut self.clients[usize::from(settled.client)];
+        client.tally.causes[settled.cause as usize] += 1;
+        let failed = usize::from(settled.cause != Cause::Served);
+        client.tally.by_terminating += u64::from(settled.terminating && failed == 0);
+        if settled.group == GroupId::NONE {
+            client.nowhere[failed] += 1;
+        } else {
+            let at = usize::from(settled.group.0);
+            if at >= client.groups.len() {
+                client.groups.resize(at + 1, [0; 2]);
+            }
+            client.groups[at][failed] += 1;
+        }
+        if settled.node.is_some() {
+            if settled.node.at() >= self.nodes.len() {
+                self.nodes.resize(settled.node.at() + 1, [0; 2]);
+            }
+            self.nodes[settled.node.at()][failed] += 1;
+        }
+    }
+
+    /// Counts the end of a request.
+    #[inline]
+    pub(in crate::network) fn request(&mut self, client: u16, succeeded: bool, latency: u64) {
+        let client = &mut self.clients[usize::from(client)];
+        if succeeded {
+            client.tally.succeeded += 1;
+            client.latency.record(latency);
+        } else {
+            client.tally.lost += 1;
+        }
+    }
+
+    /// Ends the present window; everything that ended in it must have been counted.
+    pub(in crate::network) fn close_window(&mut self) {
+        let start = SimTime::from_nanos(self.window_end - self.width);
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            if client.tally == Tally::default() {
+                continue;
+            }
+            let latency = &client.latency;
+            let [p50, p95, p99] = [500, 950, 990].map(|permille| latency.quantile(permille));
+            client.past.merge(&client.tally);
+            client.past_latency.merge(latency);
+            let window = Window { start, p50, p95, p99, max: latency.max(), tally: std::mem::take(&mut client.tally) };
+            client.latency.clear();
+            self.closed.push((number as u16, client.windows.len() as u32));
+            client.windows.push(window);
+        }
+        self.window_end = self.window_end.saturating_add(self.width);
+    }
+
+    /// Skips windows in which nothing can have happened, so that `now` is in the present one.
+    pub(in crate::network) const fn skip_to(&mut self, now: u64) {
+        if now >= self.window_end {
+            self.window_end = (now / self.width + 1).saturating_mul(self.width);
+        }
+    }
+
+    /// Windows that were closed since the last call: client and window.
+    pub(in crate::network) fn take_closed(&mut self) -> Vec<(u16, Window)> {
+        let closed = std::mem::take(&mut self.closed);
+        closed
+            .into_iter()
+            .map(|(client, at)| (client, self.clients[usize::from(client)].windows[at as usize].clone()))
+            .collect()
+    }
+
+    pub(super) fn total(&self, client: usize) -> (Tally, Histogram) {
+        let client = &self.clients[client];
+        let (mut tally, mut latency) = (client.past.clone(), client.past_latency.clone());
+        tally.merge(&client.tally);
+        latency.merge(&client.latency);
+        (tally, latency)
+    }
+}

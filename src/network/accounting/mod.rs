@@ -1,0 +1,11 @@
+//! Outcomes and latencies: by client, by what answered, by cause, over windows of time.
+
+mod histogram;
+mod ledger;
+mod report;
+
+pub use histogram::Histogram;
+pub(super) use ledger::{GroupId, Ledger, Settled};
+pub use ledger::{Tally, Window};
+pub(super) use report::by_node;
+pub use report::{ClientReport, Served, TrafficReport};

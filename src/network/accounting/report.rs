@@ -1,0 +1,94 @@
+//! What came of the traffic, as people and programs read it.
+
+use std::sync::Arc;
+
+use super::super::outcome::{Cause, Outcome};
+use super::histogram::Histogram;
+use super::ledger::{Ledger, Tally, Window};
+
+/// What came of all traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrafficReport {
+    /// Of each client, in the order of the configuration.
+    pub clients: Vec<ClientReport>,
+    /// By the node of what was reached: its name, attempts answered and failed.
+    pub nodes: Vec<Served>,
+}
+
+/// What came of a client's requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientReport {
+    /// Name of the client.
+    pub name: Arc<str>,
+    /// Where its requests go.
+    pub to: Arc<str>,
+    /// Counts since the start.
+    pub total: Tally,
+    /// Latencies of requests that succeeded, from the beginning of the first attempt.
+    pub latency: Histogram,
+    /// Attempts by the version that they reached.
+    pub versions: Vec<Served>,
+    /// Attempts that reached nothing.
+    pub nowhere: u64,
+    /// Windows of time in which something happened; the present one is not among them.
+    pub windows: Vec<Window>,
+}
+
+/// Attempts that something answered or failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// What: a version, or a node.
+    pub name: Arc<str>,
+    /// Attempts that it answered.
+    pub answered: u64,
+    /// Attempts that failed there.
+    pub failed: u64,
+}
+
+impl ClientReport {
+    pub(in crate::network) fn of(
+        ledger: &Ledger,
+        client: usize,
+        name: Arc<str>,
+        to: Arc<str>,
+        with_windows: bool,
+    ) -> Self {
+        let (total, latency) = ledger.total(client);
+        let known = &ledger.clients[client];
+        let versions = known.groups.iter().enumerate().filter(|(_, counts)| **counts != [0; 2]);
+        let versions = versions.map(|(at, [answered, failed])| Served {
+            name: ledger.groups[at].clone(),
+            answered: *answered,
+            failed: *failed,
+        });
+        let versions = versions.collect();
+        let windows = if with_windows { known.windows.clone() } else { Vec::new() };
+        Self { name, to, total, latency, versions, nowhere: known.nowhere.iter().sum(), windows }
+    }
+
+    /// Attempts with an outcome.
+    #[must_use]
+    pub fn outcome(&self, outcome: Outcome) -> u64 {
+        self.total.outcome(outcome)
+    }
+
+    /// Attempts with a cause.
+    #[must_use]
+    pub const fn cause(&self, cause: Cause) -> u64 {
+        self.total.causes[cause as usize]
+    }
+
+    /// Attempts answered by a version: the sum over those whose name contains `text`, such as `web:v2`.
+    #[must_use]
+    pub fn answered_by(&self, text: &str) -> u64 {
+        self.versions.iter().filter(|version| version.name.contains(text)).map(|version| version.answered).sum()
+    }
+}
+
+/// Attempts by node, those that have any.
+pub(in crate::network) fn by_node<'a>(ledger: &Ledger, name: impl Fn(usize) -> &'a Arc<str>) -> Vec<Served> {
+    let nodes = ledger.nodes.iter().enumerate().filter(|(_, counts)| **counts != [0; 2]);
+    nodes
+        .map(|(at, [answered, failed])| Served { name: name(at).clone(), answered: *answered, failed: *failed })
+        .collect()
+}

@@ -1,0 +1,151 @@
+//! A client at work.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
+
+use super::super::ids::{NodeId, PortId, ServerId};
+use super::super::outcome::Cause;
+use super::super::proxy::Entrance;
+use super::super::servers::Pending;
+use super::arrivals::ArrivalClock;
+use super::spec::{ClientSpec, Load};
+
+const ARRIVALS: Purpose = Purpose::new(0x5ea_0202);
+const WAYS: Purpose = Purpose::new(0x5ea_0203);
+const SERVICE_TIMES: Purpose = Purpose::new(0x5ea_0204);
+const PATIENCE: Purpose = Purpose::new(0x5ea_0205);
+
+/// A pod or a node that requests come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) struct Sender {
+    pub(in crate::network) node: NodeId,
+    /// Stands for its address.
+    pub(in crate::network) address: u64,
+}
+
+/// A connection that is used more than once.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::network) struct Connection {
+    pub(in crate::network) server: ServerId,
+    /// The process at its other end.
+    pub(in crate::network) process: u32,
+    /// Node that it came in by.
+    pub(in crate::network) entry: NodeId,
+    /// Requests that it still takes.
+    pub(in crate::network) left: u32,
+    /// The client closes it then, ns.
+    pub(in crate::network) until: u64,
+    /// Target, for UDP.
+    pub(in crate::network) target: super::super::ids::TargetId,
+}
+
+impl Connection {
+    /// None.
+    pub(in crate::network) const CLOSED: Self = Self {
+        server: ServerId::NONE,
+        process: 0,
+        entry: NodeId::NONE,
+        left: 0,
+        until: 0,
+        target: super::super::ids::TargetId::NONE,
+    };
+}
+
+/// Where the requests of a client go, as long as no service changes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::network) struct Goal {
+    pub(in crate::network) generation: u64,
+    pub(in crate::network) port: Result<(PortId, Entrance), Cause>,
+}
+
+/// A client at work.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Client {
+    pub(in crate::network) spec: Arc<ClientSpec>,
+    pub(in crate::network) timeout: u64,
+    /// It does something when an attempt ends.
+    pub(in crate::network) is_attentive: bool,
+    pub(in crate::network) clock: Option<ArrivalClock>,
+    pub(in crate::network) think: Sampler,
+    pub(in crate::network) arrivals: Stream,
+    pub(in crate::network) ways: Stream,
+    pub(in crate::network) service_times: Stream,
+    pub(in crate::network) patience: Stream,
+    pub(in crate::network) goal: Goal,
+    /// Attempts that nothing will ever answer, in the order of their ends.
+    pub(in crate::network) silent: VecDeque<Pending>,
+    pub(in crate::network) connections: Vec<Connection>,
+    pub(in crate::network) next_connection: usize,
+    /// Whom requests come from, if not from outside.
+    pub(in crate::network) senders: Vec<Sender>,
+    /// Thousandths of a retry that are left.
+    pub(in crate::network) budget: u64,
+}
+
+/// Retries that may be made at once, in thousandths.
+const BUDGET_RESERVE: u64 = 10_000;
+
+impl Client {
+    pub(in crate::network) fn new(spec: ClientSpec, streams: Streams) -> Self {
+        let stream = |purpose| streams.stream(purpose, &*spec.name);
+        let (clock, think) = match &spec.load {
+            Load::Open(arrivals) => (Some(ArrivalClock::new(arrivals, spec.start, spec.stop)), Sampler::default()),
+            Load::Closed { think, .. } => (None, think.clone()),
+        };
+        let connections = spec.keep_alive.map_or(0, |keep| keep.connections.max(1) as usize);
+        Self {
+            timeout: spec.timeout.as_nanos().max(1),
+            is_attentive: clock.is_none() || spec.retries.count > 0,
+            clock,
+            think,
+            arrivals: stream(ARRIVALS),
+            ways: stream(WAYS),
+            service_times: stream(SERVICE_TIMES),
+            patience: stream(PATIENCE),
+            goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName) },
+            silent: VecDeque::new(),
+            connections: vec![Connection::CLOSED; connections],
+            next_connection: 0,
+            senders: Vec::new(),
+            budget: BUDGET_RESERVE,
+            spec: Arc::new(spec),
+        }
+    }
+
+    /// The first arrival of an open client, ns.
+    pub(in crate::network) fn first_arrival(&mut self) -> u64 {
+        self.next_arrival()
+    }
+
+    /// The next arrival of an open client, ns.
+    #[inline]
+    pub(in crate::network) fn next_arrival(&mut self) -> u64 {
+        self.clock.as_mut().map_or(u64::MAX, |clock| clock.next(&mut self.arrivals))
+    }
+
+    /// A request has begun: it may be retried a little.
+    pub(in crate::network) fn earn_budget(&mut self) {
+        if let Some(budget) = self.spec.retries.budget {
+            self.budget = (self.budget + u64::from(budget)).min(BUDGET_RESERVE.max(u64::from(budget)));
+        }
+    }
+
+    /// How long to wait before the next attempt after `tries`, if there is to be one.
+    pub(in crate::network) fn wait_to_retry(&mut self, tries: u32) -> Option<SimDuration> {
+        let retries = &self.spec.retries;
+        if tries > retries.count {
+            return None;
+        }
+        if retries.budget.is_some() {
+            self.budget = self.budget.checked_sub(1000)?;
+        }
+        let doubled = retries.back_off.as_nanos().saturating_mul(1 << (tries - 1).min(30));
+        let longest = if retries.back_off_max.is_zero() { u64::MAX } else { retries.back_off_max.as_nanos() };
+        let wait = doubled.min(longest);
+        let half = wait / 2;
+        let jitter = if half == 0 { 0 } else { self.patience.below(half + 1) };
+        Some(SimDuration::from_nanos(wait - half + jitter))
+    }
+}

@@ -1,0 +1,8 @@
+//! Who sends requests, and when.
+
+mod arrivals;
+mod client;
+mod spec;
+
+pub(super) use client::{Client, Connection, Goal, Sender};
+pub use spec::{Arrivals, ClientSpec, KeepAlive, Load, Origin, Piece, PortRef, Retries};

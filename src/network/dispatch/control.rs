@@ -1,0 +1,217 @@
+//! What control events change, and what is due in between.
+
+use std::sync::Arc;
+
+use crate::api::Change;
+use crate::kernel::SimTime;
+use crate::objects::Uid;
+
+use super::super::accounting::Settled;
+use super::super::clients::{Origin, Sender};
+use super::super::ids::ServerId;
+use super::super::outcome::Cause;
+use super::super::servers::{NO_TICKET, Pending, PodUp, ProcessChange, State};
+use super::settle::count;
+use super::{Due, Network};
+
+/// Stands above the numbers of pods in the addresses of senders.
+const NODE_ADDRESSES: u64 = 1 << 62;
+
+impl Network {
+    /// A write was accepted at `now`.
+    pub fn follow(&mut self, change: &Change, now: SimTime) {
+        let machines = self.proxies.machines();
+        self.proxies.follow(change, now.as_nanos());
+        self.senders_changed |= machines != self.proxies.machines();
+    }
+
+    /// A machine runs, or not any more: its processes are gone, and nobody says so to those that are connected to them.
+    pub fn set_node_up(&mut self, name: &Arc<str>, up: bool, now: SimTime) {
+        let node = self.proxies.set_up(name, up, now.as_nanos());
+        self.senders_changed = true;
+        for uid in self.fleet.pods_on(node) {
+            if up {
+                // What starts there now are other processes, with other addresses.
+                self.remove_pod(&uid, now);
+                continue;
+            }
+            for server in self.fleet.servers_of(&uid) {
+                self.hang_up(server, now.as_nanos());
+                self.fleet.servers[server.at()].end(State::NodeDown);
+            }
+        }
+    }
+
+    /// A pod has got its network. Its machine may have run one of that uid before it went down.
+    pub fn add_pod(&mut self, pod: &PodUp, now: SimTime) {
+        self.remove_pod(&pod.uid, now);
+        let node = self.proxies.node(&pod.node);
+        let ledger = &mut self.ledger;
+        self.fleet.add(pod, node, |version| ledger.group(version));
+    }
+
+    /// Whether a pod has its network.
+    #[must_use]
+    pub fn knows_pod(&self, uid: &Uid) -> bool {
+        self.fleet.knows(uid)
+    }
+
+    /// Nothing is left of a pod; its address is free.
+    pub fn remove_pod(&mut self, uid: &Uid, now: SimTime) {
+        for server in self.fleet.servers_of(uid) {
+            if self.fleet.servers[server.at()].state != State::NodeDown {
+                self.cut(server, now.as_nanos());
+            }
+            self.fleet.servers[server.at()].end(State::Gone);
+        }
+        self.fleet.remove(uid);
+        self.senders_changed = true;
+    }
+
+    /// Something happens to the process of a container.
+    pub fn process(&mut self, pod: &Uid, container: u16, change: ProcessChange, now: SimTime) {
+        let Some(id) = self.fleet.server_of(pod, container) else { return };
+        let now = now.as_nanos();
+        let model = &self.fleet.models[self.fleet.servers[id.at()].model()];
+        let server = &mut self.fleet.servers[id.at()];
+        match change {
+            ProcessChange::Started => server.start(model),
+            ProcessChange::Listening => server.listen(now),
+            ProcessChange::Hung => self.hang(id),
+            ProcessChange::Stopping { sigterm, stops } => {
+                let sigterm = sigterm.map(|sigterm| now.saturating_add(sigterm.as_nanos()));
+                server.plan_stop(sigterm, now.saturating_add(stops.as_nanos()), model);
+                let due = Due::Stop { server: id, plan: server.plan };
+                self.due.push(server.stops, due);
+            }
+            ProcessChange::Ended => {
+                self.cut(id, now);
+                let server = &mut self.fleet.servers[id.at()];
+                server.end(State::NoProcess);
+                server.terminating = false;
+            }
+        }
+        self.senders_changed = true;
+    }
+
+    /// Finds again whom requests of clients inside the cluster come from.
+    pub(super) fn find_senders(&mut self) {
+        self.senders_changed = false;
+        let Self { clients, fleet, proxies, .. } = self;
+        for client in clients.iter_mut() {
+            match &client.spec.from {
+                Origin::External => {}
+                Origin::Node(name) => {
+                    let node = proxies.find_node(name).filter(|node| proxies.is_up(*node));
+                    let sender = node.map(|node| Sender { node, address: NODE_ADDRESSES | u64::from(node.0) });
+                    client.senders = sender.into_iter().collect();
+                }
+                Origin::Pods(namespace, selector) => {
+                    let chosen = fleet.pods().filter(|pod| {
+                        pod.namespace == *namespace && selector.matches(&pod.labels) && fleet.is_running(pod)
+                    });
+                    client.senders = chosen.map(|pod| Sender { node: pod.node, address: pod.number }).collect();
+                    client.senders.sort_unstable_by_key(|sender| sender.address);
+                }
+            }
+        }
+    }
+
+    /// What is due at `now` first.
+    pub(super) fn take_due(&mut self, now: u64) {
+        match self.due.pop() {
+            Some(Due::End { ticket, attempt }) if self.tickets.get(ticket).attempt == attempt => {
+                self.attempt_ends(ticket, now);
+            }
+            Some(Due::Send { ticket }) => {
+                let client = usize::from(self.tickets.get(ticket).client);
+                let is_over = self.clients[client].spec.stop.is_some_and(|stop| stop.as_nanos() <= now);
+                if is_over && self.tickets.get(ticket).tries == 0 {
+                    self.tickets.close(ticket)
+                } else {
+                    self.attempt(client, now, ticket)
+                }
+            }
+            Some(Due::Stop { server, plan }) if self.fleet.servers[server.at()].plan == plan => {
+                self.cut(server, now);
+                self.fleet.servers[server.at()].end(State::NoProcess);
+            }
+            Some(Due::End { .. } | Due::Stop { .. }) | None => {}
+        }
+    }
+
+    /// An attempt that somebody waits for has ended.
+    fn attempt_ends(&mut self, number: u32, now: u64) {
+        let ticket = *self.tickets.get(number);
+        let (cause, client) = (ticket.cause, ticket.client);
+        let (group, node, terminating) = (ticket.group, ticket.node, ticket.terminating);
+        self.ledger.attempt(Settled { client, group, node, cause, terminating });
+        let sender = &mut self.clients[usize::from(client)];
+        let succeeded = cause == Cause::Served;
+        if !succeeded && let Some(wait) = sender.wait_to_retry(ticket.tries) {
+            return self.due.push(now.saturating_add(wait.as_nanos()), Due::Send { ticket: number });
+        }
+        self.ledger.request(client, succeeded, now - ticket.begun);
+        if sender.clock.is_some() {
+            return self.tickets.close(number);
+        }
+        // The user thinks, and asks for something else.
+        let think = sender.think.sample(&mut sender.arrivals).as_nanos();
+        self.tickets.get(number).tries = 0;
+        self.due.push(now.saturating_add(think), Due::Send { ticket: number });
+    }
+
+    /// A process has ended: its connections are cut.
+    fn cut(&mut self, id: ServerId, now: u64) {
+        let pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
+        self.under_way -= pending.len();
+        for mut attempt in pending {
+            if attempt.ends > now {
+                if attempt.cause == Cause::NodeDown {
+                    // It still waits for a machine that is not there any more.
+                    self.under_way += 1;
+                    self.fleet.servers[id.at()].pending.push_back(attempt);
+                    continue;
+                }
+                (attempt.cause, attempt.ends) = (Cause::Killed, now);
+                self.change_mind(&attempt);
+            }
+            count(&mut self.ledger, Some(&self.fleet.servers[id.at()]), &attempt);
+        }
+    }
+
+    /// A machine has gone down: those who are connected to the process wait in vain.
+    fn hang_up(&mut self, id: ServerId, now: u64) {
+        self.silence(id, now, Cause::NodeDown);
+    }
+
+    /// A process hangs: those who wait do so in vain.
+    fn hang(&mut self, id: ServerId) {
+        self.silence(id, self.now, Cause::Hung);
+        self.fleet.servers[id.at()].state = State::Hung;
+    }
+
+    /// What is under way at a server ends by the timeouts of the clients.
+    fn silence(&mut self, id: ServerId, now: u64, cause: Cause) {
+        let mut pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
+        for attempt in &mut pending {
+            if attempt.ends > now {
+                let timeout = self.clients[usize::from(attempt.client)].timeout;
+                (attempt.cause, attempt.ends) = (cause, attempt.sent.saturating_add(timeout));
+                self.change_mind(attempt);
+            }
+        }
+        self.fleet.servers[id.at()].pending = pending;
+    }
+
+    /// An attempt that somebody waits for ends otherwise, and at another time.
+    fn change_mind(&mut self, attempt: &Pending) {
+        if attempt.ticket == NO_TICKET {
+            return;
+        }
+        let ticket = self.tickets.get(attempt.ticket);
+        ticket.attempt += 1;
+        ticket.cause = attempt.cause;
+        self.due.push(attempt.ends, Due::End { ticket: attempt.ticket, attempt: ticket.attempt });
+    }
+}

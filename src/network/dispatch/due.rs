@@ -1,0 +1,101 @@
+//! What is due later: ends of attempts that somebody waits for, retries, users who have thought, processes that stop.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::super::accounting::GroupId;
+use super::super::ids::{NodeId, ServerId};
+use super::super::outcome::Cause;
+
+/// Something that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// The attempt of a ticket ends, unless it ended otherwise: then the number is another.
+    End { ticket: u32, attempt: u32 },
+    /// The next attempt, or the next request of a user.
+    Send { ticket: u32 },
+    /// A process stops, unless there is another plan by now.
+    Stop { server: ServerId, plan: u32 },
+}
+
+/// What is due, by time and then in the order in which it was noted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DueQueue {
+    heap: BinaryHeap<Reverse<(u64, u64, Due)>>,
+    sequence: u64,
+}
+
+impl DueQueue {
+    pub(super) fn push(&mut self, at: u64, due: Due) {
+        self.heap.push(Reverse((at, self.sequence, due)));
+        self.sequence += 1;
+    }
+
+    /// When the next is due, ns; `u64::MAX` if nothing is.
+    #[inline]
+    pub(super) fn next_time(&self) -> u64 {
+        self.heap.peek().map_or(u64::MAX, |Reverse((at, ..))| *at)
+    }
+
+    /// The next.
+    pub(super) fn pop(&mut self) -> Option<Due> {
+        self.heap.pop().map(|Reverse((.., due))| due)
+    }
+}
+
+/// A request that somebody waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket {
+    pub(super) client: u16,
+    /// When its first attempt began, ns.
+    pub(super) begun: u64,
+    /// Attempts so far.
+    pub(super) tries: u32,
+    /// Counts attempts and their changes of mind, over all requests that had this ticket.
+    pub(super) attempt: u32,
+    /// How the present attempt ends.
+    pub(super) cause: Cause,
+    pub(super) group: GroupId,
+    pub(super) node: NodeId,
+    pub(super) terminating: bool,
+}
+
+/// Requests that somebody waits for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tickets {
+    tickets: Vec<Ticket>,
+    free: Vec<u32>,
+}
+
+impl Tickets {
+    /// A ticket for a request of a client.
+    pub(super) fn open(&mut self, client: u16) -> u32 {
+        let fresh = Ticket {
+            client,
+            begun: 0,
+            tries: 0,
+            attempt: 0,
+            cause: Cause::Served,
+            group: GroupId::NONE,
+            node: NodeId::NONE,
+            terminating: false,
+        };
+        if let Some(number) = self.free.pop() {
+            let ticket = &mut self.tickets[number as usize];
+            *ticket = Ticket { attempt: ticket.attempt, ..fresh };
+            return number;
+        }
+        self.tickets.push(fresh);
+        self.tickets.len() as u32 - 1
+    }
+
+    pub(super) fn get(&mut self, number: u32) -> &mut Ticket {
+        &mut self.tickets[number as usize]
+    }
+
+    /// Nobody waits any more.
+    pub(super) fn close(&mut self, number: u32) {
+        self.tickets[number as usize].attempt += 1;
+        self.free.push(number);
+    }
+}

@@ -1,0 +1,213 @@
+//! The loop that takes the arrivals between two control events, in the order in which they would come as events.
+//!
+//! Routing state changes only at control events: a write, a process that starts or ends, a machine that goes down. Up to each of
+//! them [`Network::run_until`] takes all arrivals before it. At one instant what is due (an answer, a retry, the end of a process) comes
+//! before new arrivals, those in the order of the clients; control events at the same instant come before both.
+
+mod control;
+mod due;
+mod flows;
+mod send;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::kernel::{SimDuration, SimTime, Streams};
+
+use super::accounting::{ClientReport, Ledger, TrafficReport, Window, by_node};
+use super::clients::{Client, ClientSpec, Load};
+use super::ids::ServerId;
+use super::proxy::{Affinity, Balancer, NetworkConfig, ProxyTable};
+use super::servers::{Fleet, ServeModel};
+
+use due::{Due, DueQueue, Tickets};
+use flows::Flows;
+
+/// The network of a cluster and all that uses it.
+#[derive(Clone, Debug)]
+pub struct Network {
+    config: NetworkConfig,
+    proxies: ProxyTable,
+    balancer: Balancer,
+    affinity: Affinity,
+    fleet: Fleet,
+    clients: Vec<Client>,
+    flows: Flows,
+    due: DueQueue,
+    tickets: Tickets,
+    ledger: Ledger,
+    /// Servers with attempts under way.
+    busy: Vec<ServerId>,
+    /// Attempts under way at servers and in silence.
+    under_way: usize,
+    requests: u64,
+    request_limit: u64,
+    /// Everything before is done, ns.
+    now: u64,
+    /// Pods that send may have changed.
+    senders_changed: bool,
+}
+
+/// Most attempts under way; a run with more of them stops.
+const UNDER_WAY_MAX: usize = 8_000_000;
+
+impl Network {
+    /// A network without services, nodes and pods. `watch`: from an accepted write to the proxies; `models`: how containers serve.
+    #[must_use]
+    pub fn new(
+        config: NetworkConfig,
+        clients: Vec<ClientSpec>,
+        models: Vec<ServeModel>,
+        watch: SimDuration,
+        streams: Streams,
+    ) -> Self {
+        let mut clients: Vec<Client> = clients.into_iter().map(|spec| Client::new(spec, streams)).collect();
+        let flows = Flows::new(clients.iter_mut().map(Client::first_arrival).collect());
+        let mut network = Self {
+            proxies: ProxyTable::new(&config, watch, streams),
+            balancer: Balancer::new(config.proxy_mode, config.ipvs_scheduler),
+            affinity: Affinity::default(),
+            fleet: Fleet::new(models),
+            flows,
+            due: DueQueue::default(),
+            tickets: Tickets::default(),
+            ledger: Ledger::new(clients.len(), config.window),
+            busy: Vec::new(),
+            under_way: 0,
+            requests: 0,
+            request_limit: u64::MAX,
+            now: 0,
+            senders_changed: false,
+            clients,
+            config,
+        };
+        network.seat_users();
+        network
+    }
+
+    /// Users think before their first request.
+    fn seat_users(&mut self) {
+        for number in 0..self.clients.len() {
+            let client = &mut self.clients[number];
+            let spec = client.spec.clone();
+            let Load::Closed { users, think } = &spec.load else { continue };
+            for _ in 0..*users {
+                let at = spec.start + think.sample(&mut client.arrivals);
+                let ticket = self.tickets.open(number as u16);
+                self.due.push(at.as_nanos(), Due::Send { ticket });
+            }
+        }
+    }
+
+    /// Takes everything that happens before `limit`, or until too much has happened.
+    pub fn run_until(&mut self, limit: SimTime) {
+        let limit = limit.as_nanos();
+        if self.senders_changed {
+            self.find_senders();
+        }
+        loop {
+            let arrival = self.flows.next_time();
+            let due = self.due.next_time();
+            let next = arrival.min(due);
+            if next >= limit || self.is_exhausted() {
+                break;
+            }
+            self.pass_windows(next);
+            if due <= arrival {
+                self.take_due(due);
+            } else {
+                self.take_arrivals(due.min(limit).min(self.ledger.window_end));
+            }
+        }
+        if !self.is_exhausted() {
+            self.pass_windows(limit);
+            self.now = self.now.max(limit);
+        }
+    }
+
+    /// Arrivals of one client after the other, as long as nothing else comes before `limit`.
+    fn take_arrivals(&mut self, limit: u64) {
+        while let Some((at, number)) = self.flows.first_before(limit) {
+            self.arrive(number, at);
+            let next = self.clients[number].next_arrival();
+            self.flows.replace_first(next);
+            if self.due.next_time() < limit || self.is_exhausted() {
+                return;
+            }
+        }
+    }
+
+    /// Closes the windows that end up to `now`.
+    fn pass_windows(&mut self, now: u64) {
+        if now < self.ledger.window_end {
+            return;
+        }
+        while self.ledger.window_end <= now {
+            let end = self.ledger.window_end;
+            self.settle_all(end - 1);
+            self.ledger.close_window();
+            if self.under_way == 0 {
+                self.ledger.skip_to(now);
+            }
+        }
+    }
+
+    /// How many requests were begun.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Lets at most that many requests begin; then nothing goes on.
+    pub const fn set_request_limit(&mut self, limit: u64) {
+        self.request_limit = limit;
+    }
+
+    /// Whether there were too many requests, or too many are under way at once.
+    #[must_use]
+    pub const fn is_exhausted(&self) -> bool {
+        self.requests >= self.request_limit || self.under_way > UNDER_WAY_MAX
+    }
+
+    /// How many attempts may be under way at once, if there were more.
+    #[must_use]
+    pub fn under_way_at_most(&self) -> Option<usize> {
+        (self.under_way > UNDER_WAY_MAX).then_some(UNDER_WAY_MAX)
+    }
+
+    /// Windows that were closed since the last call: name of the client, and window.
+    pub fn take_windows(&mut self) -> Vec<(Arc<str>, Window)> {
+        let closed = self.ledger.take_closed();
+        closed
+            .into_iter()
+            .map(|(client, window)| (self.clients[usize::from(client)].spec.name.clone(), window))
+            .collect()
+    }
+
+    /// Names of the clients.
+    pub fn client_names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.clients.iter().map(|client| &client.spec.name)
+    }
+
+    /// What came of everything so far, with the windows.
+    #[must_use]
+    pub fn report(&self) -> TrafficReport {
+        let settled = self.settled();
+        let clients = (0..self.clients.len()).map(|number| self.report_of(&settled, number, true)).collect();
+        TrafficReport { clients, nodes: by_node(&settled, |node| self.proxies.name(node)) }
+    }
+
+    /// What came of a client's requests so far, without the windows.
+    #[must_use]
+    pub fn client_report(&self, name: &str) -> Option<ClientReport> {
+        let number = self.clients.iter().position(|client| *client.spec.name == *name)?;
+        Some(self.report_of(&self.settled(), number, false))
+    }
+
+    fn report_of(&self, ledger: &Ledger, number: usize, with_windows: bool) -> ClientReport {
+        let spec = &self.clients[number].spec;
+        ClientReport::of(ledger, number, spec.name.clone(), spec.destination().into(), with_windows)
+    }
+}

@@ -1,0 +1,364 @@
+//! One attempt: its way to a server, and what it finds there.
+
+use super::super::clients::{Connection, Goal, Origin, Sender};
+use super::super::ids::{NodeId, ServerId, TargetId};
+use super::super::outcome::{Cause, Outcome};
+use super::super::proxy::{Entrance, Pick};
+use super::super::servers::{Admission, NO_TICKET, Pending};
+use super::settle::{count, settled};
+use super::{Due, Network};
+
+/// The way of an attempt.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// The node whose rules it meets.
+    entry: NodeId,
+    target: TargetId,
+    server: ServerId,
+    /// On a connection that is open already.
+    connected: bool,
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug)]
+struct Fate {
+    cause: Cause,
+    /// When it is known, ns.
+    ends: u64,
+    /// What it reached.
+    server: ServerId,
+    /// Whether the server works on it, or it waits there.
+    held: bool,
+}
+
+/// How long a user waits who has nowhere to send from, ns.
+const NOBODY_SENDS: u64 = 1_000_000_000;
+
+impl Network {
+    /// A request of an open client.
+    #[inline]
+    pub(super) fn arrive(&mut self, number: usize, now: u64) {
+        if self.clients[number].is_attentive {
+            let ticket = self.tickets.open(number as u16);
+            self.attempt(number, now, ticket);
+        } else {
+            self.attempt(number, now, NO_TICKET);
+        }
+    }
+
+    /// An attempt, the first of a request or a later one.
+    #[inline]
+    pub(super) fn attempt(&mut self, number: usize, now: u64, ticket: u32) {
+        let Some(sender) = self.sender(number) else { return self.nobody_sends(now, ticket) };
+        let is_first = ticket == NO_TICKET || self.tickets.get(ticket).tries == 0;
+        let tally = self.ledger.tally(number as u16);
+        if is_first {
+            tally.requests += 1;
+            self.requests += 1;
+            self.clients[number].earn_budget();
+        } else {
+            tally.retries += 1;
+        }
+        let fate = match self.find_way(number, sender, now) {
+            Ok(way) => self.reach(number, way, now),
+            Err(cause) => self.turned_away(number, cause, now),
+        };
+        if ticket == NO_TICKET {
+            self.note(number, now, fate);
+        } else {
+            self.note_waiting(number, now, fate, ticket);
+        }
+    }
+
+    /// Where an attempt comes from; `None` if there is nowhere.
+    #[inline]
+    fn sender(&mut self, number: usize) -> Option<Sender> {
+        let client = &mut self.clients[number];
+        if matches!(client.spec.from, Origin::External) {
+            return Some(Sender { node: NodeId::NONE, address: 0 });
+        }
+        match client.senders.len() {
+            0 => None,
+            1 => Some(client.senders[0]),
+            many => Some(client.senders[client.ways.below(many as u64) as usize]),
+        }
+    }
+
+    /// Nothing is sent; a user tries again later, what was to be tried again is lost.
+    fn nobody_sends(&mut self, now: u64, ticket: u32) {
+        if ticket == NO_TICKET {
+            return;
+        }
+        let waiting = *self.tickets.get(ticket);
+        let number = usize::from(waiting.client);
+        if waiting.tries > 0 {
+            self.ledger.request(waiting.client, false, 0);
+            self.tickets.get(ticket).tries = 0;
+        }
+        if self.clients[number].clock.is_some() {
+            self.tickets.close(ticket);
+        } else {
+            self.due.push(now.saturating_add(NOBODY_SENDS), Due::Send { ticket });
+        }
+    }
+
+    /// The server that an attempt gets to, by a connection that is open or a new one.
+    #[inline]
+    fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
+        if self.clients[number].connections.is_empty() {
+            return self.connect(number, sender, now);
+        }
+        if let Some(way) = self.open_connection(number, now) {
+            return Ok(way);
+        }
+        let way = self.connect(number, sender, now);
+        let process = way.map_or(0, |way| self.fleet.servers.get(way.server.at()).map_or(0, |server| server.process));
+        let client = &mut self.clients[number];
+        let slot = client.next_connection;
+        client.connections[slot] = match (way, client.spec.keep_alive) {
+            (Ok(way), Some(keep)) => Connection {
+                server: way.server,
+                process,
+                entry: way.entry,
+                left: if keep.requests == 0 { u32::MAX } else { keep.requests - 1 },
+                until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
+                target: way.target,
+            },
+            _ => Connection::CLOSED,
+        };
+        way
+    }
+
+    /// The way of the connection whose turn it is, if it is open.
+    fn open_connection(&mut self, number: usize, now: u64) -> Option<Way> {
+        let client = &mut self.clients[number];
+        client.next_connection = (client.next_connection + 1) % client.connections.len();
+        let connection = &mut client.connections[client.next_connection];
+        let server = self.fleet.servers.get(connection.server.at())?;
+        if connection.left == 0 || now >= connection.until || server.has_closed(connection.process) {
+            return None;
+        }
+        if let Ok((port, entrance)) = client.goal.port
+            && entrance != Entrance::Headless
+            && connection.entry.is_some()
+            && let Some((rules, set, _)) = self.proxies.programmed(port, connection.entry, now)
+            && rules.udp
+            && !set.keeps_flow(connection.target)
+        {
+            // The node has dropped the flow from its connection tracking.
+            return None;
+        }
+        if connection.left != u32::MAX {
+            connection.left -= 1;
+        }
+        Some(Way { entry: connection.entry, target: connection.target, server: connection.server, connected: true })
+    }
+
+    /// A new connection.
+    #[inline]
+    fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
+        self.ledger.tally(number as u16).connections += 1;
+        if self.clients[number].goal.generation != self.proxies.generation() {
+            self.find_goal(number);
+        }
+        let Self { clients, proxies, balancer, affinity, fleet, .. } = self;
+        let client = &mut clients[number];
+        let (port, entrance) = client.goal.port?;
+        let external = !sender.node.is_some();
+        let entry = if external {
+            let nodes = proxies.ways_in(&client.spec.to, entrance, now);
+            let entry = *client.ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
+            if !proxies.is_up(entry) {
+                return Err(Cause::EntryNodeDown);
+            }
+            entry
+        } else {
+            sender.node
+        };
+        if entrance == Entrance::Headless {
+            let (_, set) = proxies.newest(port).ok_or(Cause::NoSuchName)?;
+            let target = *client.ways.pick(set.ready()).ok_or(Cause::NoSuchName)?;
+            let server = fleet.behind(target, proxies.places());
+            return Ok(Way { entry, target, server, connected: false });
+        }
+        let (rules, set, zone) = proxies.programmed(port, entry, now).ok_or(Cause::NotProgrammed)?;
+        let must_be_local = match entrance {
+            Entrance::ClusterIp => rules.policies.internal_local,
+            _ => rules.policies.external_local && external,
+        };
+        let usable = if must_be_local { set.local(entry) } else { set.cluster(entry, zone) };
+        if usable.is_empty() {
+            return Err(if set.has_any() { Cause::NoLocalEndpoints } else { Cause::NoEndpoints });
+        }
+        let address = match client.spec.addresses {
+            many if external && many > 1 && (rules.affinity.is_some() || balancer.looks_at_clients()) => {
+                client.ways.below(many.into())
+            }
+            _ => sender.address,
+        };
+        // Clients of different names have different addresses outside; pods and nodes are told apart by their own.
+        let address = if external { address | (number as u64) << 32 } else { address };
+        let pick = Pick { node: entry, port, client: address, now };
+        let target = match rules.affinity {
+            None => balancer.choose(pick, usable, &mut client.ways),
+            Some(timeout) => {
+                let place = (entry, port, address);
+                let kept = affinity.find(place, now, timeout, usable);
+                let target = kept.unwrap_or_else(|| balancer.choose(pick, usable, &mut client.ways));
+                affinity.note(place, target, now);
+                target
+            }
+        };
+        let server = fleet.behind(target, proxies.places());
+        balancer.note(pick, target);
+        Ok(Way { entry, target, server, connected: false })
+    }
+
+    /// Works out where the requests of a client go now.
+    #[cold]
+    fn find_goal(&mut self, number: usize) {
+        let client = &mut self.clients[number];
+        let external = matches!(client.spec.from, Origin::External);
+        let port = self.proxies.find_port(&client.spec.to, &client.spec.port).and_then(|port| {
+            let rules = self.proxies.newest_rules(port).ok_or(Cause::NoSuchPort)?;
+            let entrance = match external {
+                true if rules.balanced => Entrance::LoadBalancer,
+                true if rules.node_port => Entrance::NodePort,
+                true => return Err(Cause::NoSuchPort),
+                false if rules.headless => Entrance::Headless,
+                false => Entrance::ClusterIp,
+            };
+            Ok((port, entrance))
+        });
+        client.goal = Goal { generation: self.proxies.generation(), port };
+    }
+
+    /// An attempt gets to a server, or to an address that nothing has.
+    #[inline]
+    fn reach(&mut self, number: usize, way: Way, now: u64) -> Fate {
+        let Self { clients, fleet, ledger, config, balancer, .. } = self;
+        let client = &mut clients[number];
+        let external = matches!(client.spec.from, Origin::External);
+        let mut trip = if external { config.outside.as_nanos() } else { 0 };
+        if !way.server.is_some() {
+            let ends = now.saturating_add(client.timeout);
+            return Fate { cause: Cause::AddressGone, ends, server: ServerId::NONE, held: false };
+        }
+        let server = &mut fleet.servers[way.server.at()];
+        if server.node != way.entry {
+            trip += config.hop.as_nanos();
+            ledger.tally(number as u16).extra_hops += u64::from(external);
+        }
+        let model = &fleet.models[server.model()];
+        let admission = server.admit(now, way.connected, model, &mut client.service_times);
+        let gives_up = now.saturating_add(client.timeout);
+        let fate = |cause, ends, held| Fate { cause, ends, server: way.server, held };
+        let fate = match admission {
+            Admission::Taken(done, cause) => match done.saturating_add(trip) {
+                late if late > gives_up => fate(Cause::TooSlow, gives_up, true),
+                ends => fate(cause, ends, true),
+            },
+            Admission::Turned(cause) => fate(cause, now.saturating_add(trip), false),
+            Admission::Silent(Cause::Hung) => fate(Cause::Hung, gives_up, true),
+            Admission::Silent(cause) => fate(cause, gives_up, false),
+        };
+        balancer.connected(fate.ends);
+        if fate.cause.outcome() != Outcome::Answered && !client.connections.is_empty() {
+            // The client gives the connection up once it knows.
+            let slot = client.next_connection;
+            client.connections[slot].until = client.connections[slot].until.min(fate.ends);
+        }
+        fate
+    }
+
+    /// An attempt that gets nowhere.
+    fn turned_away(&self, number: usize, cause: Cause, now: u64) -> Fate {
+        let client = &self.clients[number];
+        let wait = match cause.outcome() {
+            Outcome::TimedOut => client.timeout,
+            _ if matches!(client.spec.from, Origin::External) => self.config.outside.as_nanos(),
+            _ => 0,
+        };
+        Fate { cause, ends: now.saturating_add(wait), server: ServerId::NONE, held: false }
+    }
+
+    /// Keeps an attempt that nobody waits for until its outcome is there.
+    #[inline]
+    fn note(&mut self, number: usize, now: u64, fate: Fate) {
+        let Self { clients, fleet, ledger, busy, under_way, .. } = self;
+        let mut attempt = Pending {
+            sent: now,
+            ends: fate.ends,
+            ticket: NO_TICKET,
+            client: number as u16,
+            cause: fate.cause,
+            terminating: false,
+        };
+        if !fate.server.is_some() || (!fate.held && fate.cause.outcome() == Outcome::TimedOut) {
+            if fate.cause.outcome() == Outcome::TimedOut {
+                clients[number].silent.push_back(attempt);
+                *under_way += 1;
+                *under_way -= super::settle::settle_silent(&mut clients[number], ledger, now);
+            } else {
+                count(ledger, None, &attempt);
+            }
+            return;
+        }
+        let server = &mut fleet.servers[fate.server.at()];
+        attempt.terminating = server.terminating;
+        if !fate.held {
+            return count(ledger, Some(server), &attempt);
+        }
+        while let Some(first) = server.pending.front().copied()
+            && first.ends <= now
+        {
+            count(ledger, Some(server), &first);
+            server.pending.pop_front();
+            *under_way -= 1;
+        }
+        server.pending.push_back(attempt);
+        *under_way += 1;
+        if !server.listed {
+            server.listed = true;
+            busy.push(fate.server);
+        }
+    }
+
+    /// Keeps an attempt that somebody waits for.
+    fn note_waiting(&mut self, number: usize, now: u64, fate: Fate, ticket: u32) {
+        let server = fate.server.is_some().then(|| &mut self.fleet.servers[fate.server.at()]);
+        let attempt = Pending {
+            sent: now,
+            ends: fate.ends,
+            ticket,
+            client: number as u16,
+            cause: fate.cause,
+            terminating: server.as_ref().is_some_and(|server| server.terminating),
+        };
+        let ends = settled(server.as_deref(), &attempt);
+        if let Some(server) = server
+            && fate.held
+        {
+            let before = server.pending.len();
+            while server.pending.front().is_some_and(|first| first.ends <= now && first.ticket != NO_TICKET) {
+                server.pending.pop_front();
+            }
+            self.under_way -= before - server.pending.len();
+            server.pending.push_back(attempt);
+            self.under_way += 1;
+            if !server.listed {
+                server.listed = true;
+                self.busy.push(fate.server);
+            }
+        }
+        let waiting = self.tickets.get(ticket);
+        if waiting.tries == 0 {
+            waiting.begun = now;
+        }
+        waiting.tries += 1;
+        waiting.attempt += 1;
+        (waiting.cause, waiting.group, waiting.node) = (ends.cause, ends.group, ends.node);
+        waiting.terminating = ends.terminating;
+        self.due.push(fate.ends, Due::End { ticket, attempt: waiting.attempt });
+    }
+}

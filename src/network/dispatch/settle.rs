@@ -1,0 +1,83 @@
+//! Outcomes are counted when they are there: lazily, as nobody sees when exactly between two windows.
+
+use super::super::accounting::{Ledger, Settled};
+use super::super::clients::Client;
+use super::super::ids::NodeId;
+use super::super::outcome::Cause;
+use super::super::servers::{NO_TICKET, Pending, Server};
+use super::Network;
+
+/// Counts an attempt that nobody waits for, and with it its request.
+#[inline]
+pub(super) fn count(ledger: &mut Ledger, server: Option<&Server>, pending: &Pending) {
+    if pending.ticket != NO_TICKET {
+        return;
+    }
+    ledger.attempt(settled(server, pending));
+    ledger.request(pending.client, pending.cause == Cause::Served, pending.ends - pending.sent);
+}
+
+pub(super) fn settled(server: Option<&Server>, pending: &Pending) -> Settled {
+    use super::super::accounting::GroupId;
+    Settled {
+        client: pending.client,
+        group: server.map_or(GroupId::NONE, |server| server.group),
+        node: server.map_or(NodeId::NONE, |server| server.node),
+        cause: pending.cause,
+        terminating: pending.terminating,
+    }
+}
+
+impl Network {
+    /// Counts all that ended until `now`, included.
+    pub(super) fn settle_all(&mut self, now: u64) {
+        let Self { fleet, ledger, busy, clients, under_way, .. } = self;
+        busy.retain(|id| {
+            let server = &mut fleet.servers[id.at()];
+            let before = server.pending.len();
+            let mut pending = std::mem::take(&mut server.pending);
+            pending.retain(|attempt| {
+                let over = attempt.ends <= now;
+                if over {
+                    count(ledger, Some(server), attempt);
+                }
+                !over
+            });
+            *under_way -= before - pending.len();
+            server.listed = !pending.is_empty();
+            server.pending = pending;
+            server.listed
+        });
+        for client in clients.iter_mut() {
+            *under_way -= settle_silent(client, ledger, now);
+        }
+    }
+
+    /// The accounts as they are at the present instant.
+    pub(super) fn settled(&self) -> Ledger {
+        let mut ledger = self.ledger.clone();
+        for id in &self.busy {
+            let server = &self.fleet.servers[id.at()];
+            let over = server.pending.iter().filter(|attempt| attempt.ends <= self.now);
+            over.for_each(|attempt| count(&mut ledger, Some(server), attempt));
+        }
+        for client in &self.clients {
+            let over = client.silent.iter().take_while(|attempt| attempt.ends <= self.now);
+            over.for_each(|attempt| count(&mut ledger, None, attempt));
+        }
+        ledger
+    }
+}
+
+/// Counts a client's attempts that nothing answered and that it has given up by now. Returns how many.
+pub(super) fn settle_silent(client: &mut Client, ledger: &mut Ledger, now: u64) -> usize {
+    let mut over = 0;
+    while let Some(attempt) = client.silent.front()
+        && attempt.ends <= now
+    {
+        count(ledger, None, attempt);
+        client.silent.pop_front();
+        over += 1;
+    }
+    over
+}

@@ -1,0 +1,179 @@
+//! When a node's kube-proxy has programmed what: upstream's `BoundedFrequencyRunner`, worked out when somebody asks.
+//!
+//! A change that finds the proxy idle for at least `minSyncPeriod` starts a sync at once; one that comes earlier starts it that long
+//! after the end of the last one. A sync takes in all that has arrived when it starts, and counts when it ends. Nothing is scheduled:
+//! what a node has programmed at an instant follows from the times of the changes alone, and a node of which nobody asks
+//! costs nothing.
+
+use crate::kernel::SimDuration;
+
+/// Changes of services and endpoints in the order of their arrival at the proxies. Change number n is the n-th entry.
+#[derive(Clone, Debug, Default)]
+pub(in crate::network) struct ChangeLog {
+    /// Arrival at a proxy without jitter, ns; ascending.
+    times: Vec<u64>,
+    /// Endpoints in the cluster then: what a sync has to write.
+    endpoints: Vec<u32>,
+    most_endpoints: u32,
+}
+
+impl ChangeLog {
+    /// Notes a change and returns its number.
+    pub(in crate::network) fn push(&mut self, at: u64, endpoints: usize) -> u32 {
+        self.times.push(at.max(self.times.last().copied().unwrap_or(0)));
+        let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX);
+        self.endpoints.push(endpoints);
+        self.most_endpoints = self.most_endpoints.max(endpoints);
+        self.times.len() as u32 - 1
+    }
+
+    /// How many changes every node is sure to have programmed at `now`, and so at any later instant.
+    pub(in crate::network) fn settled_before(&self, now: u64, timing: &SyncTiming) -> u32 {
+        let writing = timing.per_endpoint.as_nanos().saturating_mul(u64::from(self.most_endpoints));
+        let sync = timing.base.as_nanos().saturating_add(writing);
+        let lag = timing.jitter.as_nanos().saturating_add(timing.min_period.as_nanos());
+        let wait = lag.saturating_add(sync.saturating_mul(2));
+        self.times.partition_point(|at| at.saturating_add(wait) < now) as u32
+    }
+
+    /// How many there are.
+    pub(in crate::network) const fn len(&self) -> u32 {
+        self.times.len() as u32
+    }
+}
+
+/// The times of a sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncTiming {
+    /// Least time between the end of a sync and the start of the next (`--iptables-min-sync-period` and the like).
+    pub min_period: SimDuration,
+    /// What a sync takes whatever it writes.
+    pub base: SimDuration,
+    /// What it takes more for every endpoint in the cluster.
+    pub per_endpoint: SimDuration,
+    /// A node hears of changes up to this much later than the first, always by the same time.
+    pub jitter: SimDuration,
+}
+
+/// The proxy of one node.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::network) struct Runner {
+    /// Changes with a lower number are programmed.
+    programmed: u32,
+    /// Changes that the sync under way will have programmed; the same number if there is none.
+    syncing: u32,
+    /// When that sync ends, ns.
+    sync_end: u64,
+    /// Since when a sync may start, ns.
+    free_from: u64,
+    /// How much later than others the node hears of changes, ns.
+    lag: u64,
+}
+
+impl Runner {
+    pub(in crate::network) fn new(lag: SimDuration) -> Self {
+        Self { lag: lag.as_nanos(), ..Self::default() }
+    }
+
+    /// How many changes are programmed at `now`. Must not be asked of an instant before one that was asked of.
+    #[inline]
+    pub(in crate::network) fn programmed(&mut self, now: u64, log: &ChangeLog, timing: &SyncTiming) -> u32 {
+        if self.programmed == log.len() { self.programmed } else { self.advance(now, log, timing) }
+    }
+
+    fn advance(&mut self, now: u64, log: &ChangeLog, timing: &SyncTiming) -> u32 {
+        loop {
+            if self.syncing != self.programmed {
+                if self.sync_end > now {
+                    return self.programmed;
+                }
+                self.programmed = self.syncing;
+                self.free_from = self.sync_end.saturating_add(timing.min_period.as_nanos());
+            }
+            let Some(next) = log.times.get(self.programmed as usize) else { return self.programmed };
+            let start = next.saturating_add(self.lag).max(self.free_from);
+            if start > now {
+                return self.programmed;
+            }
+            let waiting = &log.times[self.programmed as usize..];
+            self.syncing = self.programmed + waiting.partition_point(|at| at.saturating_add(self.lag) <= start) as u32;
+            let endpoints = u64::from(log.endpoints[self.syncing as usize - 1]);
+            let takes = timing.per_endpoint.as_nanos().saturating_mul(endpoints);
+            self.sync_end = start.saturating_add(timing.base.as_nanos()).saturating_add(takes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MILLI: u64 = 1_000_000;
+
+    fn timing(min: u64, base: u64) -> SyncTiming {
+        let (min_period, base) = (SimDuration::from_millis(min), SimDuration::from_millis(base));
+        SyncTiming { min_period, base, per_endpoint: SimDuration::ZERO, jitter: SimDuration::ZERO }
+    }
+
+    fn log(changes: &[u64]) -> ChangeLog {
+        let mut log = ChangeLog::default();
+        for at in changes {
+            log.push(at * MILLI, 0);
+        }
+        log
+    }
+
+    /// Rows of upstream's `bounded_frequency_runner_test.go`: a quiet proxy acts at once, changes within the least period are taken
+    /// together at its end.
+    #[test]
+    fn changes_within_the_least_period_are_programmed_together() {
+        let (log, timing) = (log(&[0, 500, 999, 2500]), timing(1000, 0));
+        let mut runner = Runner::default();
+        for (at, programmed) in [(0, 1), (500, 1), (999, 1), (1000, 3), (2499, 3), (2500, 4)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+    }
+
+    #[test]
+    fn what_comes_during_a_sync_waits_for_the_next() {
+        let (log, timing) = (log(&[0, 50]), timing(1000, 100));
+        let mut runner = Runner::default();
+        // The first sync runs from 0 to 100 ms, the second starts 1000 ms after its end.
+        for (at, programmed) in [(0, 0), (99, 0), (100, 1), (1100, 1), (1199, 1), (1200, 2)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+    }
+
+    #[test]
+    fn a_node_may_hear_of_changes_later() {
+        let (log, timing) = (log(&[0]), timing(0, 0));
+        let mut runner = Runner::new(SimDuration::from_millis(7));
+        assert_eq!(runner.programmed(6 * MILLI, &log, &timing), 0);
+        assert_eq!(runner.programmed(7 * MILLI, &log, &timing), 1);
+    }
+
+    proptest! {
+        /// How often a proxy is asked does not change what it answers, and nothing waits longer than a period and two syncs.
+        #[test]
+        fn asking_changes_nothing(
+            mut changes in prop::collection::vec(0u64..20_000, 1..60),
+            asked in prop::collection::vec(0u64..25_000, 0..60),
+            (min, base, lag) in (0u64..2000, 0u64..300, 0u64..50),
+        ) {
+            changes.sort_unstable();
+            let (log, timing) = (log(&changes), timing(min, base));
+            let mut often = Runner::new(SimDuration::from_millis(lag));
+            let mut asked: Vec<u64> = asked.into_iter().chain([25_000]).collect();
+            asked.sort_unstable();
+            for at in asked {
+                let mut once = Runner::new(SimDuration::from_millis(lag));
+                let programmed = often.programmed(at * MILLI, &log, &timing);
+                prop_assert_eq!(once.programmed(at * MILLI, &log, &timing), programmed);
+                let old = changes.partition_point(|change| change + lag + min + 2 * base <= at);
+                prop_assert!(programmed as usize >= old);
+                prop_assert!(programmed as usize <= changes.partition_point(|change| change + lag + base <= at));
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! All containers that may serve, by pod, and which of them answers at an address.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::kernel::SimDuration;
+use crate::objects::{Key, Labels, Uid};
+
+use super::super::accounting::GroupId;
+use super::super::ids::{NodeId, ServerId, TargetId};
+use super::model::ServeModel;
+use super::server::{Server, State};
+
+/// A pod that has come up on a node, with its containers.
+#[derive(Clone, Debug)]
+pub struct PodUp {
+    /// Its uid.
+    pub uid: Uid,
+    /// Namespace and name.
+    pub key: Key,
+    /// Its labels.
+    pub labels: Labels,
+    /// Its node.
+    pub node: Arc<str>,
+    /// Its address; that of the node if it shares the node's network.
+    pub address: IpAddr,
+    /// Whether it shares the node's network.
+    pub host_network: bool,
+    /// Containers that may serve.
+    pub containers: Vec<ContainerUp>,
+}
+
+/// A container that may serve.
+#[derive(Clone, Debug)]
+pub struct ContainerUp {
+    /// Its place among all containers of the pod.
+    pub place: u16,
+    /// Ports that it declares.
+    pub ports: Vec<u16>,
+    /// What reports call it: image and revision.
+    pub version: Arc<str>,
+    /// How it serves: a place in the list of models.
+    pub model: u32,
+    /// CPU limit in thousandths of a core; 0 = none.
+    pub cpu_limit: u32,
+}
+
+/// What happens to the process of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessChange {
+    /// It starts; it does not listen yet.
+    Started,
+    /// It listens.
+    Listening,
+    /// It hangs: it takes connections and does not answer.
+    Hung,
+    /// It is told to stop: SIGTERM after `sigterm`, ended after `stops` unless something else comes.
+    Stopping {
+        /// From now to SIGTERM; `None` = as was said before.
+        sigterm: Option<SimDuration>,
+        /// From now to the end.
+        stops: SimDuration,
+    },
+    /// It has ended.
+    Ended,
+}
+
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Pod {
+    pub(in crate::network) uid: Uid,
+    pub(in crate::network) namespace: Arc<str>,
+    pub(in crate::network) labels: Labels,
+    pub(in crate::network) node: NodeId,
+    address: IpAddr,
+    host_network: bool,
+    /// Place, ports and server of each container.
+    containers: Vec<(u16, Vec<u16>, ServerId)>,
+    /// Counts pods: stands for the address of one that sends.
+    pub(in crate::network) number: u64,
+}
+
+/// All containers that may serve.
+#[derive(Clone, Debug, Default)]
+pub(in crate::network) struct Fleet {
+    pub(in crate::network) servers: Vec<Server>,
+    free_servers: Vec<ServerId>,
+    pods: Vec<Option<Pod>>,
+    free_pods: Vec<u32>,
+    by_uid: FxHashMap<Uid, u32>,
+    by_address: FxHashMap<IpAddr, Vec<u32>>,
+    /// The server of each target.
+    by_target: Vec<ServerId>,
+    targets_at: FxHashMap<IpAddr, Vec<(TargetId, u16)>>,
+    numbers: u64,
+    pub(in crate::network) models: Arc<[ServeModel]>,
+}
+
+impl Fleet {
+    pub(in crate::network) fn new(models: Vec<ServeModel>) -> Self {
+        Self { models: models.into(), ..Self::default() }
+    }
+
+    /// A pod has come up.
+    pub(in crate::network) fn add(&mut self, pod: &PodUp, node: NodeId, mut group: impl FnMut(&str) -> GroupId) {
+        let containers = pod.containers.iter().map(|container| {
+            let server = Server::new(node, group(&container.version), container.model, container.cpu_limit);
+            (container.place, container.ports.clone(), self.place(server))
+        });
+        let containers = containers.collect();
+        self.numbers += 1;
+        let entry = Pod {
+            uid: pod.uid.clone(),
+            namespace: pod.key.namespace.clone(),
+            labels: pod.labels.clone(),
+            node,
+            address: pod.address,
+            host_network: pod.host_network,
+            containers,
+            number: self.numbers,
+        };
+        let at = self.free_pods.pop().unwrap_or(self.pods.len() as u32);
+        match self.pods.get_mut(at as usize) {
+            Some(slot) => *slot = Some(entry),
+            None => self.pods.push(Some(entry)),
+        }
+        self.by_uid.insert(pod.uid.clone(), at);
+        self.by_address.entry(pod.address).or_default().push(at);
+        self.resolve_again(pod.address);
+    }
+
+    fn place(&mut self, mut server: Server) -> ServerId {
+        match self.free_servers.pop() {
+            Some(id) => {
+                let before = &self.servers[id.at()];
+                // Counters go on, so that nobody takes the new container for the old one.
+                (server.process, server.plan) = (before.process + 1, before.plan + 1);
+                server.listed = before.listed;
+                self.servers[id.at()] = server;
+                id
+            }
+            None => {
+                self.servers.push(server);
+                ServerId(self.servers.len() as u32 - 1)
+            }
+        }
+    }
+
+    /// A pod is gone. Its servers must have been ended before.
+    pub(in crate::network) fn remove(&mut self, uid: &Uid) {
+        let Some(at) = self.by_uid.remove(uid) else { return };
+        let Some(pod) = self.pods[at as usize].take() else { return };
+        self.free_pods.push(at);
+        if let Some(others) = self.by_address.get_mut(&pod.address) {
+            others.retain(|other| *other != at);
+            if others.is_empty() {
+                self.by_address.remove(&pod.address);
+            }
+        }
+        self.resolve_again(pod.address);
+        // Somebody may still wait for an answer of a machine that went down.
+        let idle = |server: &ServerId| self.servers[server.at()].pending.is_empty();
+        self.free_servers.extend(pod.containers.iter().map(|(.., server)| *server).filter(idle));
+    }
+
+    /// The server of a container.
+    pub(in crate::network) fn server_of(&self, uid: &Uid, place: u16) -> Option<ServerId> {
+        let pod = self.pods[*self.by_uid.get(uid)? as usize].as_ref()?;
+        pod.containers.iter().find(|(at, ..)| *at == place).map(|(.., server)| *server)
+    }
+
+    /// The servers of a pod.
+    pub(in crate::network) fn servers_of(&self, uid: &Uid) -> Vec<ServerId> {
+        let pod = self.by_uid.get(uid).and_then(|at| self.pods[*at as usize].as_ref());
+        pod.into_iter().flat_map(|pod| &pod.containers).map(|(.., server)| *server).collect()
+    }
+
+    /// Whether the pod is known.
+    pub(in crate::network) fn knows(&self, uid: &Uid) -> bool {
+        self.by_uid.contains_key(uid)
+    }
+
+    /// Pods on a machine.
+    pub(in crate::network) fn pods_on(&self, node: NodeId) -> Vec<Uid> {
+        self.pods().filter(|pod| pod.node == node).map(|pod| pod.uid.clone()).collect()
+    }
+
+    /// All pods.
+    pub(in crate::network) fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.iter().flatten()
+    }
+
+    /// Whether a process runs in a pod, so that it may send requests.
+    pub(in crate::network) fn is_running(&self, pod: &Pod) -> bool {
+        pod.containers.iter().any(|(.., server)| {
+            matches!(self.servers[server.at()].state, State::Listening | State::Starting | State::Hung)
+        })
+    }
+
+    /// The server behind a target; `NONE` if nothing has its address.
+    #[inline]
+    pub(in crate::network) fn behind(&mut self, target: TargetId, places: &[(IpAddr, u16)]) -> ServerId {
+        if target.at() >= self.by_target.len() {
+            self.learn(places);
+        }
+        self.by_target[target.at()]
+    }
+
+    /// Resolves targets that are new.
+    #[cold]
+    fn learn(&mut self, places: &[(IpAddr, u16)]) {
+        for (at, (address, port)) in places.iter().enumerate().skip(self.by_target.len()) {
+            let server = self.resolve(*address, *port);
+            self.by_target.push(server);
+            self.targets_at.entry(*address).or_default().push((TargetId(at as u32), *port));
+        }
+    }
+
+    /// Somebody else may have an address now.
+    fn resolve_again(&mut self, address: IpAddr) {
+        let Some(targets) = self.targets_at.get(&address) else { return };
+        let found: Vec<_> = targets.iter().map(|(target, port)| (*target, self.resolve(address, *port))).collect();
+        found.into_iter().for_each(|(target, server)| self.by_target[target.at()] = server);
+    }
+
+    /// The container that declares a port, or else the pod's first one. In the network of a node only declared ports tell pods apart.
+    fn resolve(&self, address: IpAddr, port: u16) -> ServerId {
+        let pods = self.by_address.get(&address).into_iter().flatten();
+        let pods: Vec<&Pod> = pods.filter_map(|at| self.pods[*at as usize].as_ref()).collect();
+        let declares = pods.iter().flat_map(|pod| &pod.containers).find(|(_, ports, _)| ports.contains(&port));
+        let first = pods.iter().find(|pod| !pod.host_network || pods.len() == 1).and_then(|pod| pod.containers.first());
+        declares.or(first).map_or(ServerId::NONE, |(.., server)| *server)
+    }
+}

@@ -1,0 +1,11 @@
+//! The processes that answer: what a request finds at a container in each state of its life, and how long the answer takes.
+
+mod fleet;
+mod model;
+mod queue;
+mod server;
+
+pub(super) use fleet::Fleet;
+pub use fleet::{ContainerUp, PodUp, ProcessChange};
+pub use model::{ErrorRate, ServeModel, WarmUp};
+pub(super) use server::{Admission, NO_TICKET, Pending, Server, State};

@@ -1,0 +1,211 @@
+//! One container that may serve, through its lives.
+
+use std::collections::VecDeque;
+
+use crate::kernel::Stream;
+
+use super::super::accounting::GroupId;
+use super::super::ids::NodeId;
+use super::super::outcome::Cause;
+use super::model::ServeModel;
+use super::queue::Queue;
+
+/// Nobody waits for the end of an attempt but the accounts.
+pub(in crate::network) const NO_TICKET: u32 = u32::MAX;
+
+/// What stands behind the port of a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) enum State {
+    /// The pod is gone: nothing has its address.
+    Gone,
+    /// The machine is down.
+    NodeDown,
+    /// The pod is there, the process is not.
+    NoProcess,
+    /// The process runs and does not listen yet.
+    Starting,
+    /// The process listens, until it is told to stop.
+    Listening,
+    /// The process listens and never answers.
+    Hung,
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) struct Pending {
+    /// When it began, ns.
+    pub(in crate::network) sent: u64,
+    /// When its outcome is known, ns.
+    pub(in crate::network) ends: u64,
+    /// Who waits for it: a ticket, or nobody.
+    pub(in crate::network) ticket: u32,
+    pub(in crate::network) client: u16,
+    /// What its outcome will be.
+    pub(in crate::network) cause: Cause,
+    /// The pod was being deleted when it came.
+    pub(in crate::network) terminating: bool,
+}
+
+/// What a server says to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) enum Admission {
+    /// It takes it: done at this instant, ns, and how it ends.
+    Taken(u64, Cause),
+    /// It answers at once with an error, or the connection is refused.
+    Turned(Cause),
+    /// Nothing ever comes.
+    Silent(Cause),
+}
+
+/// A container that may serve.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Server {
+    pub(in crate::network) state: State,
+    /// When it stops taking connections, ns.
+    pub(in crate::network) closes: u64,
+    /// When its process ends, ns, as far as that is planned.
+    pub(in crate::network) stops: u64,
+    /// When it began to listen, ns.
+    listens_since: u64,
+    /// Counts processes.
+    pub(in crate::network) process: u32,
+    /// Counts plans for the end of a process.
+    pub(in crate::network) plan: u32,
+    pub(in crate::network) node: NodeId,
+    pub(in crate::network) group: GroupId,
+    pub(in crate::network) terminating: bool,
+    /// In the list of servers with attempts under way.
+    pub(in crate::network) listed: bool,
+    model: u32,
+    queue: Queue,
+    /// When the CPU has done what was asked of it so far, ns.
+    cpu_free: u64,
+    /// Limit in thousandths of a core; 0 = none.
+    cpu_limit: u32,
+    pub(in crate::network) pending: VecDeque<Pending>,
+}
+
+impl Server {
+    pub(in crate::network) fn new(node: NodeId, group: GroupId, model: u32, cpu_limit: u32) -> Self {
+        Self {
+            state: State::NoProcess,
+            closes: u64::MAX,
+            stops: u64::MAX,
+            listens_since: 0,
+            process: 0,
+            plan: 0,
+            node,
+            group,
+            terminating: false,
+            listed: false,
+            model,
+            queue: Queue::default(),
+            cpu_free: 0,
+            cpu_limit,
+            pending: VecDeque::new(),
+        }
+    }
+
+    pub(in crate::network) const fn model(&self) -> usize {
+        self.model as usize
+    }
+
+    /// A new process.
+    pub(in crate::network) fn start(&mut self, model: &ServeModel) {
+        self.state = State::Starting;
+        (self.closes, self.stops) = (u64::MAX, u64::MAX);
+        (self.process, self.plan) = (self.process + 1, self.plan + 1);
+        self.queue = Queue::new(model.concurrency);
+        self.cpu_free = 0;
+    }
+
+    /// The process listens.
+    pub(in crate::network) const fn listen(&mut self, now: u64) {
+        self.state = State::Listening;
+        self.listens_since = now;
+    }
+
+    /// The process was told to stop, or will be: SIGTERM (`None` = as it was said before) and end, ns.
+    pub(in crate::network) fn plan_stop(&mut self, sigterm: Option<u64>, stops: u64, model: &ServeModel) {
+        let closes = sigterm.filter(|_| !model.serves_on_sigterm);
+        self.closes = closes.unwrap_or(self.closes).min(stops);
+        self.terminating = true;
+        self.stops = stops;
+        self.plan += 1;
+    }
+
+    /// There is no process any more: what takes its place is `state`.
+    pub(in crate::network) fn end(&mut self, state: State) {
+        self.state = state;
+        self.plan += 1;
+    }
+
+    /// Whether a connection that was opened to a process, the n-th here, has been closed by its end. On a machine that went down nobody
+    /// was left to say so.
+    #[inline]
+    pub(in crate::network) const fn has_closed(&self, process: u32) -> bool {
+        self.process != process || !matches!(self.state, State::Listening | State::Hung | State::NodeDown)
+    }
+
+    /// Takes a request in, or not. `connected`: on a connection that is open already.
+    #[inline]
+    pub(in crate::network) fn admit(
+        &mut self,
+        now: u64,
+        connected: bool,
+        model: &ServeModel,
+        luck: &mut Stream,
+    ) -> Admission {
+        match self.state {
+            State::Listening => {}
+            State::Hung => return Admission::Silent(Cause::Hung),
+            State::Gone => return Admission::Silent(Cause::AddressGone),
+            State::NodeDown => return Admission::Silent(Cause::NodeDown),
+            State::NoProcess => return Admission::Turned(Cause::NoProcess),
+            State::Starting => return Admission::Turned(Cause::NotListening),
+        }
+        if now >= self.closes && !connected {
+            return Admission::Turned(Cause::Stopping);
+        }
+        let fails = model.error_rate.strikes(luck);
+        let mut time = model.time.sample(luck).as_nanos();
+        let cpu = model.cpu.sample(luck).as_nanos();
+        if model.concurrency.is_some() && self.queue.waiting(now) >= model.queue as usize && self.queue.start(now) > now
+        {
+            return Admission::Turned(Cause::QueueFull);
+        }
+        let extra = self.extra(now, model);
+        if extra > 0 {
+            time = (u128::from(time) * u128::from(1000 + extra) / 1000) as u64;
+        }
+        if cpu > 0 {
+            time = time.saturating_add(self.on_cpu(now, cpu));
+        }
+        let done = self.queue.admit(now, time);
+        Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
+    }
+
+    /// How much longer than usual a request takes, in thousandths.
+    #[inline]
+    fn extra(&self, now: u64, model: &ServeModel) -> u64 {
+        let mut extra = 0;
+        if let Some(warm_up) = model.warm_up {
+            extra += warm_up.extra(now - self.listens_since);
+        }
+        if let (true, Some(most)) = (model.slow_with_load > 0, model.concurrency) {
+            extra += u64::from(model.slow_with_load) * self.queue.busy(now) as u64 / u64::from(most.max(1));
+        }
+        extra
+    }
+
+    /// How long a request that begins when its turn comes is on the CPU. Under a limit, requests get it one after the other.
+    fn on_cpu(&mut self, now: u64, cpu: u64) -> u64 {
+        if self.cpu_limit == 0 {
+            return cpu;
+        }
+        let start = self.queue.start(now);
+        let limited = (u128::from(cpu) * 1000 / u128::from(self.cpu_limit)) as u64;
+        self.cpu_free = self.cpu_free.max(start).saturating_add(limited);
+        self.cpu_free.max(start.saturating_add(cpu)) - start
+    }
+}

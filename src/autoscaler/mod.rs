@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::api::{EventKind, EventSpec, Request, View};
 use crate::kernel::{SimDuration, Stream};
 use crate::objects::{Conditions, Key, Node, ObjectReference, Pod, Text, WallTime};
-use crate::scheduler::Scheduler;
+use crate::scheduler::Registry;
 
 pub use drainability::{Blocker, blocker};
 pub use expander::Expander;
@@ -175,12 +175,17 @@ impl Autoscaler {
         }
     }
 
-    /// Looks at the cluster: grows a group if pods wait that fit nowhere, else sees which machines are not needed. `known`: the
-    /// cluster as that scheduler knows it, which may be behind what there is.
-    pub fn scan(&mut self, scheduler: &Scheduler, known: &View, view: &View, now: WallTime) -> Plan {
+    /// Looks at the cluster: grows a group if pods wait that fit nowhere, else sees which machines are not needed. Whether pods
+    /// fit is decided by these plugins of the scheduler.
+    pub fn scan(&mut self, plugins: &Registry, view: &View, now: WallTime) -> Plan {
         let mut plan = Plan::default();
         self.refresh(view, now, &mut plan);
-        let mut cluster = Snapshot::new(scheduler, known, now);
+        if !view.pods.iter().any(|pod| scale_up::waits(pod)) && !self.has_candidates(view) {
+            self.unneeded.clear();
+            self.mark_candidates(view, now, &mut plan);
+            return plan;
+        }
+        let mut cluster = Snapshot::new(plugins, view, now);
         self.add_upcoming(&mut cluster);
         let waiting = scale_up::unplaced(&mut cluster, view);
         if !waiting.is_empty() && self.scale_up(&cluster, view, &waiting, now, &mut plan) {

@@ -7,6 +7,7 @@ use crate::api::{EventKind, Part, Request, View};
 use crate::objects::{Kind, Node, ObjectReference, Pod, Resource, SharedList, Taint, WallTime};
 
 use super::drainability::{Fate, fate};
+use super::group::Group;
 use super::removal::Removal;
 use super::snapshot::{Snapshot, unbound};
 use super::{
@@ -72,6 +73,13 @@ impl Autoscaler {
         (unneeded, moves)
     }
 
+    /// Whether any machine comes into question.
+    pub(super) fn has_candidates(&self, view: &View) -> bool {
+        let may_go = |name: &Arc<str>| node_of(view, name).is_some_and(|node| self.may_go(view, node));
+        let shrinks = |group: &&Group| group.size() > group.min();
+        self.options.scale_down_enabled && self.groups.iter().filter(shrinks).any(|group| group.members().any(may_go))
+    }
+
     /// Whether a machine comes into question: nobody keeps it, and it is hardly used or does not work.
     fn may_go(&self, view: &View, node: &Node) -> bool {
         let is_kept = node.meta.annotations.get(SCALE_DOWN_DISABLED) == Some("true");
@@ -108,8 +116,8 @@ impl Autoscaler {
     }
 
     /// Sets and removes the taint by which the scheduler tries to leave candidates alone.
-    fn mark_candidates(&self, view: &View, now: WallTime, plan: &mut Plan) {
-        for name in self.groups.iter().flat_map(super::Group::members) {
+    pub(super) fn mark_candidates(&self, view: &View, now: WallTime, plan: &mut Plan) {
+        for name in self.groups.iter().flat_map(Group::members) {
             let Some(node) = node_of(view, name).filter(|_| !self.leaving.contains_key(name)) else { continue };
             match (self.unneeded.contains_key(name), has_taint(node, DELETION_CANDIDATE)) {
                 (true, false) => plan.requests.push(with_taint(node, DELETION_CANDIDATE, "PreferNoSchedule", now)),

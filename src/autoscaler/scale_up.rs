@@ -32,7 +32,7 @@ pub(super) fn unplaced(cluster: &mut Snapshot, view: &View) -> Vec<Arc<Pod>> {
 }
 
 /// Whether the scheduler has given a pod up for now. One for which others are being displaced has its place already.
-fn waits(pod: &Pod) -> bool {
+pub(super) fn waits(pod: &Pod) -> bool {
     let told = pod.status.conditions.find("PodScheduled");
     !pod.is_bound()
         && pod.is_active()

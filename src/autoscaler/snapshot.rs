@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::api::{Change, ChangeType, View};
 use crate::controllers::daemon_set::Placement;
-use crate::objects::{DaemonSet, Key, Labels, Node, Object, ObjectMeta, Pod, PodStatus, Uid, WallTime};
-use crate::scheduler::Scheduler;
+use crate::objects::{DaemonSet, Key, Kind, Labels, Node, Object, ObjectMeta, Pod, PodStatus, Uid, WallTime};
+use crate::scheduler::{Registry, Scheduler};
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
@@ -18,8 +18,20 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new(scheduler: &Scheduler, view: &View, now: WallTime) -> Self {
-        Self { view: view.clone(), scheduler: scheduler.clone(), now }
+    /// The cluster as it is, with a scheduler of the autoscaler's own: kube-scheduler may be behind, or not run at all.
+    pub(super) fn new(plugins: &Registry, view: &View, now: WallTime) -> Self {
+        let mut scheduler = Scheduler::with_registry(plugins.clone());
+        let mut meet = |object: Object| {
+            let resource_version = object.meta().resource_version;
+            let change = Change { change_type: ChangeType::Added, object, old: None, resource_version };
+            scheduler.on_change(view, &change, now);
+        };
+        let left_out = [Kind::Node, Kind::Pod, Kind::Event, Kind::Lease];
+        view.nodes.iter().cloned().for_each(|node| meet(node.into()));
+        let others = Kind::ALL.iter().filter(|kind| !left_out.contains(kind));
+        others.flat_map(|kind| view.list(*kind)).for_each(&mut meet);
+        view.pods.iter().cloned().for_each(|pod| meet(pod.into()));
+        Self { view: view.clone(), scheduler, now }
     }
 
     pub(super) const fn view(&self) -> &View {

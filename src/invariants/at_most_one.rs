@@ -47,7 +47,7 @@ impl AtMostOne {
     }
 
     fn tell(&self, sim: &Simulation, twins: &[Running]) -> String {
-        let name = &twins[0].pod.name;
+        let name = &twins[0].pod;
         let places = twins.iter().map(|twin| {
             let node = &twin.node;
             match self.forgotten.get(&twin.uid) {
@@ -74,5 +74,64 @@ impl Invariant for AtMostOne {
         };
         let invariant = Violation::name("atMostOne", Kind::StatefulSet, &self.set);
         Err(Violation { invariant, at: sim.now(), story: self.tell(sim, twins) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::DeleteOptions;
+    use crate::invariants::Always;
+    use crate::kernel::SimDuration;
+    use crate::sim::{Cut, Delays, Disturbance, Place, Target};
+
+    /// The node of `db-0`, once nobody reaches it any more and the pod is being deleted.
+    fn cut_off() -> (Simulation, Always, Arc<str>) {
+        let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(3).build().unwrap();
+        let spec = json!({"containers": [{"name": "c", "image": "db"}]});
+        let template = json!({"metadata": {"labels": {"app": "db"}}, "spec": spec});
+        let manifest = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "db"}}, "template": template},
+        });
+        sim.apply(&manifest.to_string()).unwrap();
+        let mut promises = Always::new().and(AtMostOne::of(Key::new("default", "db")));
+        promises.run(&mut sim, SimTime::from_secs(60)).unwrap();
+        let node = sim.view().pods.iter().next().unwrap().node_name.clone();
+        sim.disturb(Disturbance::Partition { node: node.clone(), cut: Cut::Both }, None).unwrap();
+        promises.run(&mut sim, SimTime::from_mins(10)).unwrap();
+        assert!(
+            sim.view().pods.iter().next().unwrap().meta.is_deleting(),
+            "the cluster gave it up, but keeps its name"
+        );
+        (sim, promises, node)
+    }
+
+    #[test]
+    fn a_partition_alone_makes_no_twin() {
+        let (mut sim, mut promises, node) = cut_off();
+        sim.restore(&Place::Node(node)).unwrap();
+        promises.run(&mut sim, SimTime::from_mins(20)).unwrap();
+        assert!(sim.view().pods.iter().all(|pod| pod.is_ready()));
+    }
+
+    #[test]
+    fn a_pod_deleted_by_force_behind_a_partition_runs_twice_which_is_told() {
+        let (mut sim, mut promises, node) = cut_off();
+        let pod: Target = "pod/db-0".parse().unwrap();
+        sim.delete(&pod, DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() }).unwrap();
+        let end = sim.now() + SimDuration::from_mins(1);
+        let told = promises.run(&mut sim, end).unwrap_err();
+        let other = sim.view().pods.iter().next().unwrap().node_name.clone();
+        assert_ne!(other, node);
+        let mut places = [
+            (node.clone(), format!("on {node}, of which the API server knows nothing since 10m0s")),
+            (other.clone(), format!("on {other}")),
+        ];
+        places.sort();
+        let [(_, one), (_, two)] = places;
+        assert_eq!(told.story, format!("pod default/db-0 runs twice: {one}, and {two}"));
     }
 }

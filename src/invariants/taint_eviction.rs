@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Key, Pod, Resource, Taint, Uid};
-use crate::sim::Simulation;
+use crate::sim::{Place, Simulation};
 
 use super::{Invariant, Violation};
 
 /// A pod on a node with `NoExecute` taints is deleted at once if it does not tolerate all of them, and after the shortest of
 /// its `tolerationSeconds` otherwise, unless it tolerates them for ever. As upstream has it, a time that has begun to run is not
-/// changed by further taints that the pod tolerates for a while. And it is not only deleted: while its machine runs, it also ends,
-/// within the grace that it has.
+/// changed by further taints that the pod tolerates for a while. And it is not only deleted: while its machine runs and is
+/// in touch with the control plane, it also ends, within the grace that it has.
 #[derive(Debug)]
 pub struct TaintEviction {
     window: SimDuration,
@@ -57,7 +57,8 @@ impl TaintEviction {
             for pod in view.pods_on(&node.meta.name).filter(|pod| !pod.is_terminal()) {
                 let sentence = |until| Sentence { until, pod: pod.key(), node: node.meta.name.clone() };
                 if pod.meta.is_deleting() {
-                    if sim.machine_is_up(&node.meta.name) {
+                    let is_cut_off = sim.is_disturbed(&Place::Node(node.meta.name.clone()));
+                    if sim.machine_is_up(&node.meta.name) && !is_cut_off {
                         let known = left_before.get(&pod.meta.uid).map(|sentence| sentence.until);
                         let until = known.unwrap_or_else(|| now + grace(pod) + LAST_BREATH);
                         self.leaving.insert(pod.meta.uid.clone(), sentence(until));

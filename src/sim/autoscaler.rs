@@ -13,6 +13,7 @@ use crate::kernel::{Purpose, Sampler, SimDuration, Stream};
 use crate::objects::Key;
 
 use super::builder::NodeTemplate;
+use super::disturbances::Place;
 use super::error::SimError;
 use super::event::{Event, rank};
 use super::kubelets::template_node;
@@ -152,10 +153,11 @@ impl Simulation {
 
     fn scan(&mut self, process: &mut AutoscalerProcess) {
         let now = self.wall();
-        let Plan { requests, grow, remove } = {
-            let (scheduler, known) = self.scheduler_and_view();
-            process.autoscaler.scan(scheduler, known, self.view(), now)
-        };
+        if self.is_disturbed(&Place::ApiServer) {
+            return;
+        }
+        let plan = process.autoscaler.scan(self.scheduler_plugins(), self.view(), now);
+        let Plan { requests, grow, remove } = plan;
         self.execute_for_autoscaler(&requests);
         if let Some((at, machines)) = grow {
             self.grow(process, at, machines);

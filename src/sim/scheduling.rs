@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::{ApiError, Change, Request};
 use crate::kernel::{SimDuration, SimTime, Stream};
 use crate::objects::Key;
-use crate::scheduler::{Attempt, Decision, Explanation, Scheduler};
+use crate::scheduler::{Attempt, Decision, Explanation, Registry, Scheduler};
 
 use super::delays::Delays;
 use super::event::{Binding, Event, rank};
@@ -101,9 +101,9 @@ impl Simulation {
         Some(self.scheduler.scheduler.clone().explain(view, pod))
     }
 
-    /// The scheduler, and the cluster as it knows it.
-    pub(super) fn scheduler_and_view(&self) -> (&Scheduler, &crate::api::View) {
-        (&self.scheduler.scheduler, self.scheduler.informer.view(self.server.view()))
+    /// The plugins of the scheduler.
+    pub(super) const fn scheduler_plugins(&self) -> &Registry {
+        self.scheduler.scheduler.registry()
     }
 
     pub(super) fn tell_scheduler(&mut self, change: &Change) {

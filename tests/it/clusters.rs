@@ -11,7 +11,7 @@ use seatrial::invariants::Always;
 use seatrial::kernel::{Sampler, SimDuration};
 use seatrial::objects::{Conditions, Labels, PodDisruptionBudget, PodDisruptionBudgetStatus, Selector};
 use seatrial::scheduler::Verdict;
-use seatrial::sim::{Delays, FaultPlan, NodeCrash, NodeTemplate, PodKiller, Simulation, ZONE_LABEL};
+use seatrial::sim::{Delays, FaultPlan, NodeCrash, NodeGroup, NodeTemplate, PodKiller, Simulation, ZONE_LABEL};
 
 use crate::random::{self, play, same_cases};
 use acts::{Act, act};
@@ -39,6 +39,8 @@ struct Case {
     machines: Vec<Machine>,
     workloads: Vec<Workload>,
     mishaps: Vec<Mishap>,
+    /// Cores of the machines that the autoscaler may make, if there is one.
+    pool: Option<u8>,
     acts: Vec<Act>,
 }
 
@@ -59,13 +61,15 @@ fn case() -> impl Strategy<Value = Case> {
     let cluster = (any::<u64>(), any::<bool>(), prop::collection::vec(machine(), 1..7));
     let workloads = prop::collection::vec(workload(), 1..5);
     let mishaps = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(mishap(), 1..3)];
-    (cluster, workloads, mishaps, prop::collection::vec(acts::strategy(), 1..14)).prop_map(
-        |((seed, realistic, machines), workloads, mishaps, acts)| Case {
+    let pool = prop::option::weighted(0.25, 1..5u8);
+    (cluster, workloads, mishaps, pool, prop::collection::vec(acts::strategy(), 1..14)).prop_map(
+        |((seed, realistic, machines), workloads, mishaps, pool, acts)| Case {
             seed,
             realistic,
             machines,
             workloads,
             mishaps,
+            pool,
             acts,
         },
     )
@@ -112,6 +116,10 @@ impl random::Case for Case {
         }
         for (number, machine) in self.machines.iter().enumerate() {
             builder = builder.node(machine.template(number));
+        }
+        if let Some(cores) = self.pool {
+            let machine = NodeTemplate::new("pool").capacity("cpu", &cores.to_string()).expect("a quantity");
+            builder = builder.node_group(NodeGroup::new(machine.label(ZONE_LABEL, "zone-0"), 0, 3));
         }
         for mishap in &self.mishaps {
             builder = builder.fault(mishap.plan());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use seatrial::api::{DeleteOptions, PatchType, Propagation};
 use seatrial::kernel::SimDuration;
 use seatrial::objects::Key;
-use seatrial::sim::{DrainOptions, NodeTemplate, Simulation, Target, ZONE_LABEL};
+use seatrial::sim::{Cut, Disturbance, DrainOptions, Leader, NodeTemplate, Place, Simulation, Target, ZONE_LABEL};
 
 use super::manifests::{BROKEN, Form, Workload, name};
 use crate::random;
@@ -38,6 +38,8 @@ pub(super) enum Act {
     ZoneDown(u8),
     ZoneUp(u8),
     Taint(usize, Option<&'static str>),
+    CutOff(usize, Cut, u64),
+    CrashScheduler,
     Wait(u64),
 }
 
@@ -48,6 +50,7 @@ pub(super) fn strategy() -> impl Strategy<Value = Act> {
     let propagation =
         prop_oneof![Just(Propagation::Background), Just(Propagation::Foreground), Just(Propagation::Orphan)];
     let taint = prop_oneof![1 => Just(None), 1 => Just(Some("NoSchedule")), 2 => Just(Some("NoExecute"))];
+    let cut = prop_oneof![Just(Cut::Both), Just(Cut::Writes), Just(Cut::Watches)];
     let bound = prop_oneof![(0..4i32).prop_map(Value::from), (0..=100u32).prop_map(|n| json!(format!("{n}%")))];
     let voluntary = prop_oneof![
         4 => node().prop_map(Act::Drain),
@@ -70,6 +73,8 @@ pub(super) fn strategy() -> impl Strategy<Value = Act> {
         1 => (0..ZONES).prop_map(Act::ZoneDown),
         1 => (0..ZONES).prop_map(Act::ZoneUp),
         1 => (node(), taint).prop_map(|(node, effect)| Act::Taint(node, effect)),
+        2 => (node(), cut, 5..900u64).prop_map(|(node, cut, seconds)| Act::CutOff(node, cut, seconds)),
+        1 => Just(Act::CrashScheduler),
     ];
     let pauses = prop_oneof![4 => (0..60u64).prop_map(Act::Wait), 1 => (300..900u64).prop_map(Act::Wait)];
     prop_oneof![5 => voluntary, 2 => faults, 3 => pauses]
@@ -113,8 +118,14 @@ pub(super) fn act(sim: &mut Simulation, act: &Act, workloads: &[Workload]) -> Si
         Act::Restart(number) => drop(sim.rollout_restart(&of(*number))),
         Act::Undo(number) => drop(sim.rollout_undo(&of(*number), None)),
         Act::KillPod(nth) => random::kill_pod(sim, *nth),
+        // Behind a partition it would go on running beside the next one of its name.
         Act::ForceDelete(nth) => {
-            if let Some(pod) = random::nth_pod(sim, *nth) {
+            let pod = random::nth_pod(sim, *nth);
+            let is_cut_off = |pod: &Target| {
+                let pod = sim.view().pods.get(&pod.key);
+                pod.is_some_and(|pod| sim.is_disturbed(&Place::Node(pod.node_name.clone())))
+            };
+            if let Some(pod) = pod.filter(|pod| !is_cut_off(pod)) {
                 let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
                 drop(sim.delete(&pod, options));
             }
@@ -138,6 +149,11 @@ pub(super) fn act(sim: &mut Simulation, act: &Act, workloads: &[Workload]) -> Si
         Act::ZoneDown(zone) => drop(sim.zone_down(&format!("zone-{zone}"))),
         Act::ZoneUp(zone) => drop(sim.zone_up(&format!("zone-{zone}"))),
         Act::Taint(node, effect) => taint(sim, *node, *effect),
+        Act::CutOff(node, cut, seconds) => {
+            let what = Disturbance::Partition { node: random::node(*node).into(), cut: *cut };
+            drop(sim.disturb(what, Some(SimDuration::from_secs(*seconds))));
+        }
+        Act::CrashScheduler => drop(sim.crash_leader(Leader::Scheduler)),
         Act::Wait(seconds) => return SimDuration::from_secs(*seconds),
     }
     SimDuration::ZERO
@@ -157,6 +173,7 @@ fn taint(sim: &mut Simulation, node: usize, effect: Option<&str>) {
 /// Whatever users began or faults broke is over.
 pub(super) fn tidy_up(sim: &mut Simulation, workloads: &[Workload]) {
     for node in 0..NODES {
+        drop(sim.restore(&Place::Node(random::node(node).into())));
         drop(sim.node_up(&random::node(node)));
         drop(sim.cordon(&random::node(node), false));
         taint(sim, node, None);

@@ -4,17 +4,21 @@
 //! Components never call each other. They read a view, return requests, and are told of changes; `sim` decides when.
 
 mod error;
+mod kind_set;
 mod ownership;
 mod reconciler;
 mod relist;
+mod replicas;
 mod request;
 mod table;
 mod view;
 mod volumes;
 
 pub use error::{ApiError, Cause, MODIFIED, Reason};
+pub use kind_set::KindSet;
 pub use ownership::Ownership;
 pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
+pub use replicas::PodCounts;
 pub use request::{
     DeleteOptions, EventKind, EventSpec, MetaPatch, Part, PatchType, Preconditions, Propagation, Request, Response,
 };

@@ -3,7 +3,7 @@
 use crate::kernel::SimDuration;
 use crate::objects::{Key, WallTime};
 
-use super::{Change, Request, Response, View};
+use super::{Change, KindSet, Request, Response, View};
 
 /// What a sync may know.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,11 @@ pub trait Reconciler: Clone + Send + Sync + 'static {
     /// Upstream's queues cannot take a timer back; there it fires and finds nothing to do.
     fn sync_decides_timers(&self) -> bool {
         false
+    }
+
+    /// Kinds whose changes [`on_change`](Self::on_change) looks at: of others it is not told. Asked once.
+    fn watches(&self) -> KindSet {
+        KindSet::ALL
     }
 
     /// A change came through the informer (the view already shows it): which keys need a sync?

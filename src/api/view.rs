@@ -11,6 +11,7 @@ use crate::objects::{
     Selector, Uid, VolumeAttachment, with_kinds,
 };
 
+use super::replicas::{PodCounts, Replicas};
 use super::table::{IdSet, Table, drop_from};
 
 /// What happened to an object.
@@ -163,6 +164,7 @@ struct Indexes {
     pods_by_node: FxHashMap<Arc<str>, IdSet>,
     unsettled_pods: FxHashMap<Uid, IdSet>,
     pods_by_labels: FxHashMap<Arc<str>, IndexMap<Labels, IdSet, FxBuildHasher>>,
+    replicas: Replicas,
     slices_by_service: FxHashMap<Key, IdSet>,
     pods_by_claim: FxHashMap<Key, IdSet>,
     volumes_by_claim: FxHashMap<Key, IdSet>,
@@ -192,6 +194,11 @@ impl View {
     /// creation.
     pub fn unsettled_pods(&self, controller: &Uid) -> impl Iterator<Item = &Arc<Pod>> {
         self.pods.by_ids(self.indexes.unsettled_pods.get(controller))
+    }
+
+    /// Counts of the pods whose controller is the ReplicaSet or ReplicationController of that uid, by equal labels.
+    pub fn replicas_of(&self, set: &Uid) -> impl Iterator<Item = (&Labels, &PodCounts)> {
+        self.indexes.replicas.of(set)
     }
 
     /// Pods of a namespace that match, grouped by equal labels, each group in the order of creation.
@@ -267,13 +274,14 @@ impl Indexes {
         if old.map(|pod| &pod.node_name) != new.map(|pod| &pod.node_name) {
             exchange(&mut self.pods_by_node, id, node(old), node(new));
         }
-        let unsettled = |pod: Option<&'_ Pod>| {
+        self.replicas.follow(old, new);
+        fn unsettled(pod: Option<&Pod>) -> Option<&Uid> {
             let pod = pod.filter(|pod| !pod.is_terminal() || !pod.meta.finalizers.is_empty())?;
-            pod.meta.controller().map(|owner| owner.uid.clone())
-        };
+            pod.meta.controller().map(|owner| &owner.uid)
+        }
         let (was, is) = (unsettled(old), unsettled(new));
         if was != is {
-            exchange(&mut self.unsettled_pods, id, was, is);
+            exchange(&mut self.unsettled_pods, id, was.cloned(), is.cloned());
         }
         if old.is_none() || new.is_none() {
             // The claims of a pod cannot change.
@@ -282,8 +290,9 @@ impl Indexes {
                 self.pods_by_claim.entry(claim).or_default().insert(id);
             }
         }
-        let labels = |pod: &Pod| pod.meta.labels.clone();
-        if old.map(labels) == new.map(labels) {
+        if let (Some(old), Some(new)) = (old, new)
+            && old.meta.labels == new.meta.labels
+        {
             return;
         }
         if let Some(old) = old

@@ -27,7 +27,7 @@ stored!(LimitRange, {
         None
     }
     fn on_write(server: &mut ApiServer, _old: Option<&Self>, _new: Option<&Self>) {
-        server.pod_admission.forget();
+        server.forget_admitted();
     }
 });
 

@@ -56,6 +56,8 @@ use crate::api::{Change, EventSpec, Request, Response, View};
 use crate::kernel::{Purpose, Streams};
 use crate::objects::{Key, Kind, Namespace, WallTime};
 
+use bind::TopologyLabels;
+use documents::Repeated;
 use identity::Identity;
 use pod_admission::PodAdmission;
 use pod_presets::PodPresets;
@@ -82,6 +84,8 @@ pub struct ApiServer {
     pod_admission: PodAdmission,
     label_keys: label_keys::LabelKeys,
     pod_presets: PodPresets,
+    repeated: Repeated,
+    topology_labels: TopologyLabels,
     /// Events that admission has to tell of.
     due_events: Vec<EventSpec>,
     services: ServiceAllocations,
@@ -105,6 +109,8 @@ impl ApiServer {
             pod_admission: PodAdmission::default(),
             label_keys: label_keys::LabelKeys::default(),
             pod_presets: PodPresets::default(),
+            repeated: Repeated::default(),
+            topology_labels: TopologyLabels::default(),
             due_events: Vec::new(),
             services: ServiceAllocations::default(),
             event_leases: VecDeque::new(),

@@ -40,11 +40,6 @@ struct Admitted {
 }
 
 impl PodAdmission {
-    /// Forgets all specs: a PriorityClass or RuntimeClass changed.
-    pub(super) fn forget(&mut self) {
-        self.admitted.clear();
-    }
-
     fn admit(&mut self, view: &View, namespace: &Arc<str>, spec: &Arc<PodSpec>) -> Result<Admitted, Refusal> {
         let address = Arc::as_ptr(spec).addr();
         if let Some(known) = self.admitted.get(&address).filter(|known| known.namespace == *namespace) {
@@ -78,6 +73,12 @@ enum Refusal {
 }
 
 impl ApiServer {
+    /// Forgets what specs were made into: a PriorityClass, RuntimeClass or LimitRange changed.
+    pub(super) fn forget_admitted(&mut self) {
+        self.pod_admission.admitted.clear();
+        self.repeated.forget();
+    }
+
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
         self.apply_presets(pod)?;
         let admitted = self.pod_admission.admit(self.store.view(), &pod.meta.namespace, &pod.spec);

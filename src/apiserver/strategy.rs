@@ -497,7 +497,7 @@ impl Stored for OpaqueObject {
     fn on_write(server: &mut ApiServer, old: Option<&Self>, new: Option<&Self>) {
         server.pod_presets.follow(old, new);
         if old.or(new).is_some_and(priority::is_class) {
-            server.pod_admission.forget();
+            server.forget_admitted();
         }
     }
 }

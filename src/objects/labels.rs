@@ -124,6 +124,12 @@ impl Labels {
         self.position(key).ok().map(|at| &*self.0[at].1)
     }
 
+    /// The value under `key`, as a shared string.
+    #[must_use]
+    pub fn get_shared(&self, key: &str) -> Option<&Arc<str>> {
+        self.position(key).ok().map(|at| &self.0[at].1)
+    }
+
     /// Whether `key` is present.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {

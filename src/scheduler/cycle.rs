@@ -1,6 +1,7 @@
 //! One scheduling cycle (upstream `schedule_one.go`): filter the nodes, score those that are left, choose.
 
 mod explain;
+mod known;
 mod nominated;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::message::{self, Histogram};
 use super::preemption::{self, Candidate};
 
 pub use explain::{Explanation, Verdict};
+use known::{Answers, Known};
 pub(super) use nominated::{Reasons, check};
 
 /// What plugins may know in one cycle.
@@ -60,6 +62,8 @@ pub(super) struct Failure {
 pub(super) struct Runner {
     next_start: usize,
     filtering: Vec<u8>,
+    /// What is known of nodes, and of it what is true for the pod of this cycle.
+    known: Known,
     window: Vec<NodeId>,
     feasible: Vec<NodeId>,
     refused: Vec<Refusal>,
@@ -132,18 +136,21 @@ impl Runner {
         excluded: Option<(PluginSet, String)>,
     ) -> Result<NodeId, Failure> {
         let all = cycle.cache.order().len();
-        if !self.filter_nominated(registry, cycle) {
+        let mut answers = self.known.take(registry, cycle.pod, cycle.cache, &self.filtering);
+        if !self.filter_nominated(registry, cycle, answers.as_mut()) {
             let scoring = registry.plugins().any(|(_, weight)| weight > 0);
             let wanted = if scoring { feasible_nodes_to_find(nodes.len()) } else { 1 };
-            self.filter(registry, cycle, nodes, wanted);
+            self.filter(registry, cycle, nodes, wanted, answers.as_mut());
             self.next_start = (self.next_start + self.feasible.len() + self.refused.len()) % all;
         }
         self.shuffle(cycle);
-        match *self.feasible.as_slice() {
+        let found = match *self.feasible.as_slice() {
             [] => Err(self.failure(registry, cycle, excluded)),
             [only] => Ok(only),
-            _ => Ok(self.choose(registry, cycle)),
-        }
+            _ => Ok(self.choose(registry, cycle, answers.as_ref())),
+        };
+        answers.into_iter().for_each(|answers| self.known.give_back(answers));
+        found
     }
 
     fn shuffle(&mut self, cycle: &Cycle<'_>) {
@@ -194,14 +201,14 @@ impl Runner {
     }
 
     /// The node that preemption made room on is tried first, and alone.
-    fn filter_nominated(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> bool {
+    fn filter_nominated(&mut self, registry: &mut Registry, cycle: &Cycle<'_>, answers: Option<&mut Answers>) -> bool {
         self.feasible.clear();
         let nominated = &cycle.pod.status.nominated_node_name;
         if nominated.is_empty() {
             return false;
         }
         let Some(id) = cycle.cache.id(nominated) else { return false };
-        self.filter(registry, cycle, &[id], 1);
+        self.filter(registry, cycle, &[id], 1, answers);
         if self.feasible.is_empty() {
             self.refused.clear();
         }
@@ -210,7 +217,14 @@ impl Runner {
 
     /// Fills `feasible` with up to `wanted` nodes in order, beginning at `next_start`, and `refused` with the others
     /// that were looked at.
-    fn filter(&mut self, registry: &mut Registry, cycle: &Cycle<'_>, nodes: &[NodeId], wanted: usize) {
+    fn filter(
+        &mut self,
+        registry: &mut Registry,
+        cycle: &Cycle<'_>,
+        nodes: &[NodeId],
+        wanted: usize,
+        mut answers: Option<&mut Answers>,
+    ) {
         self.feasible.clear();
         self.told.clear();
         let mut seen = 0;
@@ -218,11 +232,19 @@ impl Runner {
             // No more nodes than may still be needed: so the scan ends where one node at a time would have ended.
             let until = nodes.len().min(seen + wanted - self.feasible.len());
             self.window.clear();
-            self.window.extend((seen..until).map(|at| nodes[(self.next_start + at) % nodes.len()]));
+            let start = self.next_start % nodes.len();
+            let turned = |from: usize, to: usize| nodes.get(from..to.min(nodes.len())).unwrap_or_default();
+            self.window.extend_from_slice(turned(start + seen, start + until));
+            let behind = (start + seen).saturating_sub(nodes.len());
+            self.window.extend_from_slice(turned(behind, (start + until).saturating_sub(nodes.len())));
             if nominated::any_is_kept(cycle, &self.window) {
                 self.filter_kept(registry, cycle);
             }
-            for &plugin in &self.filtering {
+            let answered = answers.as_deref_mut().map_or(0, |answers| {
+                answers.filter_all(registry, cycle, &mut self.window, &mut self.refused);
+                answers.filters()
+            });
+            for &plugin in &self.filtering[answered..] {
                 if self.window.is_empty() {
                     break;
                 }
@@ -257,14 +279,14 @@ impl Runner {
         reasons
     }
 
-    fn choose(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) -> NodeId {
-        self.score(registry, cycle);
+    fn choose(&mut self, registry: &mut Registry, cycle: &Cycle<'_>, answers: Option<&Answers>) -> NodeId {
+        self.score(registry, cycle, answers);
         self.heap.clear();
         self.heap.extend(self.totals.iter().copied().zip(self.feasible.iter().copied()));
         heap_root(&mut self.heap)
     }
 
-    fn score(&mut self, registry: &mut Registry, cycle: &Cycle<'_>) {
+    fn score(&mut self, registry: &mut Registry, cycle: &Cycle<'_>, answers: Option<&Answers>) {
         self.totals.clear();
         self.totals.resize(self.feasible.len(), 0);
         self.by_plugin.clear();
@@ -279,12 +301,16 @@ impl Runner {
             if slot.pre_score(cycle, &self.feasible) == PreScore::Skip {
                 continue;
             }
-            slot.score_all(cycle, &self.feasible, &mut self.scores);
+            if answers.is_some_and(|answers| answers.points(plugin, &self.feasible, &mut self.scores)) {
+                slot.normalize(cycle, &self.feasible, &mut self.scores);
+            } else {
+                slot.score_all(cycle, &self.feasible, &mut self.scores);
+            }
             self.scored_by.push(plugin);
+            self.scores.iter_mut().for_each(|score| *score = score.saturating_mul(weight));
+            self.by_plugin.extend_from_slice(&self.scores);
             for (total, score) in self.totals.iter_mut().zip(&self.scores) {
-                let score = score.saturating_mul(weight);
-                self.by_plugin.push(score);
-                *total = total.saturating_add(score);
+                *total = total.saturating_add(*score);
             }
         }
         if !scored {
@@ -382,22 +408,15 @@ fn feasible_nodes_to_find(nodes: usize) -> usize {
 }
 
 /// The entry that Go's `heap.Init` leaves on top of a max-heap. Of several best ones it is not always the first.
+///
+/// Of every subtree only the top matters further up, so that it is enough to carry that up.
 fn heap_root(entries: &mut [(i64, NodeId)]) -> NodeId {
     let len = entries.len();
-    for start in (0..len / 2).rev() {
-        let mut at = start;
-        loop {
-            let left = 2 * at + 1;
-            if left >= len {
-                break;
-            }
-            let right = left + 1;
-            let child = if right < len && entries[right].0 > entries[left].0 { right } else { left };
-            if entries[child].0 <= entries[at].0 {
-                break;
-            }
-            entries.swap(at, child);
-            at = child;
+    for at in (0..len / 2).rev() {
+        let (left, right) = (2 * at + 1, 2 * at + 2);
+        let child = if right < len && entries[right].0 > entries[left].0 { right } else { left };
+        if entries[child].0 > entries[at].0 {
+            entries[at] = entries[child];
         }
     }
     entries[0].1
@@ -411,6 +430,38 @@ mod tests {
     fn the_number_of_feasible_nodes_sought_adapts_to_the_cluster() {
         for (nodes, wanted) in [(10, 10), (99, 99), (100, 100), (1000, 420), (5000, 500), (6000, 300)] {
             assert_eq!(feasible_nodes_to_find(nodes), wanted, "{nodes} nodes");
+        }
+    }
+
+    /// `heap.Init` with all that it does to the other entries.
+    fn heap_root_by_sifting(entries: &mut [(i64, NodeId)]) -> NodeId {
+        let len = entries.len();
+        for start in (0..len / 2).rev() {
+            let mut at = start;
+            loop {
+                let left = 2 * at + 1;
+                if left >= len {
+                    break;
+                }
+                let right = left + 1;
+                let child = if right < len && entries[right].0 > entries[left].0 { right } else { left };
+                if entries[child].0 <= entries[at].0 {
+                    break;
+                }
+                entries.swap(at, child);
+                at = child;
+            }
+        }
+        entries[0].1
+    }
+
+    #[test]
+    fn the_top_of_the_heap_is_that_of_the_whole_heap() {
+        let mut stream = crate::kernel::Streams::new(7).stream(NODE_ORDER, "heap");
+        for _ in 0..2_000 {
+            let entries: Vec<_> =
+                (0..=stream.below(40)).map(|id| (stream.below(4) as i64, NodeId(id as u32))).collect();
+            assert_eq!(heap_root(&mut entries.clone()), heap_root_by_sifting(&mut entries.clone()), "{entries:?}");
         }
     }
 

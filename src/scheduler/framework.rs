@@ -248,9 +248,13 @@ impl Registry {
         *self.scheduler_name == *name
     }
 
-    pub(super) fn push_upstream<P: Plugin>(mut self, plugin: P, weight: u32) -> Self {
+    pub(super) fn push_upstream<P: Plugin>(self, plugin: P, weight: u32) -> Self {
+        self.push_local(plugin, weight, Local::default())
+    }
+
+    pub(super) fn push_local<P: Plugin>(mut self, plugin: P, weight: u32, local: Local) -> Self {
         debug_assert!(self.slots.len() < 64);
-        self.slots.push(Box::new(Registered::new(Arc::new(plugin), weight)));
+        self.slots.push(Box::new(Registered { local, ..Registered::new(Arc::new(plugin), weight) }));
         self
     }
 
@@ -291,11 +295,28 @@ fn place(at: usize) -> u8 {
     u8::try_from(at).unwrap_or(u8::MAX)
 }
 
+/// What of a plugin's answers depends on nothing but the node with its pods and what the pod's spec asks of a node: requests,
+/// tolerations, node selector, node affinity, ports. They are remembered as long as the node does not change.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Local {
+    /// [`Plugin::filter`].
+    pub(super) filter: bool,
+    /// [`Plugin::score`], for a pod that [`Plugin::pre_score`] does not skip.
+    pub(super) score: bool,
+}
+
+impl Local {
+    pub(super) const FILTER: Self = Self { filter: true, score: false };
+    pub(super) const SCORE: Self = Self { filter: false, score: true };
+    pub(super) const BOTH: Self = Self { filter: true, score: true };
+}
+
 /// A plugin with its state, of a type that is no longer known. Whole lists of nodes are handed over at once, so that
 /// the call through the table is made once per cycle and not once per node.
 pub(super) trait Slot: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
     fn weight(&self) -> u32;
+    fn local(&self) -> Local;
     fn events(&self) -> Actions;
     fn hint(&self, pod: &Pod, event: &ClusterEvent<'_>) -> Hint;
     fn pre_enqueue(&self, pod: &Pod) -> bool;
@@ -310,6 +331,8 @@ pub(super) trait Slot: fmt::Debug + Send + Sync {
     fn pre_score(&mut self, cycle: &Cycle<'_>, nodes: &[NodeId]) -> PreScore;
     /// Adds weighted, normalised points to the totals. `scores` is a buffer.
     fn score_all(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut Vec<i64>);
+    fn score(&self, cycle: &Cycle<'_>, node: &NodeInfo) -> i64;
+    fn normalize(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]);
     fn clone_fresh(&self) -> Box<dyn Slot>;
 }
 
@@ -330,12 +353,13 @@ impl Clone for Box<dyn Slot> {
 struct Registered<P: Plugin> {
     plugin: Arc<P>,
     weight: u32,
+    local: Local,
     state: P::State,
 }
 
 impl<P: Plugin> Registered<P> {
     fn new(plugin: Arc<P>, weight: u32) -> Self {
-        Self { plugin, weight, state: P::State::default() }
+        Self { plugin, weight, local: Local::default(), state: P::State::default() }
     }
 }
 
@@ -352,6 +376,10 @@ impl<P: Plugin> Slot for Registered<P> {
 
     fn weight(&self) -> u32 {
         self.weight
+    }
+
+    fn local(&self) -> Local {
+        self.local
     }
 
     fn events(&self) -> Actions {
@@ -412,7 +440,15 @@ impl<P: Plugin> Slot for Registered<P> {
         self.plugin.normalize(cycle, &self.state, nodes, scores);
     }
 
+    fn score(&self, cycle: &Cycle<'_>, node: &NodeInfo) -> i64 {
+        self.plugin.score(cycle, &self.state, node)
+    }
+
+    fn normalize(&self, cycle: &Cycle<'_>, nodes: &[NodeId], scores: &mut [i64]) {
+        self.plugin.normalize(cycle, &self.state, nodes, scores);
+    }
+
     fn clone_fresh(&self) -> Box<dyn Slot> {
-        Box::new(Self::new(self.plugin.clone(), self.weight))
+        Box::new(Self { local: self.local, ..Self::new(self.plugin.clone(), self.weight) })
     }
 }

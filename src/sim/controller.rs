@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{Change, Context, Enqueue, Reconciler, Request, Response, Step, Then, View};
+use crate::api::{Change, Context, Enqueue, KindSet, Reconciler, Request, Response, Step, Then, View};
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Key, WallTime};
 
@@ -21,6 +21,8 @@ pub(super) trait ControllerHost: Send + Sync {
     fn clone_box(&self) -> Box<dyn ControllerHost>;
     /// Whether its timers alone do not keep a cluster busy.
     fn is_background(&self) -> bool;
+    /// Kinds of the changes that it is told of.
+    fn watches(&self) -> KindSet;
     /// A change came through the informer.
     fn on_change(&mut self, view: &View, change: &Change, now: Now, timers: &mut Vec<(Key, SimTime)>);
     /// A delayed key is due.
@@ -182,6 +184,10 @@ impl<R: Reconciler> ControllerHost for Host<R> {
 
     fn is_background(&self) -> bool {
         self.reconciler.is_background()
+    }
+
+    fn watches(&self) -> KindSet {
+        self.reconciler.watches()
     }
 
     fn clone_box(&self) -> Box<dyn ControllerHost> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::{EventSpec, Request};
+use crate::api::{EventSpec, KindSet, Request};
 use crate::kernel::Stream;
 use crate::objects::{Key, WallTime};
 
@@ -15,8 +15,12 @@ use super::watch::Informer;
 pub(super) struct Manager {
     pub(super) informer: Informer,
     pub(super) controllers: Vec<Box<dyn ControllerHost>>,
+    /// Kinds that each controller watches.
+    watches: Arc<[KindSet]>,
     /// Which controllers have a pending look at their queue.
-    pub(super) awake: Vec<bool>,
+    awake: Vec<bool>,
+    /// Controllers that were told of something since their queues were last looked at.
+    told: Vec<u16>,
     pub(super) writes: Stream,
     /// Counts restarts, so that what an earlier life sent is known as stale.
     pub(super) epoch: u32,
@@ -31,7 +35,9 @@ impl Clone for Manager {
         Self {
             informer: self.informer.clone(),
             controllers: self.controllers.iter().map(|host| host.clone_box()).collect(),
+            watches: Arc::clone(&self.watches),
             awake: self.awake.clone(),
+            told: self.told.clone(),
             writes: self.writes.clone(),
             epoch: self.epoch,
             leads: self.leads,
@@ -43,8 +49,9 @@ impl Clone for Manager {
 impl Manager {
     pub(super) fn new(controllers: Vec<Box<dyn ControllerHost>>, informer: Informer, writes: Stream) -> Self {
         let fresh = controllers.iter().map(|host| host.clone_box()).collect();
+        let watches = controllers.iter().map(|host| host.watches()).collect();
         let awake = vec![false; controllers.len()];
-        Self { informer, awake, controllers, writes, epoch: 0, leads: true, fresh }
+        Self { informer, watches, awake, told: Vec::new(), controllers, writes, epoch: 0, leads: true, fresh }
     }
 
     /// Forgets everything that a process remembers.
@@ -52,29 +59,41 @@ impl Manager {
         self.epoch += 1;
         self.controllers = self.fresh.iter().map(|host| host.clone_box()).collect();
         self.awake.fill(false);
+        self.told.clear();
     }
 }
 
 impl Simulation {
     pub(super) fn tell_controllers(&mut self, process: u16, change: &crate::api::Change) {
-        let now = self.clock();
+        let (now, kind) = (self.clock(), change.kind());
         let manager = &mut self.managers[process as usize];
         let view = manager.informer.view(self.server.view());
-        let epoch = manager.epoch;
         for (at, host) in manager.controllers.iter_mut().enumerate() {
+            if !manager.watches[at].contains(kind) {
+                continue;
+            }
+            let controller = at as u16;
             host.on_change(view, change, now, &mut self.timers);
-            self.background += self.timers.len();
-            for (key, due) in self.timers.drain(..) {
-                let event = Event::Due { process, controller: at as u16, epoch, key };
-                self.queue.push(due, rank::CONTROLLERS, event);
+            if manager.told.last() != Some(&controller) {
+                manager.told.push(controller);
+            }
+            if !self.timers.is_empty() {
+                self.background += self.timers.len();
+                for (key, due) in self.timers.drain(..) {
+                    let event = Event::Due { process, controller, epoch: manager.epoch, key };
+                    self.queue.push(due, rank::CONTROLLERS, event);
+                }
             }
         }
     }
 
+    /// Lets the controllers that were told of something look at their queues, in their order.
     pub(super) fn wake_workers(&mut self, process: u16) {
-        for controller in 0..self.managers[process as usize].controllers.len() {
-            self.wake_worker(process, controller as u16);
-        }
+        let mut told = std::mem::take(&mut self.managers[process as usize].told);
+        told.sort_unstable();
+        told.dedup();
+        told.drain(..).for_each(|controller| self.wake_worker(process, controller));
+        self.managers[process as usize].told = told;
     }
 
     pub(super) fn wake_worker(&mut self, process: u16, controller: u16) {
@@ -187,5 +206,48 @@ impl Simulation {
         let recorder = self.recorders.by_component.entry((component, instance)).or_default();
         recorder.record(&mut self.server, now, component, host, spec);
         self.publish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::DeleteOptions;
+    use crate::kernel::{SimDuration, SimTime};
+    use crate::sim::{Delays, Digest, RecordMode, Simulation};
+
+    const CLUSTER: &str = include_str!("watched.yaml");
+
+    /// A cluster with something of every controller, in which nodes come and go.
+    fn play(delays: Delays, prepare: impl Fn(&mut Simulation)) -> Digest {
+        let mut sim = Simulation::builder().delays(delays).nodes(4).record(RecordMode::Digest).build().unwrap();
+        prepare(&mut sim);
+        sim.apply(CLUSTER).unwrap();
+        sim.run_until(SimTime::from_secs(150));
+        sim.node_down("node-1").unwrap();
+        sim.scale(&"deployment/web".parse().unwrap(), 3).unwrap();
+        sim.run_for(SimDuration::from_secs(500));
+        sim.node_up("node-1").unwrap();
+        sim.set_image(&"statefulset/db".parse().unwrap(), "c", "db:v2").unwrap();
+        sim.run_for(SimDuration::from_secs(200));
+        sim.delete_node("node-2").unwrap();
+        sim.delete(&"deployment/web".parse().unwrap(), DeleteOptions::default()).unwrap();
+        sim.run_for(SimDuration::from_secs(300));
+        assert!(sim.changes() > 200, "{}", sim.changes());
+        sim.recording().digest()
+    }
+
+    #[test]
+    fn whoever_is_not_told_of_a_change_would_have_made_nothing_of_it() {
+        for delays in [Delays::ideal(), Delays::realistic()] {
+            let told_of_all = play(delays.clone(), |sim| {
+                for manager in &mut sim.managers {
+                    manager.watches = manager.watches.iter().map(|_| KindSet::ALL).collect();
+                }
+                sim.scheduler.informer.watch_all();
+                sim.kubelets.informer.watch_all();
+            });
+            assert_eq!(play(delays, |_| {}), told_of_all);
+        }
     }
 }

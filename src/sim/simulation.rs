@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{Request, Response, View};
+use crate::api::{KindSet, Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{Behaviours, Disks, Effects};
@@ -25,7 +25,7 @@ use super::kubelets::Kubelets;
 use super::managers::Manager;
 use super::recorder::{Record, Recording, StepRecord};
 use super::scheduling::SchedulerProcess;
-use super::watch::{Informer, WatchLog};
+use super::watch::{BY_KUBELETS, BY_SCHEDULER, Informer, WatchLog};
 
 const WRITE_DELAYS: Purpose = Purpose::new(0x5ea_0001);
 
@@ -106,7 +106,7 @@ impl Simulation {
         let lags = !parts.delays.watch.is_zero();
         let writes = |process: u64| streams.stream(WRITE_DELAYS, process);
         let manager = |(at, controllers): (usize, Vec<Box<dyn ControllerHost>>)| {
-            Manager::new(controllers, Informer::new(lags), writes(at as u64 + 2))
+            Manager::new(controllers, Informer::new(lags, KindSet::ALL), writes(at as u64 + 2))
         };
         let mut sim = Self {
             queue: EventQueue::new(),
@@ -114,9 +114,9 @@ impl Simulation {
             server: ApiServer::starting_at(&streams, parts.epoch),
             log: WatchLog::default(),
             managers: parts.managers.into_iter().enumerate().map(manager).collect(),
-            scheduler: SchedulerProcess::new(parts.scheduler, Informer::new(lags), writes(0)),
+            scheduler: SchedulerProcess::new(parts.scheduler, Informer::new(lags, BY_SCHEDULER), writes(0)),
             kubelets: Kubelets {
-                informer: Informer::new(lags),
+                informer: Informer::new(lags, BY_KUBELETS),
                 nodes: Vec::new(),
                 apart: Vec::new(),
                 by_name: FxHashMap::default(),

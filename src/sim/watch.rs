@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::api::{Change, View};
+use crate::api::{Change, KindSet, View};
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Kind;
 
 use super::event::{Event, ProcessId, rank};
 use super::recorder::Record;
 use super::simulation::Simulation;
+
+/// What the scheduler watches: much of what happens in a cluster is nothing to it.
+pub(super) const BY_SCHEDULER: KindSet = KindSet::all_but(&[Kind::Lease, Kind::Event, Kind::EndpointSlice]);
+/// What kubelets watch.
+pub(super) const BY_KUBELETS: KindSet = KindSet::all_but(&[Kind::Lease, Kind::Event]);
 
 /// Accepted writes that some process has not seen yet.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +78,8 @@ pub(super) struct Informer {
     cache: Option<Arc<View>>,
     /// Next entry of the log.
     next: u64,
+    /// Kinds whose changes come through it. Those of others are passed over.
+    watches: KindSet,
     /// Whether a delivery is scheduled, and whether one of heartbeats alone is.
     news_scheduled: bool,
     heartbeats_scheduled: bool,
@@ -83,13 +90,18 @@ pub(super) struct Informer {
 }
 
 impl Informer {
-    pub(super) fn new(lags: bool) -> Self {
-        Self { cache: lags.then(Arc::default), ..Self::default() }
+    pub(super) fn new(lags: bool, watches: KindSet) -> Self {
+        Self { cache: lags.then(Arc::default), watches, ..Self::default() }
     }
 
     /// A watch that is broken, with what it has shown so far.
     pub(super) fn broken(seen: Arc<View>, why: Break) -> Self {
         Self { cache: Some(seen), broken: why as u8, ..Self::default() }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn watch_all(&mut self) {
+        self.watches = KindSet::ALL;
     }
 
     pub(super) fn view<'a>(&'a self, store: &'a View) -> &'a View {
@@ -111,7 +123,8 @@ impl Informer {
 
     /// A watch of its own for somebody who saw what this one shows.
     pub(super) fn split_off(&self, store: &View) -> Self {
-        Self { cache: Some(self.seen(store)), next: self.next, broken: self.broken, ..Self::default() }
+        let (next, watches, broken) = (self.next, self.watches, self.broken);
+        Self { cache: Some(self.seen(store)), next, watches, broken, ..Self::default() }
     }
 
     /// Goes on from where another watch is.
@@ -134,6 +147,15 @@ impl Informer {
         }
     }
 
+    /// These entries, up to the newest, are of kinds that do not come through it. Says whether that is all there is to know.
+    fn passes_over(&mut self, kinds: KindSet, first: u64, end: u64) -> bool {
+        let passes = !self.watches.intersects(kinds);
+        if passes && self.next == first {
+            self.next = end;
+        }
+        passes
+    }
+
     /// Notes that a delivery is wanted. Returns whether it must be scheduled.
     fn wants_delivery(&mut self, news: bool) -> bool {
         if self.is_broken() || self.news_scheduled || (!news && self.heartbeats_scheduled) {
@@ -148,6 +170,16 @@ impl Informer {
     }
 }
 
+/// What was just written to the log.
+#[derive(Clone, Copy)]
+struct Written {
+    kinds: KindSet,
+    /// Number of the first of these entries.
+    first: u64,
+    /// Whether there are others than heartbeats.
+    news: bool,
+}
+
 impl Simulation {
     /// Hands accepted writes to the recorder and to everybody who watches.
     pub(super) fn publish(&mut self) {
@@ -156,7 +188,7 @@ impl Simulation {
         }
         let due_events = self.server.drain_due_events();
         let now = self.queue.now();
-        let seen_before = self.log.news_end;
+        let (seen_before, first, mut kinds) = (self.log.news_end, self.log.end(), KindSet::NONE);
         for change in self.server.drain_changes() {
             if !matches!(change.kind(), Kind::Lease | Kind::Event) {
                 self.last_change = now;
@@ -168,18 +200,28 @@ impl Simulation {
             if let Some(network) = &mut self.network {
                 network.follow(&change, now);
             }
+            kinds = kinds.union(KindSet::of(&[change.kind()]));
             self.log.push(now, change);
         }
-        let news = self.log.news_end > seen_before;
+        let written = Written { kinds, first, news: self.log.news_end > seen_before };
         for process in 0..self.managers.len() {
-            self.schedule_delivery(ProcessId::Controllers(process as u16), now, news);
+            self.announce(ProcessId::Controllers(process as u16), written);
         }
-        self.schedule_delivery(ProcessId::Scheduler, now, news);
-        self.schedule_delivery(ProcessId::Kubelets, now, news);
+        self.announce(ProcessId::Scheduler, written);
+        self.announce(ProcessId::Kubelets, written);
         for at in 0..self.kubelets.apart.len() {
-            self.schedule_delivery(ProcessId::Node(self.kubelets.apart[at]), now, news);
+            self.announce(ProcessId::Node(self.kubelets.apart[at]), written);
         }
         due_events.iter().for_each(|spec| self.record_event("kube-apiserver", 0, "", spec));
+    }
+
+    /// Sees to it that what was just written is delivered, as far as the process watches it.
+    fn announce(&mut self, process: ProcessId, written: Written) {
+        let (now, end) = (self.queue.now(), self.log.end());
+        let Some(informer) = self.informer(process) else { return };
+        if !informer.passes_over(written.kinds, written.first, end) {
+            self.schedule_delivery(process, now, written.news);
+        }
     }
 
     /// Sees to it that what was written at `written` is delivered.
@@ -202,12 +244,16 @@ impl Simulation {
             return;
         }
         let delay = informer.delay.unwrap_or(usual);
-        let mut number = informer.next;
+        let (mut number, watches) = (informer.next, informer.watches);
         while let Some((at, change)) = self.log.get(number)
             && *at + delay <= now
         {
-            let change = change.clone();
             number += 1;
+            if !watches.contains(change.kind()) {
+                self.informer(process).into_iter().for_each(|informer| informer.next = number);
+                continue;
+            }
+            let change = change.clone();
             if let Some(informer) = self.informer(process) {
                 informer.apply(&change);
             }
@@ -311,14 +357,14 @@ impl Simulation {
         let (next, lags) = (self.log.end(), !self.delays.watch.is_zero());
         let Some(informer) = self.informer(process) else { return };
         let lags = lags || informer.delay.is_some();
-        let old = informer.cache.take().unwrap_or_default();
+        let (old, watches) = (informer.cache.take().unwrap_or_default(), informer.watches);
         let store = self.server.view();
         let changes = store.changes_since(&old, again);
         let cache = lags.then(|| Arc::new(store.clone()));
         if let Some(informer) = self.informer(process) {
             (informer.cache, informer.next) = (cache, next);
         }
-        changes.iter().for_each(|change| self.tell(process, change));
+        changes.iter().filter(|change| watches.contains(change.kind())).for_each(|change| self.tell(process, change));
         self.trim_log();
         self.wake(process);
     }

@@ -42,11 +42,6 @@ const KNOWN: &[Known] = &[
         shows: recorder_wiped_labels,
         reason: "the recorder's step to annotate a pod also took its labels away, which the scenario does not say",
     },
-    Known {
-        file: Subject::AnyRecording,
-        shows: names_a_preemptor,
-        reason: "the Event on a displaced pod has the uid of the one it gives way to, which no two runs have in common",
-    },
 ];
 
 /// Why a case or recording may differ, if it may. It counts neither as passed nor as failed then.
@@ -97,10 +92,4 @@ fn recorder_wiped_labels(recording: &Value) -> bool {
             && entry["labels"].as_object().is_some_and(serde_json::Map::is_empty)
     };
     trace.iter().filter(annotated).any(|step| trace.iter().any(|entry| of_step(step, entry)))
-}
-
-/// An Event that tells for which pod another one was displaced.
-fn names_a_preemptor(recording: &Value) -> bool {
-    let mut trace = recording["trace"].as_array().into_iter().flatten();
-    trace.any(|entry| entry["kind"] == "Event" && entry["reason"] == "Preempted")
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod patch;
+mod repeated;
 mod rules;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::strategy::{Stored, by_object};
 use super::{ApiServer, errors, pod_admission};
 
 pub use apply::{Applied, LAST_APPLIED};
+pub(super) use repeated::Repeated;
 
 /// Metadata that the server gives, whatever a client says.
 const SYSTEM_METADATA: [&str; 7] = [
@@ -129,6 +131,10 @@ impl ApiServer {
     /// # Errors
     /// If the document is malformed or invalid, the name is taken, or admission refuses it.
     pub fn create_document(&mut self, now: WallTime, mut document: Value) -> Response {
+        let nameless = match self.create_like_earlier(now, &mut document) {
+            Ok(response) => return response,
+            Err(nameless) => nameless,
+        };
         let header = Header::read(&document)?;
         place(&header, &mut document)?;
         let metadata = metadata(&mut document)?;
@@ -144,6 +150,9 @@ impl ApiServer {
         rules::prepare_for_create(&header, &mut document, now, &uid);
         rules::validate_create(&header, &document)?;
         let object = Object::from_wire(document).map_err(|error| header.malformed(&error))?;
+        if let (Object::Pod(pod), Some(nameless)) = (&object, nameless) {
+            self.repeated.remember(nameless, pod);
+        }
         by_object!(object, typed => self.create_prepared(now, typed, uid))
     }
 

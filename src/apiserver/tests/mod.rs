@@ -8,6 +8,7 @@ mod lists;
 mod pod_extras;
 mod pods;
 mod property;
+mod repeated;
 mod services;
 mod updates;
 

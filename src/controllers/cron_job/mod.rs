@@ -8,7 +8,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Reconciler, Response, Step, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, View};
 use crate::objects::{CronJob, Job, Key, Kind, OwnerReference, Resource, WallTime};
 
 pub use sync::SyncState;
@@ -31,6 +31,10 @@ impl Reconciler for CronJobController {
 
     fn name(&self) -> &'static str {
         "cronjob-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::CronJob, Kind::Job])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

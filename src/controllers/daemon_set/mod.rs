@@ -25,7 +25,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{
-    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, Reconciler, Request, Response, Step, Then, View,
+    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, KindSet, Reconciler, Request, Response, Step, Then,
+    View,
 };
 use crate::controllers::script::{Log, Script};
 use crate::objects::{ControllerRevision, DaemonSet, Key, Kind, Node, ObjectReference, Pod, Resource, Uid, WallTime};
@@ -92,6 +93,10 @@ impl Reconciler for DaemonSetController {
 
     fn name(&self) -> &'static str {
         "daemonset-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Pod, Kind::Node, Kind::DaemonSet, Kind::ControllerRevision])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

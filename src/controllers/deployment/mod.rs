@@ -16,7 +16,7 @@ pub use progress::is_complete;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, RateLimit, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, Then, View};
 use crate::objects::{
     Deployment, DeploymentStrategy, Key, Kind, ObjectMeta, OwnerReference, Pod, ReplicaSet, Resource, WallTime,
 };
@@ -66,6 +66,10 @@ impl Reconciler for DeploymentController {
 
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Deployment, Kind::ReplicaSet, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

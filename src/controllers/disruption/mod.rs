@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::{
-    ApiError, Change, ChangeType, Context, Enqueue, EventKind, EventSpec, Part, Reconciler, Request, Response, Step,
-    View,
+    ApiError, Change, ChangeType, Context, Enqueue, EventKind, EventSpec, KindSet, Part, Reconciler, Request, Response,
+    Step, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{
@@ -74,6 +74,10 @@ impl Reconciler for DisruptionController {
 
     fn name(&self) -> &'static str {
         "disruption-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::PodDisruptionBudget, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

@@ -1,8 +1,8 @@
 //! Conditions of disruptions that never came.
 
-use crate::api::{Change, Context, Enqueue, Part, Reconciler, Request, Response, Step, View};
+use crate::api::{Change, Context, Enqueue, KindSet, Part, Reconciler, Request, Response, Step, View};
 use crate::kernel::SimDuration;
-use crate::objects::{Condition, ConditionStatus, Conditions, Key, Pod, Resource, WallTime};
+use crate::objects::{Condition, ConditionStatus, Conditions, Key, Kind, Pod, Resource, WallTime};
 
 /// How long a pod may carry the condition without being deleted.
 const STALE_AFTER: SimDuration = SimDuration::from_secs(120);
@@ -27,6 +27,10 @@ impl Reconciler for StaleDisruptionController {
 
     fn name(&self) -> &'static str {
         "disruption-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Pod])
     }
 
     fn on_change(&mut self, _view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

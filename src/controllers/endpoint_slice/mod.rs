@@ -24,8 +24,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{
-    ApiError, Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, Part, RateLimit, Reconciler,
-    Request, Response, Step, Then, View,
+    ApiError, Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, KindSet, Part, RateLimit,
+    Reconciler, Request, Response, Step, Then, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{EndpointSlice, Key, Kind, Node, Object, Resource, Service, Timestamp, Uid, WallTime};
@@ -90,6 +90,10 @@ impl Reconciler for EndpointSliceController {
     /// 1 s doubling to 1,000 s, dropped after 15 retries: one sync may write many slices.
     fn rate_limit(&self) -> RateLimit {
         RateLimit { base: SimDuration::from_secs(1), give_up_after: Some(15), ..RateLimit::DEFAULT }
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Pod, Kind::Service, Kind::EndpointSlice, Kind::Node])
     }
 
     fn on_change(&mut self, _view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

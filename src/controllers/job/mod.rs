@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::{Change, ChangeType, Context, Enqueue, RateLimit, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, Then, View};
 use crate::kernel::SimDuration;
 use crate::objects::{Job, Key, Kind, OwnerReference, Pod, Resource, WallTime};
 
@@ -149,6 +149,10 @@ impl Reconciler for JobController {
 
     fn rate_limit(&self) -> RateLimit {
         API_BACK_OFF
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Job, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

@@ -1,7 +1,7 @@
 //! Pods that no Job will count any more lose the tracking finalizer (upstream `syncOrphanPod`).
 
-use crate::api::{Change, ChangeType, Context, Enqueue, RateLimit, Reconciler, Response, Step, View};
-use crate::objects::{Job, Key, ObjectMeta, Pod, Resource, WallTime};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, View};
+use crate::objects::{Job, Key, Kind, ObjectMeta, Pod, Resource, WallTime};
 
 use super::census::is_tracked;
 use super::manage::untrack;
@@ -20,6 +20,10 @@ impl Reconciler for JobOrphanPods {
 
     fn rate_limit(&self) -> RateLimit {
         API_BACK_OFF
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Job, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

@@ -9,9 +9,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Part, RateLimit, Reconciler, Request, Response, Step, View};
+use crate::api::{
+    Change, ChangeType, Context, Enqueue, KindSet, Part, RateLimit, Reconciler, Request, Response, Step, View,
+};
 use crate::kernel::SimDuration;
-use crate::objects::{Key, Namespace, Object, Typed, WallTime};
+use crate::objects::{Key, Kind, Namespace, Object, Typed, WallTime};
 
 use content::{Batch, Tally};
 
@@ -67,6 +69,10 @@ impl Reconciler for NamespaceController {
     /// A namespace is tried again after a minute at the latest.
     fn rate_limit(&self) -> RateLimit {
         RateLimit { max: SimDuration::from_secs(60), ..RateLimit::DEFAULT }
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Namespace])
     }
 
     fn on_change(&mut self, _view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

@@ -19,8 +19,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{
-    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, MetaPatch, Part, Reconciler, Request, Response, Step,
-    Then, View,
+    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, KindSet, MetaPatch, Part, Reconciler, Request,
+    Response, Step, Then, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{
@@ -268,6 +268,11 @@ impl Reconciler for NodeLifecycleController {
 
     fn is_background(&self) -> bool {
         true
+    }
+
+    /// The first change of a run, which sets the phase, is that of a namespace.
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Lease, Kind::Node, Kind::Pod, Kind::Namespace])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

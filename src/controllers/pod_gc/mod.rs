@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::api::{
-    Change, ChangeType, Context, DeleteOptions, Enqueue, Reconciler, Request, Response, Step, Then, View,
+    Change, ChangeType, Context, DeleteOptions, Enqueue, KindSet, Reconciler, Request, Response, Step, Then, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{Conditions, Key, Kind, Node, Pod, Resource, Uid, WallTime};
@@ -223,6 +223,11 @@ impl Reconciler for PodGcController {
 
     fn name(&self) -> &'static str {
         "pod-garbage-collector-controller"
+    }
+
+    /// The first change of a run, which sets the phase, is that of a namespace.
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Pod, Kind::Node, Kind::Namespace])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

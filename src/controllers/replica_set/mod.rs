@@ -10,9 +10,9 @@ mod tests;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Reconciler, Request, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Request, Response, Step, Then, View};
 use crate::kernel::SimDuration;
-use crate::objects::{Key, ObjectMeta, OwnerReference, Pod, ReplicaSet, ReplicaSetSpec, WallTime};
+use crate::objects::{Key, Kind, Labels, ObjectMeta, OwnerReference, Pod, ReplicaSet, ReplicaSetSpec, WallTime};
 
 use super::controller_ref::{self, Claim};
 use super::pod_control::Batch;
@@ -75,6 +75,10 @@ impl<S: ReplicatedKind> Reconciler for Replicator<S> {
 
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[S::KIND, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {
@@ -184,10 +188,14 @@ impl<'a> Selection<'a> {
     }
 
     fn includes(&self, pod: &Pod) -> bool {
-        if pod.meta.labels.ptr_eq(&self.spec.template.labels) {
+        self.selects(&pod.meta.labels)
+    }
+
+    fn selects(&self, labels: &Labels) -> bool {
+        if labels.ptr_eq(&self.spec.template.labels) {
             return self.template_matches;
         }
-        self.spec.selector.compiled.matches(&pod.meta.labels)
+        self.spec.selector.compiled.matches(labels)
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, Then, View};
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Kind, ObjectMeta, OwnerReference, Pod, Resource, StatefulSet, WallTime};
 
@@ -57,6 +57,10 @@ impl Reconciler for StatefulSetController {
     }
 
     /// Neither claims nor revisions wake a StatefulSet.
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::StatefulSet, Kind::Pod])
+    }
+
     fn on_change(&mut self, view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {
         if let Some((_, set)) = change.of::<StatefulSet>() {
             queue.add(set.key());

@@ -11,8 +11,8 @@ use rustc_hash::FxHashMap;
 use serde_json::json;
 
 use crate::api::{
-    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, Reconciler, Request, Response, Step,
-    View,
+    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, KindSet, Reconciler, Request, Response,
+    Step, View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp, WallTime};
@@ -152,6 +152,10 @@ impl Reconciler for TaintEvictionController {
 
     fn name(&self) -> &'static str {
         "taint-eviction-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Node, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

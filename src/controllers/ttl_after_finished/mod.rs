@@ -4,7 +4,8 @@
 mod tests;
 
 use crate::api::{
-    Change, Context, DeleteOptions, Enqueue, Preconditions, Propagation, Reconciler, Request, Response, Step, View,
+    Change, Context, DeleteOptions, Enqueue, KindSet, Preconditions, Propagation, Reconciler, Request, Response, Step,
+    View,
 };
 use crate::kernel::SimDuration;
 use crate::objects::{Job, Key, Kind, Resource, WallTime};
@@ -35,6 +36,10 @@ impl Reconciler for TtlAfterFinishedController {
     /// Every change of a Job is looked at, so that a sync that needs no timer has made the earlier one void.
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Job])
     }
 
     fn on_change(&mut self, _view: &View, change: &Change, _now: WallTime, queue: &mut Enqueue) {

@@ -30,6 +30,9 @@ use super::volumes::AssumedVolumes;
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     nodes: Vec<NodeInfo>,
+    /// A number for the state of each node: every change gives it one that was never there before.
+    states: Vec<u64>,
+    changes: u64,
     by_name: FxHashMap<Arc<str>, NodeId>,
     free: Vec<NodeId>,
     tree: NodeTree,
@@ -79,6 +82,18 @@ impl Cache {
     #[must_use]
     pub fn pod(&self, uid: &Uid) -> Option<&Arc<Pod>> {
         self.pods.get(uid).map(|cached| &cached.pod)
+    }
+
+    /// A number that changes whenever what is known of a node does.
+    pub(super) fn state(&self, id: NodeId) -> u64 {
+        self.states[id.index()]
+    }
+
+    /// What is known of a node, to change it.
+    fn change(&mut self, id: NodeId) -> &mut NodeInfo {
+        self.changes += 1;
+        self.states[id.index()] = self.changes;
+        &mut self.nodes[id.index()]
     }
 
     /// One more than the largest index of a node.
@@ -187,7 +202,7 @@ impl Cache {
 
     pub(super) fn set_node(&mut self, node: &Arc<Node>) {
         let id = self.slot(&node.meta.name);
-        let info = &mut self.nodes[id.index()];
+        let info = &self.nodes[id.index()];
         if info.known {
             self.order_is_stale |= self.tree.update(&info.node, node, id);
         } else {
@@ -195,17 +210,17 @@ impl Cache {
             self.order_is_stale = true;
         }
         self.images.replace(&info.node, node);
-        info.set_node(node);
+        self.change(id).set_node(node);
         self.topologies.set_node(id, Some(node), &self.nodes);
     }
 
     pub(super) fn remove_node(&mut self, node: &Node) {
         let Some(id) = self.id(&node.meta.name) else { return };
-        let info = &mut self.nodes[id.index()];
+        let info = &self.nodes[id.index()];
         self.tree.remove(&info.node, id);
         self.order_is_stale = true;
         self.images.replace(&info.node, &Node::default());
-        info.unset_node();
+        self.change(id).unset_node();
         self.topologies.set_node(id, None, &self.nodes);
         self.free_if_unused(id);
     }
@@ -233,7 +248,7 @@ impl Cache {
     pub(super) fn remove_pod(&mut self, uid: &Uid) -> Option<Arc<Pod>> {
         let cached = self.pods.remove(uid)?;
         let (pod, id) = (cached.pod, cached.node);
-        self.nodes[id.index()].remove_pod(&pod);
+        self.change(id).remove_pod(&pod);
         self.groups.remove(&pod.meta, id);
         if pod.spec.affinity.is_about_pods() {
             self.affinities.remove(&pod, id);
@@ -243,7 +258,7 @@ impl Cache {
     }
 
     fn insert(&mut self, pod: &Arc<Pod>, node: NodeId, assumed: bool) {
-        self.nodes[node.index()].add_pod(pod);
+        self.change(node).add_pod(pod);
         self.groups.add(&pod.meta, node);
         if pod.spec.affinity.is_about_pods() {
             self.affinities.add(pod, node);
@@ -257,11 +272,13 @@ impl Cache {
             return *id;
         }
         let id = if let Some(id) = self.free.pop() {
-            self.nodes[id.index()] = NodeInfo::new(id, name.clone());
+            *self.change(id) = NodeInfo::new(id, name.clone());
             id
         } else {
             let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 nodes"));
             self.nodes.push(NodeInfo::new(id, name.clone()));
+            self.states.push(0);
+            self.change(id);
             id
         };
         self.by_name.insert(name.clone(), id);

@@ -250,6 +250,11 @@ impl NodeInfo {
         self.flags & PREFERRED_AGAINST != 0
     }
 
+    /// Whether there is a Node object.
+    pub(in crate::scheduler) const fn is_known(&self) -> bool {
+        self.known
+    }
+
     pub(super) fn set_node(&mut self, node: &Arc<Node>) {
         let resources = &node.status.allocatable;
         self.allocatable = CpuMemory { cpu_milli: resources.cpu_milli, memory: resources.memory };

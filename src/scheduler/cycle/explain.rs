@@ -55,11 +55,11 @@ impl Runner {
         let absent = match self.pre_filter(registry, cycle) {
             Prepared::Rejected(code, ..) => Verdict::Refused { code, plugin: None, reasons: Vec::new() },
             Prepared::All => {
-                self.filter(registry, cycle, all, all.len());
+                self.filter(registry, cycle, all, all.len(), None);
                 Verdict::Feasible { scores: Vec::new(), total: 0 }
             }
             Prepared::Only(nodes, _, reason) => {
-                self.filter(registry, cycle, &nodes, nodes.len());
+                self.filter(registry, cycle, &nodes, nodes.len(), None);
                 let code = Code::UnschedulableAndUnresolvable;
                 Verdict::Refused { code, plugin: None, reasons: vec![reason.into()] }
             }
@@ -82,8 +82,8 @@ impl Runner {
         let all = cycle.cache.order();
         match self.pre_filter(registry, cycle) {
             Prepared::Rejected(..) => {}
-            Prepared::All => self.filter(registry, cycle, all, all.len()),
-            Prepared::Only(nodes, ..) => self.filter(registry, cycle, &nodes, nodes.len()),
+            Prepared::All => self.filter(registry, cycle, all, all.len(), None),
+            Prepared::Only(nodes, ..) => self.filter(registry, cycle, &nodes, nodes.len(), None),
         }
         self.feasible.iter().map(|id| cycle.cache.node(*id).name().clone()).collect()
     }

@@ -12,8 +12,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value, json};
 
 use crate::api::{
-    Change, ChangeType, Context, DeleteOptions, Enqueue, Part, PatchType, Reconciler, Request, Response, Step, View,
-    attached_by, bound_volume, unique_name,
+    Change, ChangeType, Context, DeleteOptions, Enqueue, KindSet, Part, PatchType, Reconciler, Request, Response, Step,
+    View, attached_by, bound_volume, unique_name,
 };
 use crate::kernel::SimDuration;
 use crate::objects::wire::Wire;
@@ -172,6 +172,10 @@ impl Reconciler for AttachDetachController {
 
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::Pod, Kind::PersistentVolumeClaim, Kind::VolumeAttachment, Kind::Node])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _: WallTime, queue: &mut Enqueue) {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, MetaPatch, Part, Reconciler, Request, Response, Step, View};
+use crate::api::{
+    Change, ChangeType, Context, Enqueue, KindSet, MetaPatch, Part, Reconciler, Request, Response, Step, View,
+};
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Kind, Resource, VolumeAttachment, WallTime};
 
@@ -76,6 +78,10 @@ impl Reconciler for CsiAttacher {
 
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::VolumeAttachment])
     }
 
     fn on_change(&mut self, _: &View, change: &Change, _: WallTime, queue: &mut Enqueue) {

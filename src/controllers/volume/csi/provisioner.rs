@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, json};
 
 use crate::api::{
-    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, MetaPatch, Reconciler, Request,
+    Change, ChangeType, Context, DeleteOptions, Enqueue, EventKind, EventSpec, KindSet, MetaPatch, Reconciler, Request,
     Response, Step, View,
 };
 use crate::kernel::SimDuration;
@@ -167,6 +167,10 @@ impl Reconciler for CsiProvisioner {
 
     fn sync_decides_timers(&self) -> bool {
         true
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::PersistentVolumeClaim, Kind::PersistentVolume, Kind::VolumeAttachment])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _: WallTime, queue: &mut Enqueue) {

@@ -23,10 +23,10 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, EventSpec, Reconciler, Request, Response, Step, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, EventSpec, KindSet, Reconciler, Request, Response, Step, View};
 use crate::kernel::SimDuration;
 use crate::objects::storage::{BIND_COMPLETED, volume_phase};
-use crate::objects::{Key, PersistentVolume, PersistentVolumeClaim, Pod, Resource, StorageClass, Uid, WallTime};
+use crate::objects::{Key, Kind, PersistentVolume, PersistentVolumeClaim, Pod, Resource, StorageClass, Uid, WallTime};
 
 use written::Written;
 
@@ -224,6 +224,17 @@ impl Reconciler for PersistentVolumeController {
 
     fn name(&self) -> &'static str {
         "persistentvolume-controller"
+    }
+
+    /// The first change of a run, which sets the phase, is that of a namespace.
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[
+            Kind::PersistentVolumeClaim,
+            Kind::PersistentVolume,
+            Kind::StorageClass,
+            Kind::Pod,
+            Kind::Namespace,
+        ])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {

@@ -1,6 +1,6 @@
 //! Keeps a volume that is being deleted for as long as it is bound (upstream `pkg/controller/volume/pvprotection`).
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Reconciler, Response, Step, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, View};
 use crate::objects::storage::VOLUME_PROTECTION;
 use crate::objects::{Key, Kind, PersistentVolume, Resource, WallTime};
 
@@ -15,6 +15,10 @@ impl Reconciler for PvProtectionController {
 
     fn name(&self) -> &'static str {
         "pv-protection-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::PersistentVolume])
     }
 
     fn on_change(&mut self, _: &View, change: &Change, _: WallTime, queue: &mut Enqueue) {

@@ -1,6 +1,6 @@
 //! Keeps a claim that is being deleted for as long as a pod uses it (upstream `pkg/controller/volume/pvcprotection`).
 
-use crate::api::{Change, ChangeType, Context, Enqueue, Reconciler, Response, Step, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, View};
 use crate::objects::storage::CLAIM_PROTECTION;
 use crate::objects::{Key, Kind, PersistentVolumeClaim, Pod, Resource, WallTime};
 
@@ -16,6 +16,10 @@ impl Reconciler for PvcProtectionController {
 
     fn name(&self) -> &'static str {
         "pvc-protection-controller"
+    }
+
+    fn watches(&self) -> KindSet {
+        KindSet::of(&[Kind::PersistentVolumeClaim, Kind::Pod])
     }
 
     fn on_change(&mut self, view: &View, change: &Change, _: WallTime, queue: &mut Enqueue) {

@@ -5,7 +5,7 @@ use crate::scheduler::cache::NodeInfo;
 use crate::scheduler::cycle::Cycle;
 use crate::scheduler::framework::Code;
 
-use super::per_node::PodsPerNode;
+use super::per_node::{PerNode, PodsPerNode};
 use super::{counts, selector};
 
 /// Pods by place for each hard constraint.
@@ -23,7 +23,7 @@ struct Counted {
     selector: Selector,
     /// 1 if the pod itself counts.
     own: i64,
-    per_node: Vec<u32>,
+    per_node: PerNode,
     /// Pods in each place.
     pods: Vec<i64>,
     /// Whether the place counts at all.
@@ -86,7 +86,7 @@ impl Hard {
             let node = cycle.cache.node(id);
             for counted in constraints.iter_mut() {
                 if counts(&spec[counted.at], cycle.pod, node) {
-                    let (place, pods) = (place(counted), i64::from(counted.per_node[id.index()]));
+                    let (place, pods) = (place(counted), i64::from(counted.per_node.on(id)));
                     counted.domains += usize::from(!counted.is_domain[place]);
                     counted.is_domain[place] = true;
                     counted.pods[place] += pods;

@@ -6,13 +6,46 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::objects::{Labels, Selector};
-use crate::scheduler::cache::{Cache, LabelGroups};
+use crate::scheduler::cache::{Cache, LabelGroups, NodeId};
 use crate::scheduler::cycle::Cycle;
 
 use super::workload;
 
 /// How many selectors and workloads are remembered.
 const KNOWN_MAX: usize = 4096;
+
+/// How many pods each node carries.
+#[derive(Debug, Default)]
+pub(super) struct PerNode {
+    counts: Vec<u32>,
+    carriers: Vec<NodeId>,
+}
+
+impl PerNode {
+    /// Pods of a node.
+    pub(super) fn on(&self, node: NodeId) -> u32 {
+        self.counts[node.index()]
+    }
+
+    /// Nodes with pods, in no particular order; some may be gone.
+    pub(super) fn carriers(&self) -> &[NodeId] {
+        &self.carriers
+    }
+
+    fn clear(&mut self, nodes: usize) {
+        self.carriers.clear();
+        self.counts.clear();
+        self.counts.resize(nodes, 0);
+    }
+
+    fn add(&mut self, node: NodeId, pods: u32) {
+        let count = &mut self.counts[node.index()];
+        if *count == 0 && pods > 0 {
+            self.carriers.push(node);
+        }
+        *count += pods;
+    }
+}
 
 /// Remembers which groups of pods with equal labels selectors find: worked out once and then only extended.
 #[derive(Debug, Default)]
@@ -47,16 +80,11 @@ impl Found {
         self.compared = all.len();
     }
 
-    fn fill(&self, cache: &Cache, counts: &mut [u32]) {
+    fn fill(&self, cache: &Cache, counts: &mut PerNode) {
         for on in self.groups.iter().flat_map(|id| cache.groups().group(*id).per_node()) {
-            counts[on.node.index()] += on.live;
+            counts.add(on.node, on.live);
         }
     }
-}
-
-fn clear(cache: &Cache, counts: &mut Vec<u32>) {
-    counts.clear();
-    counts.resize(cache.node_count(), 0);
 }
 
 impl PodsPerNode {
@@ -72,8 +100,8 @@ impl PodsPerNode {
     }
 
     /// Counts the pods of the pod's namespace that the selector finds. One without conditions finds none here.
-    pub(super) fn count(&mut self, cycle: &Cycle<'_>, selector: &Selector, counts: &mut Vec<u32>) {
-        clear(cycle.cache, counts);
+    pub(super) fn count(&mut self, cycle: &Cycle<'_>, selector: &Selector, counts: &mut PerNode) {
+        counts.clear(cycle.cache.node_count());
         if selector.is_empty() || selector.matches_nothing() {
             return;
         }
@@ -86,7 +114,7 @@ impl PodsPerNode {
     }
 
     /// Counts the pods of the pod's workload. Says no if it belongs to none.
-    pub(super) fn count_workload(&mut self, cycle: &Cycle<'_>, counts: &mut Vec<u32>) -> bool {
+    pub(super) fn count_workload(&mut self, cycle: &Cycle<'_>, counts: &mut PerNode) -> bool {
         self.refresh(cycle.cache);
         let pod = cycle.pod;
         let owner = pod.meta.controller().map(|owner| owner.name.clone());
@@ -95,7 +123,7 @@ impl PodsPerNode {
         let found = found.or_insert_with(|| workload::selector(pod, cycle.view).map(Found::by));
         let Some(found) = found else { return false };
         found.extend(cycle.cache.groups(), &pod.meta.namespace);
-        clear(cycle.cache, counts);
+        counts.clear(cycle.cache.node_count());
         found.fill(cycle.cache, counts);
         true
     }

@@ -4,7 +4,7 @@ use crate::objects::{Pod, TopologySpreadConstraint};
 use crate::scheduler::cache::{DEFAULT_SPREAD_KEYS, NodeId, NodeInfo};
 use crate::scheduler::cycle::Cycle;
 
-use super::per_node::PodsPerNode;
+use super::per_node::{PerNode, PodsPerNode};
 use super::{accepts, counts, selector};
 
 /// Topologies of this label have a place per node: what counts is what the node itself carries.
@@ -33,7 +33,7 @@ struct Counted {
     weight: f64,
     /// In `per_node` of which constraint the pods are.
     counted_by: usize,
-    per_node: Vec<u32>,
+    per_node: PerNode,
     /// Pods in each place; 0 = of nodes without the label.
     pods: Vec<i64>,
     /// Places that come into question.
@@ -52,7 +52,8 @@ impl Counted {
         self.topology = topologies.find(key);
         self.is_hostname = key == HOSTNAME;
         self.slack = f64::from(max_skew.saturating_sub(1));
-        let places = self.topology.map_or(1, |topology| topologies.at(topology).places());
+        let counts_places = self.topology.filter(|_| !self.is_hostname);
+        let places = counts_places.map_or(1, |topology| topologies.at(topology).places());
         self.pods.clear();
         self.pods.resize(places, 0);
         self.present.clear();
@@ -101,13 +102,17 @@ impl Soft {
     }
 
     fn begin_default(&mut self, cycle: &Cycle<'_>, pods: &mut PodsPerNode) -> bool {
+        // Both count the same pods.
+        if !pods.count_workload(cycle, &mut self.next().per_node) {
+            return false;
+        }
+        self.used = 0;
         for (key, max_skew) in DEFAULT_SPREAD_KEYS.into_iter().zip(DEFAULT_SKEWS) {
             let counted = self.next();
             counted.begin(cycle, None, key, max_skew);
-            // Both count the same pods.
             counted.counted_by = 0;
         }
-        pods.count_workload(cycle, &mut self.constraints[0].per_node)
+        true
     }
 
     fn begin_own(&mut self, cycle: &Cycle<'_>, pods: &mut PodsPerNode) {
@@ -143,33 +148,30 @@ impl Soft {
         scored
     }
 
+    /// Counts the pods in the places that come into question, on the nodes that have all labels.
     fn count_places(&mut self, cycle: &Cycle<'_>, needs_all_labels: bool) {
-        let constraints = &self.constraints[..self.used];
-        let by_place = |counted: &Counted| !counted.is_hostname && counted.topology.is_some();
-        if !constraints.iter().any(by_place) {
-            return;
-        }
-        for &id in cycle.cache.order() {
-            let constraints = &self.constraints[..self.used];
-            if needs_all_labels && constraints.iter().any(|counted| counted.place(cycle, id) == 0) {
+        for at in 0..self.used {
+            let counted = &self.constraints[at];
+            if counted.is_hostname || counted.topology.is_none() {
                 continue;
             }
-            let node = cycle.cache.node(id);
-            for at in 0..self.used {
-                let counted = &self.constraints[at];
-                let place = counted.place(cycle, id);
-                let pods = self.constraints[counted.counted_by].per_node[id.index()];
-                if pods == 0 || counted.is_hostname || !counted.present[place] {
-                    continue;
-                }
-                let takes_part = match counted.constraint(cycle.pod) {
-                    Some(constraint) => counts(constraint, cycle.pod, node),
-                    None => accepts(cycle.pod, node),
-                };
+            let mut pods = std::mem::take(&mut self.constraints[at].pods);
+            let (counted, constraints) = (&self.constraints[at], &self.constraints[..self.used]);
+            let per_node = &self.constraints[counted.counted_by].per_node;
+            for &id in per_node.carriers() {
+                let (node, place) = (cycle.cache.node(id), counted.place(cycle, id));
+                let takes_part = counted.present[place]
+                    && node.is_known()
+                    && !(needs_all_labels && constraints.iter().any(|counted| counted.place(cycle, id) == 0))
+                    && match counted.constraint(cycle.pod) {
+                        Some(constraint) => counts(constraint, cycle.pod, node),
+                        None => accepts(cycle.pod, node),
+                    };
                 if takes_part {
-                    self.constraints[at].pods[place] += i64::from(pods);
+                    pods[place] += i64::from(per_node.on(id));
                 }
             }
+            self.constraints[at].pods = pods;
         }
     }
 
@@ -184,7 +186,7 @@ impl Soft {
             let place = counted.place(cycle, id);
             if place != 0 {
                 let pods = if counted.is_hostname {
-                    i64::from(self.constraints[counted.counted_by].per_node[id.index()])
+                    i64::from(self.constraints[counted.counted_by].per_node.on(id))
                 } else {
                     counted.pods[place]
                 };

@@ -52,12 +52,17 @@ impl Names {
 
     /// A text with all that is random replaced.
     pub(crate) fn text(&self, text: &str) -> String {
-        static PATTERNS: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
+        static PATTERNS: LazyLock<[(Regex, &str); 4]> = LazyLock::new(|| {
             let compiled = |pattern| Regex::new(pattern).expect("a valid pattern");
             [
                 (compiled(r"(#\d+)-[a-z0-9]{5}\b"), "${1}-*"),
                 (compiled(r"\b([a-z][a-z0-9]*(?:-\d+)?)-[bcdfghjklmnpqrstvwxz2456789]{5}\b"), "${1}-*"),
                 (compiled(r"\b(to|on) n\d+\b"), "${1} NODE"),
+                // For whom a pod is displaced is said by uid; on which of equal nodes, upstream leaves to chance three times:
+                // where the search begins (`GetOffsetAndNumCandidates`), in which order the candidates are gone through (a Go
+                // map in `pickOneNodeForPreemption`), and how long pods run that have not started (`GetPodStartTime` then
+                // takes the time of the comparison).
+                (compiled(r"\bPreempted by pod [0-9a-f-]{36} on node n\d+\b"), "Preempted by pod UID on NODE"),
             ]
         });
         let mut text = text.to_owned();

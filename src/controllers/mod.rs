@@ -2,6 +2,7 @@
 //!
 //! A folder per controller with upstream's names, a file per strategy. What several share lies beside them.
 
+pub mod cloud_node_lifecycle;
 pub mod controller_ref;
 pub mod cron_job;
 pub mod daemon_set;

@@ -93,6 +93,7 @@ impl<'a> Checker<'a> {
             settle: spec.settle,
             pod_presets: spec.pod_presets,
             terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
+            cloud: spec.cloud,
             delays: spec.profile.unwrap_or_default(),
             nodes,
             node_groups,

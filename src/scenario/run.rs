@@ -122,6 +122,7 @@ impl Scenario {
             .delays(self.delays.clone())
             .record(options.record)
             .pod_presets(self.pod_presets)
+            .in_cloud(self.cloud)
             .events(options.events || options.record != RecordMode::Off);
         if let Some(terminated_pod_threshold) = self.terminated_pod_gc_threshold {
             builder = builder.pod_gc(PodGcConfig { terminated_pod_threshold, ..PodGcConfig::default() });

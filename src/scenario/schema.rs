@@ -10,7 +10,7 @@ use serde::de::{self, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::kernel::SimDuration;
+use crate::kernel::{Sampler, SimDuration};
 use crate::kubelet::BehaviourSpec;
 use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
@@ -50,6 +50,8 @@ pub struct Scenario {
     pub pod_presets: bool,
     /// Pods that may have ended and still be there, if not as many as by default.
     pub terminated_pod_gc_threshold: Option<i32>,
+    /// Whether the machines belong to a cloud.
+    pub cloud: bool,
     /// Delays of the control plane.
     pub delays: Delays,
     /// Machines.
@@ -138,6 +140,8 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) pod_presets: bool,
     pub(super) terminated_pod_gc_threshold: Option<i32>,
+    #[serde(default = "yes")]
+    pub(super) cloud: bool,
     #[serde(default, deserialize_with = "profile")]
     pub(super) profile: Option<Delays>,
     #[serde(default)]
@@ -167,6 +171,10 @@ pub(super) struct Spec {
     pub(super) _parameters: Map<String, Value>,
 }
 
+const fn yes() -> bool {
+    true
+}
+
 /// A machine, or several of one kind, as a scenario has it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -179,6 +187,7 @@ pub(super) struct RawNode {
     pub(super) labels: Labels,
     #[serde(default)]
     pub(super) taints: Vec<Taint>,
+    pub(super) status_delay: Option<Sampler>,
 }
 
 impl RawNode {
@@ -199,6 +208,7 @@ impl RawNode {
         }
         template.labels = self.labels.clone();
         template.taints = self.taints.clone();
+        template.status_delay.clone_from(&self.status_delay);
         match self.count {
             None => Ok(vec![template]),
             Some(count) if count > MAX_NODES => Err(too_many(count as usize)),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::api::Reconciler;
 use crate::autoscaler::AutoscalerOptions;
 use crate::controllers::PodGcConfig;
-use crate::kernel::Streams;
+use crate::kernel::{Sampler, Streams};
 use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, node_labels};
 use crate::network::{ClientSpec, Network, NetworkConfig};
 use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
@@ -35,6 +35,8 @@ pub struct NodeTemplate {
     pub labels: Labels,
     /// Taints.
     pub taints: Vec<Taint>,
+    /// How much later than other writes the reports of its kubelet arrive, if not as [`Delays::status`] says.
+    pub status_delay: Option<Sampler>,
 }
 
 impl NodeTemplate {
@@ -43,7 +45,7 @@ impl NodeTemplate {
     pub fn new(name: impl Into<String>) -> Self {
         let capacity = json!({"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"});
         let Value::Object(capacity) = capacity else { unreachable!("a JSON object was just written") };
-        Self { name: name.into(), capacity, labels: Labels::new(), taints: Vec::new() }
+        Self { name: name.into(), capacity, labels: Labels::new(), taints: Vec::new(), status_delay: None }
     }
 
     /// With that much of a resource.
@@ -92,6 +94,7 @@ pub struct SimulationBuilder {
     node_groups: Vec<NodeGroup>,
     autoscaler: AutoscalerOptions,
     faults: Vec<FaultPlan>,
+    in_cloud: bool,
     pod_gc: PodGcConfig,
     own_controllers: Vec<Box<dyn ControllerHost>>,
     profile: Result<Registry, RegistryError>,
@@ -123,6 +126,7 @@ impl Simulation {
             node_groups: Vec::new(),
             autoscaler: AutoscalerOptions::default(),
             faults: Vec::new(),
+            in_cloud: true,
             pod_gc: PodGcConfig::default(),
             own_controllers: Vec::new(),
             profile: Ok(Registry::default()),
@@ -325,6 +329,14 @@ impl SimulationBuilder {
         self
     }
 
+    /// Whether the machines belong to a cloud, whose controller manager deletes the nodes of machines that are gone and taints
+    /// those of machines that are shut down. Default: yes.
+    #[must_use]
+    pub const fn in_cloud(mut self, in_cloud: bool) -> Self {
+        self.in_cloud = in_cloud;
+        self
+    }
+
     /// When pods that ended, or whose node is gone, are removed. Default: as Kubernetes does.
     #[must_use]
     pub const fn pod_gc(mut self, config: PodGcConfig) -> Self {
@@ -442,6 +454,7 @@ impl SimulationBuilder {
             scheduler,
             control_plane: self.control_plane,
             network,
+            in_cloud: self.in_cloud,
         });
         sim.server.set_pod_presets(self.pod_presets);
         sim.plan_faults(self.faults)?;

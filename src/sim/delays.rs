@@ -11,6 +11,7 @@ use crate::kernel::{Sampler, SimDuration};
 /// | `watch` | 0 | 2 ms | from an accepted write to the informer's handler; read off recordings of a 1.36 control plane, where a controller answers a watch event 3-5 ms later, its own write included |
 /// | `write` | 0 | lognormal, median 4 ms, p99 20 ms | one API write against etcd in the same recordings; the API server's service-level objective is 1 s for the 99th percentile |
 /// | `scheduling` | 0 | 1 ms | one scheduling cycle; 30 pods were bound within 90 ms |
+/// | `status` | 0 | 0 | nothing holds the reports of a healthy kubelet up |
 /// | `volumes` | 0 | see [`VolumeDelays`] | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -21,6 +22,8 @@ pub struct Delays {
     pub write: Sampler,
     /// One scheduling cycle.
     pub scheduling: SimDuration,
+    /// How much later than other writes the reports of kubelets about their pods arrive. They keep their order.
+    pub status: Sampler,
     /// Storage.
     pub volumes: VolumeDelays,
 }
@@ -88,6 +91,7 @@ impl Delays {
             watch: SimDuration::ZERO,
             write: Sampler::constant(SimDuration::ZERO),
             scheduling: SimDuration::ZERO,
+            status: Sampler::constant(SimDuration::ZERO),
             volumes: VolumeDelays::IDEAL,
         }
     }
@@ -106,6 +110,7 @@ impl Delays {
             watch: SimDuration::from_millis(2),
             write: Sampler::log_normal(median, p99).unwrap_or_else(|_| Sampler::constant(median)),
             scheduling: SimDuration::from_millis(1),
+            status: Sampler::constant(SimDuration::ZERO),
             volumes: VolumeDelays::REALISTIC,
         }
     }

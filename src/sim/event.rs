@@ -6,6 +6,7 @@ use crate::kubelet::PodTimer;
 use crate::objects::Key;
 
 use super::disturbances::Recovery;
+use super::machines::MachineEvent;
 
 /// A process of the control plane that watches the API server on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub(super) enum Event {
     Heartbeat { node: u32, epoch: u32 },
     /// A `kubectl drain` looks at its pods.
     Drain(u32),
+    /// Something happens to a machine.
+    Machine(MachineEvent),
     /// An injector of faults strikes, or what it struck comes back.
     Fault { injector: u32, unit: u32 },
     /// Something goes on around the cluster autoscaler.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{Change, ChangeType, EventSpec, Part, Request};
+use crate::controllers::cloud_node_lifecycle::Instance;
 use crate::kernel::{Purpose, SimDuration, SimTime, Stream};
-use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer};
+use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer, slowed};
 use crate::objects::{Conditions, Key, Node, Object, Pod, Resource, Uid, WallTime};
 
 use super::builder::NodeTemplate;
@@ -15,6 +16,7 @@ use super::dependants::Dependants;
 use super::disturbances::Link;
 use super::error::SimError;
 use super::event::{Event, rank};
+use super::machines::Machine;
 use super::simulation::Simulation;
 use super::watch::Informer;
 
@@ -41,6 +43,8 @@ pub(super) struct Kubelets {
 pub(super) struct NodeProcess {
     pub(super) kubelet: Kubelet,
     pub(super) epoch: u32,
+    /// What is special about the machine.
+    pub(super) machine: Option<Box<Machine>>,
     /// When the last of its reports arrives. They arrive in the order in which they were sent.
     pub(super) reported: SimTime,
     /// Its ways to and from the control plane, while they are not as everybody's.
@@ -169,6 +173,7 @@ impl Simulation {
         let entity = luck ^ self.now().as_nanos().rotate_left(17);
         let mut luck = self.streams.lazy(POD_LUCK, entity);
         let mut bad_luck = self.streams.lazy(POD_BAD_LUCK, entity);
+        let slowness_percent = self.kubelets.nodes[node as usize].slowness_percent();
         let mut effects = std::mem::take(&mut self.kubelets.effects);
         let Kubelets { nodes, informer, behaviours, disks, .. } = &mut self.kubelets;
         let NodeProcess { kubelet, link, .. } = &mut nodes[node as usize];
@@ -177,11 +182,11 @@ impl Simulation {
             view: own.unwrap_or(informer).view(self.server.view()),
             now,
             behaviours,
-            mounting_takes: self.delays.volumes.mount,
+            mounting_takes: slowed(self.delays.volumes.mount, slowness_percent),
             disks,
             luck: &mut luck,
             bad_luck: &mut bad_luck,
-            slowness_percent: 100,
+            slowness_percent,
             effects: &mut effects,
         };
         act(kubelet, &mut cx);
@@ -211,7 +216,8 @@ impl Simulation {
     pub(super) fn send_report(&mut self, node: u32, requests: Vec<Request>) {
         let Some(requests) = self.pass_on(node, requests) else { return };
         let at = self.queue.now();
-        let arrival = at + self.delays.write.sample(&mut self.kubelets.writes);
+        let delay = self.delays.write.sample(&mut self.kubelets.writes) + self.status_delay(node);
+        let arrival = at + delay;
         let reported = &mut self.kubelets.nodes[node as usize].reported;
         *reported = arrival.max(*reported);
         if *reported == at {
@@ -251,7 +257,9 @@ impl Simulation {
 
     /// Starts a machine that was stopped.
     pub(super) fn start_machine(&mut self, node: u32) {
-        if !self.kubelets.nodes[node as usize].kubelet.is_running() && !self.start_must_wait(node) {
+        let process = &self.kubelets.nodes[node as usize];
+        let may_start = !process.kubelet.is_running() && process.instance() != Instance::Gone;
+        if may_start && !self.start_must_wait(node) {
             self.set_network_of(node, true);
             self.call_kubelet(node, u64::from(node), |kubelet, cx| kubelet.start(cx));
             self.resume_heartbeat(node);
@@ -272,6 +280,9 @@ impl Simulation {
         for request in self.signs_of_life(&name) {
             drop(self.execute(&request));
         }
+        if self.kubelets.nodes[node as usize].machine.is_some() {
+            self.report_boot(node);
+        }
     }
 
     pub(super) fn heartbeat(&mut self, node: u32, epoch: u32) {
@@ -282,7 +293,8 @@ impl Simulation {
         }
         self.show_life(node);
         self.background += 1;
-        let at = self.now() + self.next_heartbeat(node);
+        let interval = self.next_heartbeat(node);
+        let at = self.now() + slowed(interval, self.kubelets.nodes[node as usize].slowness_percent());
         self.queue.push(at, rank::BACKGROUND, Event::Heartbeat { node, epoch });
     }
 
@@ -316,12 +328,15 @@ impl Simulation {
             Some(place) => {
                 let process = &mut self.kubelets.nodes[place as usize];
                 process.kubelet = kubelet;
+                process.machine = Machine::of(template);
                 process.epoch += 1;
                 process.link = None;
             }
             None => {
                 self.kubelets.by_name.insert(name, number);
-                self.kubelets.nodes.push(NodeProcess { kubelet, epoch: 0, reported: SimTime::ZERO, link: None });
+                let machine = Machine::of(template);
+                let process = NodeProcess { kubelet, epoch: 0, machine, reported: SimTime::ZERO, link: None };
+                self.kubelets.nodes.push(process);
             }
         }
         self.set_network_of(number, true);

@@ -22,6 +22,7 @@ mod event;
 mod faults;
 mod inspect;
 mod kubelets;
+mod machines;
 mod managers;
 mod operations;
 mod recorder;
@@ -46,7 +47,8 @@ pub use disturbances::{
 };
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
-pub use faults::{FaultPlan, NodeCrash, PodKiller, ZONE_LABEL};
+pub use faults::{FaultPlan, KernelPanic, MachineDeletion, NodeCrash, PodKiller, SlowNode, SpotReclaim, ZONE_LABEL};
+pub use machines::{DEFAULT_BOOT_TIME, MAX_SLOWNESS_PERCENT, OnNotice, Reclaim};
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord, TrafficRecord};
 pub use simulation::Simulation;

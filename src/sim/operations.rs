@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, DeleteOptions, MetaPatch, Part, PatchType, Request};
 use crate::apiserver::Applied;
+use crate::controllers::cloud_node_lifecycle::Instance;
 use crate::controllers::deployment::kubectl;
 use crate::controllers::history::kubectl::Workload;
 use crate::objects::reader::{Document, ReaderLimits, read_manifests};
@@ -342,10 +343,13 @@ impl Simulation {
     /// Starts a machine that was stopped. Its kubelet starts the pods anew that are still bound to it.
     ///
     /// # Errors
-    /// If there is no such machine.
+    /// If there is no such machine, or it was taken away.
     pub fn node_up(&mut self, node: &str) -> Result<(), SimError> {
-        let number = self.machine(node)?;
-        self.start_machine(number);
+        let number = self.existing_machine(node)?;
+        match self.kubelets.nodes[number as usize].instance() {
+            Instance::Stopped => self.boot(number),
+            Instance::Running | Instance::Gone => self.start_machine(number),
+        }
         Ok(())
     }
 

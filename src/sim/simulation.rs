@@ -22,6 +22,7 @@ use super::drain::Drain;
 use super::event::Event;
 use super::faults::Injector;
 use super::kubelets::Kubelets;
+use super::machines::Cloud;
 use super::managers::Manager;
 use super::recorder::{Record, Recording, StepRecord};
 use super::scheduling::SchedulerProcess;
@@ -53,6 +54,7 @@ pub struct Simulation {
     pub(super) autoscaler: Option<Box<AutoscalerProcess>>,
     pub(super) disturbances: Disturbances,
     pub(super) control_plane: ControlPlane,
+    pub(super) cloud: Cloud,
     pub(super) delays: Delays,
     pub(super) streams: Streams,
     pub(super) epoch: WallTime,
@@ -92,6 +94,7 @@ pub(super) struct Parts {
     pub(super) scheduler: Scheduler,
     pub(super) control_plane: ControlPlane,
     pub(super) network: Option<Box<Network>>,
+    pub(super) in_cloud: bool,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -135,6 +138,7 @@ impl Simulation {
             autoscaler: None,
             disturbances: Disturbances::default(),
             control_plane: parts.control_plane,
+            cloud: Cloud::new(parts.in_cloud),
             delays: parts.delays,
             streams,
             epoch: parts.epoch,
@@ -307,6 +311,7 @@ impl Simulation {
             Event::Report { node, requests } => self.report(node, requests),
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),
+            Event::Machine(event) => self.machine_event(event),
             Event::Fault { injector, unit } => self.fault(injector, unit),
             Event::Autoscaler(task) => self.autoscale(task),
             Event::Recovery(recovery) => self.recover(recovery),

@@ -143,6 +143,34 @@ fn node_groups_that_cannot_be() {
 }
 
 #[test]
+fn machines_that_go_in_no_possible_way() {
+    let step = |verb: &str| spec(&format!("nodes: [{{name: w}}]\nsteps: [{{at: 1s, {verb}}}]"));
+    let fault = |fields: &str| spec(&format!("nodes: [{{name: w}}]\nfaults: [{{{fields}}}]"));
+    let cases = [
+        ("a panic of nobody", step("kernelPanic: {boot: 1m}")),
+        ("a boot that takes no time that is", step("kernelPanic: {node: w, boot: soon}")),
+        ("a node that is faster than others", step("slowNode: {node: w, factor: 0.5}")),
+        ("a node that stands still", step("slowNode: {node: w, factor: 1001}")),
+        ("a factor that is no number", step("slowNode: {node: w, factor: very}")),
+        ("an unknown handler", step("reclaim: {node: w, onNotice: pray}")),
+        ("a notice of no length", step("reclaim: {node: w, notice: never}")),
+        ("a shutdown of two", step("shutdown: {node: w, zone: a}")),
+        ("a deletion of nothing", step("deleteMachine: {}")),
+        ("a slow node without a factor", fault("kind: SlowNode, mtbf: 1h, mttr: 1m")),
+        ("a factor out of range", fault("kind: SlowNode, mtbf: 1h, mttr: 1m, factor: 0")),
+        ("a deletion that is mended", fault("kind: MachineDeletion, mtbf: 1h, mttr: 1m")),
+        ("a panic without a boot", fault("kind: KernelPanic, mtbf: 1h")),
+        ("a panic with notice", fault("kind: KernelPanic, mtbf: 1h, mttr: 1m, notice: 2m")),
+        ("a reclaim of nobody", fault("kind: SpotReclaim, mtbf: 1h, select: {pool: spot}")),
+        ("a delay that is none", spec("nodes: [{name: w, statusDelay: late}]")),
+        ("a cloud of its own", spec("cloud: aws")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn containers_that_misbehave_in_no_possible_way() {
     let container = |fields: &str| spec(&format!("containers: [{{image: x, {fields}}}]"));
     let cases = [

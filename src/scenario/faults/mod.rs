@@ -1,5 +1,6 @@
 //! The faults of a scenario as the file has them, and the checks that make plans of them. A file for each kind.
 
+mod machines;
 mod node_crash;
 mod pod_killer;
 mod units;
@@ -11,9 +12,17 @@ use crate::objects::Labels;
 use crate::sim::FaultPlan;
 
 use super::error::Fault;
+use super::steps::RawOnNotice;
 
 /// Every kind, and its fields.
-const KINDS: &[(&str, &[&str])] = &[("NodeCrash", node_crash::FIELDS), ("PodKiller", pod_killer::FIELDS)];
+const KINDS: &[(&str, &[&str])] = &[
+    ("NodeCrash", node_crash::FIELDS),
+    ("PodKiller", pod_killer::FIELDS),
+    ("KernelPanic", machines::PANIC_FIELDS),
+    ("MachineDeletion", machines::DELETION_FIELDS),
+    ("SpotReclaim", machines::RECLAIM_FIELDS),
+    ("SlowNode", machines::SLOW_FIELDS),
+];
 
 /// An entry of `spec.faults`, with the fields of all kinds.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +36,10 @@ pub(super) struct RawFault {
     every: Option<Sampler>,
     selector: Option<String>,
     namespace: Option<String>,
+    notice: Option<Sampler>,
+    on_notice: Option<RawOnNotice>,
+    replacement: Option<Sampler>,
+    factor: Option<f64>,
 }
 
 impl RawFault {
@@ -41,6 +54,10 @@ impl RawFault {
         match self.kind.as_str() {
             "NodeCrash" => self.node_crash(nodes).map(FaultPlan::NodeCrash),
             "PodKiller" => self.pod_killer().map(FaultPlan::PodKiller),
+            "KernelPanic" => self.kernel_panic(nodes).map(FaultPlan::KernelPanic),
+            "MachineDeletion" => self.machine_deletion(nodes).map(FaultPlan::MachineDeletion),
+            "SpotReclaim" => self.spot_reclaim(nodes).map(FaultPlan::SpotReclaim),
+            "SlowNode" => self.slow_node(nodes).map(FaultPlan::SlowNode),
             kind => Err(unknown(kind)),
         }
     }
@@ -55,6 +72,10 @@ impl RawFault {
             ("every", self.every.is_some()),
             ("selector", self.selector.is_some()),
             ("namespace", self.namespace.is_some()),
+            ("notice", self.notice.is_some()),
+            ("onNotice", self.on_notice.is_some()),
+            ("replacement", self.replacement.is_some()),
+            ("factor", self.factor.is_some()),
         ];
         fields.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
     }

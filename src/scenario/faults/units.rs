@@ -14,16 +14,28 @@ pub(super) struct Units {
     pub(super) correlated_by: Option<String>,
 }
 
+/// Which machines are struck, which of them together, and how often.
+pub(super) struct Exposed {
+    pub(super) mtbf: Sampler,
+    pub(super) select: Labels,
+    pub(super) correlated_by: Option<String>,
+}
+
 impl RawFault {
     /// Takes these fields out; `nodes`: the labels of every node that there will be.
     pub(super) fn units(&mut self, nodes: &[Labels], meaning: [&str; 2]) -> Result<Units, Fault> {
-        let mtbf = time("mtbf", self.mtbf.take(), meaning[0])?;
+        let Exposed { mtbf, select, correlated_by } = self.exposed(nodes, meaning[0])?;
+        Ok(Units { mtbf, mttr: time("mttr", self.mttr.take(), meaning[1])?, select, correlated_by })
+    }
+
+    /// The same without the time of repair.
+    pub(super) fn exposed(&mut self, nodes: &[Labels], meaning: &str) -> Result<Exposed, Fault> {
+        let mtbf = time("mtbf", self.mtbf.take(), meaning)?;
         // A machine that runs for a fixed time is not what anybody means by a mean time.
         let mtbf = match mtbf.as_constant() {
             Some(mean) => Sampler::exponential(mean).map_err(|error| Fault::new("mtbf", error.to_string()))?,
             None => mtbf,
         };
-        let mttr = time("mttr", self.mttr.take(), meaning[1])?;
         let correlated_by = self.correlated_by.take();
         if correlated_by.as_ref().is_some_and(|key| key.trim().is_empty()) {
             return Err(Fault::new("correlatedBy", "the label key is empty"));
@@ -32,7 +44,7 @@ impl RawFault {
         if !nodes.iter().any(|labels| labels.contains_all(&select)) {
             return Err(selects_nobody(&select));
         }
-        Ok(Units { mtbf, mttr, select, correlated_by })
+        Ok(Exposed { mtbf, select, correlated_by })
     }
 }
 

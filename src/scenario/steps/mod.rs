@@ -1,6 +1,7 @@
 //! The verbs of a scenario's steps, and how they are carried out.
 
 mod choice;
+mod machines;
 mod raw;
 
 use serde_json::{Map, Value, json};
@@ -13,6 +14,8 @@ use crate::sim::{Applied, Changes, Debug, DrainOptions, NodeTemplate, SimError, 
 use super::schema::Manifest;
 
 pub use choice::{Choice, Evictees};
+pub use machines::MachineVerb;
+pub(super) use machines::{RawOnNotice, percent};
 pub(super) use raw::RawStep;
 
 /// What the user does in one step.
@@ -130,6 +133,13 @@ pub enum Verb {
     ZoneDown(String),
     /// All machines of a zone come back.
     ZoneUp(String),
+    /// Something becomes of a machine.
+    Machine {
+        /// Node.
+        node: String,
+        /// What.
+        verb: MachineVerb,
+    },
     /// `kubectl debug`: an ephemeral container is added.
     Debug {
         /// Which pod.
@@ -167,6 +177,7 @@ impl Verb {
             Self::NodeUp(_) => "nodeUp",
             Self::ZoneDown(_) => "zoneDown",
             Self::ZoneUp(_) => "zoneUp",
+            Self::Machine { verb, .. } => verb.name(),
             Self::Debug { .. } => "debug",
         }
     }
@@ -196,6 +207,7 @@ impl Verb {
             Self::Cordon { node, .. } | Self::DeleteNode(node) | Self::NodeDown(node) | Self::NodeUp(node) => {
                 json!({"node": node})
             }
+            Self::Machine { node, verb } => verb.args(node),
             Self::ZoneDown(zone) | Self::ZoneUp(zone) => json!({"zone": zone}),
             Self::Evict { pods, .. } => pods.args(),
             Self::Drain { node, .. } => json!({"node": node}),
@@ -263,6 +275,7 @@ impl Verb {
             Self::DeleteNode(node) => sim.delete_node(node)?,
             Self::NodeDown(node) => sim.node_down(node)?,
             Self::NodeUp(node) => sim.node_up(node)?,
+            Self::Machine { node, verb } => verb.perform(sim, node)?,
             Self::ZoneDown(zone) => drop(sim.zone_down(zone)?),
             Self::ZoneUp(zone) => drop(sim.zone_up(zone)?),
             Self::Debug { choice, debug } => {

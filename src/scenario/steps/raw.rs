@@ -13,6 +13,7 @@ use crate::scenario::schema::RawNode;
 use crate::sim::{Changes, Debug, DrainOptions, Target};
 
 use super::choice::parse_target;
+use super::machines::{MachineVerb, RawPanic, RawReclaim, RawSlowNode};
 use super::{Choice, Evictees, Verb};
 
 /// A step as the file has it: a trigger and one verb.
@@ -39,6 +40,11 @@ pub(in crate::scenario) struct RawStep {
     delete_node: Option<RawNodeName>,
     node_down: Option<RawNodeName>,
     node_up: Option<RawNodeName>,
+    kernel_panic: Option<RawPanic>,
+    shutdown: Option<RawNodeName>,
+    delete_machine: Option<RawNodeName>,
+    reclaim: Option<RawReclaim>,
+    slow_node: Option<RawSlowNode>,
     zone_down: Option<RawZone>,
     zone_up: Option<RawZone>,
     debug: Option<RawDebug>,
@@ -257,7 +263,8 @@ impl RawStep {
             }
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
-                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, zoneDown, zoneUp, debug",
+                 rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, \
+                 kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, debug",
             )),
         }
     }
@@ -268,6 +275,8 @@ impl RawStep {
             |raw: Option<RawTarget>, verb: fn(Target) -> Verb| raw.map(|raw| parse_target(&raw.target).map(verb));
         let node = |raw: Option<RawNodeName>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.node)));
         let zone = |raw: Option<RawZone>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.zone)));
+        let machine =
+            |raw: Option<RawNodeName>, verb: MachineVerb| raw.map(|raw| Ok(Verb::Machine { node: raw.node, verb }));
         let verbs = [
             ("apply", self.apply.map(|_| Ok(Verb::Apply { manifests: Vec::new() }))),
             ("setImage", self.set_image.map(RawSetImage::verb)),
@@ -290,6 +299,11 @@ impl RawStep {
             ("deleteNode", node(self.delete_node, Verb::DeleteNode)),
             ("nodeDown", node(self.node_down, Verb::NodeDown)),
             ("nodeUp", node(self.node_up, Verb::NodeUp)),
+            ("kernelPanic", self.kernel_panic.map(RawPanic::verb)),
+            ("shutdown", machine(self.shutdown, MachineVerb::Shutdown)),
+            ("deleteMachine", machine(self.delete_machine, MachineVerb::DeleteMachine)),
+            ("reclaim", self.reclaim.map(RawReclaim::verb)),
+            ("slowNode", self.slow_node.map(RawSlowNode::verb)),
             ("zoneDown", zone(self.zone_down, Verb::ZoneDown)),
             ("zoneUp", zone(self.zone_up, Verb::ZoneUp)),
             ("debug", self.debug.map(RawDebug::verb)),

@@ -3,8 +3,11 @@
 //! Every injector draws from streams of its own, one for each node or group of nodes: a node or an injector that is added
 //! (behind the others) shifts nobody's luck. What a fault does is in the recording as a step `fault`.
 
+mod kernel_panic;
+mod machine_loss;
 mod node_crash;
 mod pod_killer;
+mod slow_node;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -12,8 +15,11 @@ mod zones;
 
 use serde_json::{Value, json};
 
+pub use kernel_panic::KernelPanic;
+pub use machine_loss::{MachineDeletion, SpotReclaim};
 pub use node_crash::NodeCrash;
 pub use pod_killer::PodKiller;
+pub use slow_node::SlowNode;
 pub use zones::ZONE_LABEL;
 
 use crate::kernel::{Purpose, Sampler, SimDuration, Streams};
@@ -21,10 +27,14 @@ use crate::objects::Labels;
 
 use super::error::SimError;
 use super::event::{Event, rank};
+use super::machines::MAX_SLOWNESS_PERCENT;
 use super::recorder::StepRecord;
 use super::simulation::Simulation;
+use kernel_panic::Panics;
+use machine_loss::{Deletions, Reclaims};
 use node_crash::Crashes;
 use pod_killer::Kills;
+use slow_node::Slowdowns;
 use units::Joined;
 
 /// Purpose of the first injector's draws; the others have the numbers behind it.
@@ -41,6 +51,14 @@ pub enum FaultPlan {
     NodeCrash(NodeCrash),
     /// Pods are deleted.
     PodKiller(PodKiller),
+    /// Kernels panic, machines boot again.
+    KernelPanic(KernelPanic),
+    /// Machines are deleted by mistake.
+    MachineDeletion(MachineDeletion),
+    /// Spot machines are taken back.
+    SpotReclaim(SpotReclaim),
+    /// Machines become slow.
+    SlowNode(SlowNode),
 }
 
 impl FaultPlan {
@@ -49,7 +67,17 @@ impl FaultPlan {
         let times: &[(&str, &Sampler)] = match self {
             Self::NodeCrash(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
             Self::PodKiller(plan) => &[("every", &plan.every)],
+            Self::KernelPanic(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
+            Self::MachineDeletion(plan) => &[("mtbf", &plan.mtbf)],
+            Self::SpotReclaim(plan) => &[("mtbf", &plan.mtbf)],
+            Self::SlowNode(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
         };
+        if let Self::SlowNode(plan) = self
+            && !(100..=MAX_SLOWNESS_PERCENT).contains(&plan.slowness_percent)
+        {
+            let message = format!("slowness_percent of a fault must be from 100 to {MAX_SLOWNESS_PERCENT}");
+            return Err(SimError::Cluster(message));
+        }
         match times.iter().find(|(_, time)| time.as_constant().is_some_and(SimDuration::is_zero)) {
             Some((name, _)) => Err(SimError::Cluster(format!("{name} of a fault must be greater than 0"))),
             None => Ok(()),
@@ -62,6 +90,10 @@ impl FaultPlan {
 pub(super) enum Injector {
     Crashes(Box<Crashes>),
     Kills(Box<Kills>),
+    Panics(Box<Panics>),
+    Deletions(Box<Deletions>),
+    Reclaims(Box<Reclaims>),
+    Slowdowns(Box<Slowdowns>),
 }
 
 impl Injector {
@@ -70,13 +102,17 @@ impl Injector {
         match plan {
             FaultPlan::NodeCrash(plan) => Self::Crashes(Box::new(Crashes::new(plan, purpose))),
             FaultPlan::PodKiller(plan) => Self::Kills(Box::new(Kills::new(plan, purpose, streams))),
+            FaultPlan::KernelPanic(plan) => Self::Panics(Box::new(Panics::new(plan, purpose))),
+            FaultPlan::MachineDeletion(plan) => Self::Deletions(Box::new(Deletions::new(plan, purpose))),
+            FaultPlan::SpotReclaim(plan) => Self::Reclaims(Box::new(Reclaims::new(plan, purpose))),
+            FaultPlan::SlowNode(plan) => Self::Slowdowns(Box::new(Slowdowns::new(plan, purpose))),
         }
     }
 
     /// For injectors that strike no machines: the time to the first strike.
     fn first(&mut self) -> Option<SimDuration> {
         match self {
-            Self::Crashes(_) => None,
+            Self::Crashes(_) | Self::Panics(_) | Self::Deletions(_) | Self::Reclaims(_) | Self::Slowdowns(_) => None,
             Self::Kills(kills) => Some(kills.next()),
         }
     }
@@ -86,6 +122,10 @@ impl Injector {
         match self {
             Self::Crashes(crashes) => crashes.take_in(joined),
             Self::Kills(_) => None,
+            Self::Panics(panics) => panics.take_in(joined),
+            Self::Deletions(deletions) => deletions.take_in(joined),
+            Self::Reclaims(reclaims) => reclaims.take_in(joined),
+            Self::Slowdowns(slowdowns) => slowdowns.take_in(joined),
         }
     }
 
@@ -102,6 +142,10 @@ impl Injector {
         match self {
             Self::Crashes(crashes) => crashes.strike(sim, unit),
             Self::Kills(kills) => kills.strike(sim),
+            Self::Panics(panics) => panics.strike(sim, unit),
+            Self::Deletions(deletions) => deletions.strike(sim, unit),
+            Self::Reclaims(reclaims) => reclaims.strike(sim, unit),
+            Self::Slowdowns(slowdowns) => slowdowns.strike(sim, unit),
         }
     }
 }
@@ -180,7 +224,7 @@ impl Simulation {
     }
 
     /// Notes in the recording what a fault did to machines, if there are any.
-    fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
+    pub(super) fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
         let name = |machine: u32| Value::from(&**self.kubelets.nodes[machine as usize].kubelet.node_name());
         let nodes: Vec<Value> = machines.map(name).collect();
         if !nodes.is_empty() {

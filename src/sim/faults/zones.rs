@@ -35,7 +35,7 @@ impl Simulation {
         let nodes = self.view().nodes.iter().filter(|node| node.meta.labels.get(ZONE_LABEL) == Some(zone));
         let mut names: Vec<Arc<str>> = nodes.map(|node| node.key().name).collect();
         // A Node may have been made by a manifest, without a machine.
-        names.retain(|name| self.kubelets.by_name.contains_key(name));
+        names.retain(|name| self.existing_machine(name).is_ok());
         names.sort_unstable();
         if names.is_empty() {
             return Err(SimError::Cluster(format!("there is no node with the label {ZONE_LABEL}={zone}")));

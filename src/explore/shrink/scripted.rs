@@ -31,6 +31,17 @@ pub(super) fn scripted(draft: &Draft, recording: &Recording, until: SimTime) -> 
     Some(scripted)
 }
 
+/// The verbs of a fault that says itself how to do it to a node.
+fn verbs_as(args: &Value) -> Option<Vec<Value>> {
+    let (verb, fields) = args["as"].as_object()?.iter().next()?;
+    let step = |node: &Value| {
+        let mut fields = fields.clone();
+        fields["node"] = node.clone();
+        json!({verb: fields})
+    };
+    Some(args["nodes"].as_array()?.iter().map(step).collect())
+}
+
 /// The verbs that do what a fault did.
 fn verbs(args: &Value) -> Option<Vec<Value>> {
     let verb = match args["kind"].as_str()? {
@@ -40,7 +51,7 @@ fn verbs(args: &Value) -> Option<Vec<Value>> {
             let (namespace, pod) = (args["namespace"].as_str()?, args["pod"].as_str()?);
             return Some(vec![json!({"delete": {"target": format!("pod/{pod}"), "namespace": namespace}})]);
         }
-        _ => return None,
+        _ => return verbs_as(args),
     };
     let nodes = args["nodes"].as_array()?;
     Some(nodes.iter().map(|node| json!({verb: {"node": node}})).collect())

@@ -50,13 +50,9 @@ impl MachineVerb {
                 _ => json!({"node": node, "factor": f64::from(*percent) / 100.0}),
             },
             Self::Reclaim(reclaim) => {
-                let on_notice = match reclaim.on_notice {
-                    OnNotice::None => "none",
-                    OnNotice::Cordon => "cordon",
-                    OnNotice::Drain => "drain",
-                    OnNotice::Shutdown => "shutdown",
-                };
-                json!({"node": node, "notice": reclaim.notice.to_string(), "onNotice": on_notice})
+                let mut args = reclaim.to_wire();
+                args["node"] = node.into();
+                args
             }
         }
     }

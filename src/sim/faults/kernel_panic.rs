@@ -1,5 +1,7 @@
 //! Machines whose kernel panics.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::objects::Labels;
 use crate::sim::simulation::Simulation;
@@ -51,7 +53,8 @@ impl Panics {
         let mut struck = unit.members.clone();
         struck.retain(|machine| sim.kubelets.nodes[*machine as usize].kubelet.is_running());
         struck.iter().for_each(|machine| sim.panic_machine(*machine, boot));
-        sim.record_node_fault("KernelPanic", struck.into_iter());
+        let verb = json!({"kernelPanic": {"boot": boot.to_string()}});
+        sim.record_fault_as("KernelPanic", struck.into_iter(), Some(verb));
         boot + self.plan.mtbf.sample(&mut unit.luck)
     }
 }

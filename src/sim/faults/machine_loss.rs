@@ -1,5 +1,7 @@
 //! Machines that are taken away for ever: by mistake, or because their cloud wants them back.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::objects::Labels;
 use crate::sim::machines::{OnNotice, Reclaim};
@@ -70,7 +72,7 @@ impl Deletions {
         let unit = self.units.get_mut(unit);
         let struck = std::mem::take(&mut unit.members);
         struck.iter().for_each(|machine| sim.take_away(*machine));
-        sim.record_node_fault("MachineDeletion", struck.into_iter());
+        sim.record_fault_as("MachineDeletion", struck.into_iter(), Some(json!({"deleteMachine": {}})));
         self.plan.mtbf.sample(&mut unit.luck)
     }
 }
@@ -104,7 +106,7 @@ impl Reclaims {
             // What a handler is refused stands in the recording; the machine goes all the same.
             drop(sim.give_notice(*machine, &reclaim));
         }
-        sim.record_node_fault("SpotReclaim", struck.into_iter());
+        sim.record_fault_as("SpotReclaim", struck.into_iter(), Some(json!({"reclaim": reclaim.to_wire()})));
         self.plan.mtbf.sample(&mut unit.luck)
     }
 }

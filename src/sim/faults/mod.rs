@@ -133,7 +133,9 @@ impl Injector {
     fn struck(&self) -> Vec<u32> {
         match self {
             Self::Crashes(crashes) => crashes.units.struck(),
-            Self::Kills(_) => Vec::new(),
+            Self::Slowdowns(slowdowns) => slowdowns.units.struck(),
+            // What they strike comes back by itself, or never.
+            Self::Kills(_) | Self::Panics(_) | Self::Deletions(_) | Self::Reclaims(_) => Vec::new(),
         }
     }
 
@@ -224,11 +226,19 @@ impl Simulation {
     }
 
     /// Notes in the recording what a fault did to machines, if there are any.
-    pub(super) fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
+    fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
+        self.record_fault_as(kind, machines, None);
+    }
+
+    /// The same, with the verb that does it to a node, and its other arguments.
+    fn record_fault_as(&mut self, kind: &str, machines: impl Iterator<Item = u32>, verb: Option<Value>) {
         let name = |machine: u32| Value::from(&**self.kubelets.nodes[machine as usize].kubelet.node_name());
         let nodes: Vec<Value> = machines.map(name).collect();
         if !nodes.is_empty() {
-            let args = json!({"kind": kind, "nodes": nodes});
+            let mut args = json!({"kind": kind, "nodes": nodes});
+            if let Some(verb) = verb {
+                args["as"] = verb;
+            }
             self.record_step(StepRecord { name: "fault".into(), args, result: json!(200) });
         }
     }

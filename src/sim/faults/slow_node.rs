@@ -1,5 +1,7 @@
 //! Machines that become slow.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::objects::Labels;
 use crate::sim::simulation::Simulation;
@@ -33,7 +35,7 @@ impl From<SlowNode> for FaultPlan {
 pub(in crate::sim) struct Slowdowns {
     plan: SlowNode,
     /// The machines that are slow now.
-    units: Units<Vec<u32>>,
+    pub(super) units: Units<Vec<u32>>,
 }
 
 impl Slowdowns {
@@ -51,12 +53,14 @@ impl Slowdowns {
         let unit = self.units.get_mut(unit);
         if let Some(slow) = unit.struck.take() {
             slow.iter().for_each(|machine| sim.set_slowness(*machine, 100));
-            sim.record_node_fault("SlowNodeRecovers", slow.into_iter());
+            let verb = json!({"slowNode": {"factor": 1}});
+            sim.record_fault_as("SlowNodeRecovers", slow.into_iter(), Some(verb));
             return self.plan.mtbf.sample(&mut unit.luck);
         }
         let struck = unit.members.clone();
         struck.iter().for_each(|machine| sim.set_slowness(*machine, self.plan.slowness_percent));
-        sim.record_node_fault("SlowNode", struck.iter().copied());
+        let verb = json!({"slowNode": {"factor": f64::from(self.plan.slowness_percent) / 100.0}});
+        sim.record_fault_as("SlowNode", struck.iter().copied(), Some(verb));
         unit.struck = Some(struck);
         self.plan.mttr.sample(&mut unit.luck)
     }

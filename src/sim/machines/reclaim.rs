@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::controllers::cloud_node_lifecycle::SHUTDOWN_TAINT;
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Labels, Node};
 use crate::sim::builder::NodeTemplate;
 use crate::sim::drain::DrainOptions;
 use crate::sim::error::SimError;
+use crate::sim::recorder::StepRecord;
 use crate::sim::simulation::Simulation;
 
 use super::MachineEvent;
@@ -40,6 +43,31 @@ pub enum OnNotice {
 impl Default for Reclaim {
     fn default() -> Self {
         Self { notice: SimDuration::from_mins(2), on_notice: OnNotice::None, replacement: None }
+    }
+}
+
+impl OnNotice {
+    /// As scenarios write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Cordon => "cordon",
+            Self::Drain => "drain",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl Reclaim {
+    /// The arguments of the scenario's verb, without the node.
+    #[must_use]
+    pub fn to_wire(&self) -> Value {
+        let mut wire = json!({"notice": self.notice.to_string(), "onNotice": self.on_notice.as_str()});
+        if let Some(replacement) = self.replacement {
+            wire["replacement"] = json!(replacement.to_string());
+        }
+        wire
     }
 }
 
@@ -84,7 +112,9 @@ impl Simulation {
         let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
         let template = self.view().nodes.get(&Key::new("", name)).map(|object| self.like(object));
         self.take_away(node);
-        self.record_node_fault("MachineGone", std::iter::once(node));
+        let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
+        let args = json!({"node": name});
+        self.record_step(StepRecord { name: "reclaimed".to_owned(), args, result: json!(200) });
         if let (Some(delay), Some(template)) = (replacement, template) {
             self.push_machine_event(delay, MachineEvent::Join(Box::new(template)));
         }

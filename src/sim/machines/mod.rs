@@ -124,9 +124,8 @@ impl Simulation {
     }
 
     pub(super) fn panic_machine(&mut self, node: u32, boot: SimDuration) {
-        let process = &mut self.kubelets.nodes[node as usize];
-        process.stop();
-        let epoch = process.epoch;
+        self.stop_machine(node);
+        let epoch = self.kubelets.nodes[node as usize].epoch;
         self.push_machine_event(boot, MachineEvent::Boot { node, epoch });
     }
 
@@ -190,9 +189,8 @@ impl Simulation {
     }
 
     pub(super) fn power_off(&mut self, node: u32) {
-        let process = &mut self.kubelets.nodes[node as usize];
-        process.stop();
-        process.machine_mut().instance = Instance::Stopped;
+        self.stop_machine(node);
+        self.kubelets.nodes[node as usize].machine_mut().instance = Instance::Stopped;
         self.watch_cloud();
     }
 
@@ -208,9 +206,8 @@ impl Simulation {
     }
 
     pub(super) fn take_away(&mut self, node: u32) {
-        let process = &mut self.kubelets.nodes[node as usize];
-        process.stop();
-        process.machine_mut().instance = Instance::Gone;
+        self.stop_machine(node);
+        self.kubelets.nodes[node as usize].machine_mut().instance = Instance::Gone;
         self.watch_cloud();
     }
 

@@ -178,6 +178,7 @@ impl Simulation {
     }
 
     /// Shuts a machine down, as `poweroff` on it or its cloud's console does: everything on it stops, and its cloud knows.
+    /// Kubelets have no `shutdownGracePeriod`: their graceful node shutdown is not simulated.
     /// [`Self::node_up`] boots it again.
     ///
     /// # Errors

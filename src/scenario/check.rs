@@ -66,6 +66,9 @@ impl<'a> Checker<'a> {
         let version = spec.kubernetes.as_deref().unwrap_or("1.36");
         self.require("spec.kubernetes", version == "1.36", "only the behaviour of Kubernetes 1.36 is simulated");
         self.require("spec.duration", !spec.duration.is_zero(), "must be greater than 0");
+        let control_plane = spec.control_plane.map(|raw| raw.settings()).transpose();
+        let control_plane =
+            control_plane.map_err(|fault| self.problem(fault.under("spec.controlPlane"))).ok().flatten();
         let nodes = self.nodes(&spec.nodes);
         let node_groups = self.node_groups(&spec.node_groups, &nodes);
         let autoscaler = self.autoscaler(spec.autoscaler, node_groups.is_empty());
@@ -95,6 +98,7 @@ impl<'a> Checker<'a> {
             terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
             cloud: spec.cloud,
             delays: spec.profile.unwrap_or_default(),
+            control_plane: control_plane.unwrap_or_default(),
             nodes,
             node_groups,
             autoscaler,

@@ -22,6 +22,9 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("waiting", Argument::Selector(selector)) => Some(waiting(sim, selector)),
         ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
         ("attachments", Argument::Target(target)) => Some(sim.view().attachments_of(&target.key.name).count() as i64),
+        ("runningCopies", Argument::Target(target)) => {
+            Some(sim.running_pods().filter(|(_, pod, _)| **pod == target.key).count() as i64)
+        }
         ("podsOn", Argument::Target(target)) => {
             Some(sim.view().pods_on(&target.key.name).filter(|pod| pod.is_active()).count() as i64)
         }
@@ -80,6 +83,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("terminating", JOB),
     ("endpoints", Takes::Target(&[Kind::Service])),
     ("podsOn", NODE),
+    ("runningCopies", Takes::Target(&[Kind::Pod])),
     ("disruptionsAllowed", Takes::Target(&[Kind::PodDisruptionBudget])),
     ("jobs", CRON_JOB),
     ("activeJobs", CRON_JOB),

@@ -120,6 +120,7 @@ impl Scenario {
             .seed(options.seed.unwrap_or(self.seed))
             .epoch(self.epoch)
             .delays(self.delays.clone())
+            .control_plane(self.control_plane)
             .record(options.record)
             .pod_presets(self.pod_presets)
             .in_cloud(self.cloud)

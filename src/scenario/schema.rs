@@ -16,7 +16,10 @@ use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
-use crate::sim::{AutoscalerOptions, ClientSpec, Delays, FaultPlan, NetworkConfig, NodeGroup, NodeTemplate};
+use crate::sim::{
+    AutoscalerOptions, ClientSpec, ControlPlane, Delays, FaultPlan, LeaderElection, NetworkConfig, NodeGroup,
+    NodeTemplate,
+};
 
 use super::check::Checker;
 use super::error::{Fault, Problem, ScenarioError};
@@ -54,6 +57,8 @@ pub struct Scenario {
     pub cloud: bool,
     /// Delays of the control plane.
     pub delays: Delays,
+    /// How the control plane is run.
+    pub control_plane: ControlPlane,
     /// Machines.
     pub nodes: Vec<NodeTemplate>,
     /// Manifests that are applied at t = 0, in order.
@@ -142,6 +147,7 @@ pub(super) struct Spec {
     pub(super) terminated_pod_gc_threshold: Option<i32>,
     #[serde(default = "yes")]
     pub(super) cloud: bool,
+    pub(super) control_plane: Option<RawControlPlane>,
     #[serde(default, deserialize_with = "profile")]
     pub(super) profile: Option<Delays>,
     #[serde(default)]
@@ -173,6 +179,37 @@ pub(super) struct Spec {
 
 const fn yes() -> bool {
     true
+}
+
+/// How the control plane is run: the flags of kube-controller-manager and kube-scheduler.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RawControlPlane {
+    replicas: Option<u32>,
+    leader_elect: Option<bool>,
+    lease_duration: Option<SimDuration>,
+    renew_deadline: Option<SimDuration>,
+    retry_period: Option<SimDuration>,
+}
+
+impl RawControlPlane {
+    /// The settings, as far as they make sense together.
+    pub(super) fn settings(&self) -> Result<ControlPlane, Fault> {
+        let usual = LeaderElection::default();
+        let election = LeaderElection {
+            lease_duration: self.lease_duration.unwrap_or(usual.lease_duration),
+            renew_deadline: self.renew_deadline.unwrap_or(usual.renew_deadline),
+            retry_period: self.retry_period.unwrap_or(usual.retry_period),
+        };
+        let leader_election = self.leader_elect.unwrap_or(true).then_some(election);
+        let settings = ControlPlane { replicas: self.replicas.unwrap_or(1), leader_election };
+        let at = |error: String| match error.split_once(": ") {
+            Some((field, what)) => Fault::new(field, what),
+            None => Fault::new("", error),
+        };
+        settings.validate().map_err(at)?;
+        Ok(settings)
+    }
 }
 
 /// A machine, or several of one kind, as a scenario has it.

@@ -47,7 +47,10 @@ pub use disturbances::{
 };
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
-pub use faults::{FaultPlan, KernelPanic, MachineDeletion, NodeCrash, PodKiller, SlowNode, SpotReclaim, ZONE_LABEL};
+pub use faults::{
+    ControlPlaneFault, FaultPlan, KernelPanic, MachineDeletion, NodeCrash, NodePartition, PodKiller, SlowNode,
+    SpotReclaim, Trouble, ZONE_LABEL,
+};
 pub use machines::{DEFAULT_BOOT_TIME, MAX_SLOWNESS_PERCENT, OnNotice, Reclaim};
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord, TrafficRecord};

@@ -287,6 +287,49 @@ fn faults_that_make_no_sense() {
 }
 
 #[test]
+fn disturbances_that_make_no_sense() {
+    let step = |step: &str| spec(&format!("steps: [{{at: 1s, {step}}}]"));
+    let faults = |entries: &str| spec(&format!("nodes: [{{name: w}}]\nfaults:\n{entries}"));
+    let cases = [
+        ("a partition of nobody", step("partition: {}")),
+        ("a partition of a node and a zone", step("partition: {node: w, zone: a}")),
+        ("a way that is none", step("partition: {node: w, cut: reads}")),
+        ("a partition that lasts no time", step("partition: {node: w, for: 0s}")),
+        ("nobody to heal", step("heal: {}")),
+        ("an outage by an unknown field", step("apiServerDown: {since: 3s}")),
+        ("an end that lasts", step("apiServerUp: {for: 3s}")),
+        ("an outage that lasts no time", step("schedulerDown: {for: 0s}")),
+        ("a crash of nobody", step("crashLeader: {}")),
+        ("a crash of what has no leader", step("crashLeader: {process: kubelet}")),
+        ("a watch of nobody", step("slowWatch: {for: 1m}")),
+        ("a watch of what does not watch", step("slowWatch: {process: etcd, for: 1m}")),
+        ("a watch of two", step("slowWatch: {process: kubelets, node: w, for: 1m}")),
+        ("a watch that hangs for ever", step("slowWatch: {process: kubelets}")),
+        ("slow writes of any length", step("slowWrites: {for: 1m}")),
+        ("slow writes for ever", step("slowWrites: {write: 2s}")),
+        ("conflicts for ever", step("conflicts: {percent: 3}")),
+        ("more conflicts than updates", step("conflicts: {percent: 101, for: 1m}")),
+        ("no conflicts", step("conflicts: {percent: 0, for: 1m}")),
+        ("conflicts of an unknown kind", step("conflicts: {kinds: [Pod, Widget], for: 1m}")),
+        ("a fault without an mtbf", faults("- {kind: ApiServerOutage, mttr: 1m}")),
+        ("an outage without an end", faults("- {kind: ApiServerOutage, mtbf: 1h}")),
+        ("a crash all the time", faults("- {kind: SchedulerCrash, mtbf: 0s}")),
+        ("a partition of unknown ways", faults("- {kind: NodePartition, mtbf: 1h, mttr: 1m, cut: none}")),
+        ("a slow watch of a node that is not there", faults("- {kind: SlowWatch, mtbf: 1h, mttr: 1m, node: v}")),
+        ("slow writes that take no time", faults("- {kind: SlowWrites, mtbf: 1h, mttr: 1m, write: 0s}")),
+        ("a storm with a foreign field", faults("- {kind: ConflictStorm, mtbf: 1h, mttr: 1m, delay: 3s}")),
+        ("no control plane", spec("controlPlane: {replicas: 0}")),
+        ("three that all lead", spec("controlPlane: {replicas: 3, leaderElect: false}")),
+        ("a lease that is over before its renewal", spec("controlPlane: {leaseDuration: 10s}")),
+        ("a deadline without a second try", spec("controlPlane: {renewDeadline: 2s}")),
+        ("no time between tries", spec("controlPlane: {retryPeriod: 0s}")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn manifests_inside_a_scenario_are_wrong_at_their_own_lines() {
     let pod = |container: &str| {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - {container}\n")

@@ -7,6 +7,7 @@ mod clusters;
 mod daemon_sets;
 mod determinism;
 mod disruptions;
+mod disturbances;
 mod docs;
 mod exploration;
 mod jobs;

@@ -1,5 +1,6 @@
 //! The faults of a scenario as the file has them, and the checks that make plans of them. A file for each kind.
 
+mod control_plane;
 mod machines;
 mod node_crash;
 mod pod_killer;
@@ -22,6 +23,13 @@ const KINDS: &[(&str, &[&str])] = &[
     ("MachineDeletion", machines::DELETION_FIELDS),
     ("SpotReclaim", machines::RECLAIM_FIELDS),
     ("SlowNode", machines::SLOW_FIELDS),
+    ("NodePartition", control_plane::PARTITION),
+    ("ApiServerOutage", control_plane::LASTING),
+    ("ControllerManagerCrash", control_plane::LASTING),
+    ("SchedulerCrash", control_plane::LASTING),
+    ("SlowWatch", control_plane::SLOW_WATCH),
+    ("SlowWrites", control_plane::SLOW_WRITES),
+    ("ConflictStorm", control_plane::CONFLICTS),
 ];
 
 /// An entry of `spec.faults`, with the fields of all kinds.
@@ -40,6 +48,13 @@ pub(super) struct RawFault {
     on_notice: Option<RawOnNotice>,
     replacement: Option<Sampler>,
     factor: Option<f64>,
+    cut: Option<String>,
+    process: Option<String>,
+    node: Option<String>,
+    delay: Option<SimDuration>,
+    write: Option<Sampler>,
+    kinds: Option<Vec<String>>,
+    percent: Option<u8>,
 }
 
 impl RawFault {
@@ -58,7 +73,8 @@ impl RawFault {
             "MachineDeletion" => self.machine_deletion(nodes).map(FaultPlan::MachineDeletion),
             "SpotReclaim" => self.spot_reclaim(nodes).map(FaultPlan::SpotReclaim),
             "SlowNode" => self.slow_node(nodes).map(FaultPlan::SlowNode),
-            kind => Err(unknown(kind)),
+            "NodePartition" => self.node_partition(nodes).map(FaultPlan::NodePartition),
+            _ => self.control_plane(nodes).map(FaultPlan::ControlPlane),
         }
     }
 
@@ -76,6 +92,13 @@ impl RawFault {
             ("onNotice", self.on_notice.is_some()),
             ("replacement", self.replacement.is_some()),
             ("factor", self.factor.is_some()),
+            ("cut", self.cut.is_some()),
+            ("process", self.process.is_some()),
+            ("node", self.node.is_some()),
+            ("delay", self.delay.is_some()),
+            ("write", self.write.is_some()),
+            ("kinds", self.kinds.is_some()),
+            ("percent", self.percent.is_some()),
         ];
         fields.into_iter().filter(|(_, given)| *given).map(|(field, _)| field).collect()
     }
@@ -90,6 +113,15 @@ fn time(field: &str, given: Option<Sampler>, meaning: &str) -> Result<Sampler, F
         return Err(Fault::new(field, "must be greater than 0"));
     }
     Ok(given)
+}
+
+/// A mean time between faults: what runs for a fixed time is not what anybody means by one.
+fn mean_time(given: Option<Sampler>, meaning: &str) -> Result<Sampler, Fault> {
+    let mtbf = time("mtbf", given, meaning)?;
+    match mtbf.as_constant() {
+        Some(mean) => Sampler::exponential(mean).map_err(|error| Fault::new("mtbf", error.to_string())),
+        None => Ok(mtbf),
+    }
 }
 
 fn refuse_foreign(field: &str) -> Fault {

@@ -4,7 +4,7 @@ use crate::kernel::Sampler;
 use crate::objects::Labels;
 use crate::scenario::error::Fault;
 
-use super::{RawFault, time};
+use super::{RawFault, mean_time, time};
 
 /// Which machines are struck, which of them together, how often and for how long.
 pub(super) struct Units {
@@ -30,12 +30,7 @@ impl RawFault {
 
     /// The same without the time of repair.
     pub(super) fn exposed(&mut self, nodes: &[Labels], meaning: &str) -> Result<Exposed, Fault> {
-        let mtbf = time("mtbf", self.mtbf.take(), meaning)?;
-        // A machine that runs for a fixed time is not what anybody means by a mean time.
-        let mtbf = match mtbf.as_constant() {
-            Some(mean) => Sampler::exponential(mean).map_err(|error| Fault::new("mtbf", error.to_string()))?,
-            None => mtbf,
-        };
+        let mtbf = mean_time(self.mtbf.take(), meaning)?;
         let correlated_by = self.correlated_by.take();
         if correlated_by.as_ref().is_some_and(|key| key.trim().is_empty()) {
             return Err(Fault::new("correlatedBy", "the label key is empty"));

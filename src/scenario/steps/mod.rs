@@ -1,6 +1,7 @@
 //! The verbs of a scenario's steps, and how they are carried out.
 
 mod choice;
+mod disturb;
 mod machines;
 mod raw;
 
@@ -14,6 +15,8 @@ use crate::sim::{Applied, Changes, Debug, DrainOptions, NodeTemplate, SimError, 
 use super::schema::Manifest;
 
 pub use choice::{Choice, Evictees};
+pub use disturb::{Disturb, Nodes};
+pub(super) use disturb::{read_cut, read_storm, read_watcher};
 pub use machines::MachineVerb;
 pub(super) use machines::{RawOnNotice, percent};
 pub(super) use raw::RawStep;
@@ -140,6 +143,8 @@ pub enum Verb {
         /// What.
         verb: MachineVerb,
     },
+    /// Something happens to the control plane, or on the ways to and from it.
+    Disturb(Disturb),
     /// `kubectl debug`: an ephemeral container is added.
     Debug {
         /// Which pod.
@@ -178,6 +183,7 @@ impl Verb {
             Self::ZoneDown(_) => "zoneDown",
             Self::ZoneUp(_) => "zoneUp",
             Self::Machine { verb, .. } => verb.name(),
+            Self::Disturb(disturb) => disturb.name(),
             Self::Debug { .. } => "debug",
         }
     }
@@ -218,6 +224,7 @@ impl Verb {
             Self::RolloutPause(target) | Self::RolloutResume(target) | Self::RolloutRestart(target) => {
                 json!({"target": target.to_string()})
             }
+            Self::Disturb(disturb) => disturb.args(),
             Self::Debug { choice, debug } => {
                 let mut args = choice.args();
                 args["image"] = debug.image.as_str().into();
@@ -278,6 +285,7 @@ impl Verb {
             Self::Machine { node, verb } => verb.perform(sim, node)?,
             Self::ZoneDown(zone) => drop(sim.zone_down(zone)?),
             Self::ZoneUp(zone) => drop(sim.zone_up(zone)?),
+            Self::Disturb(disturb) => disturb.perform(sim)?,
             Self::Debug { choice, debug } => {
                 let target = choice.resolve(sim)?;
                 sim.debug(&target, debug)?;

@@ -10,9 +10,12 @@ use crate::kernel::SimDuration;
 use crate::objects::{Kind, SelectorError};
 use crate::scenario::error::Fault;
 use crate::scenario::schema::RawNode;
-use crate::sim::{Changes, Debug, DrainOptions, Target};
+use crate::sim::{Changes, Debug, Disturbance, DrainOptions, Place, Target};
 
 use super::choice::parse_target;
+use super::disturb::{
+    RawConflicts, RawCrashLeader, RawDown, RawHeal, RawPartition, RawSlowWatch, RawSlowWrites, RawUp,
+};
 use super::machines::{MachineVerb, RawPanic, RawReclaim, RawSlowNode};
 use super::{Choice, Evictees, Verb};
 
@@ -51,6 +54,18 @@ pub(in crate::scenario) struct RawStep {
     create_job: Option<RawCreateJob>,
     evict: Option<RawEvict>,
     drain: Option<RawDrain>,
+    partition: Option<RawPartition>,
+    heal: Option<RawHeal>,
+    api_server_down: Option<RawDown>,
+    api_server_up: Option<RawUp>,
+    controller_manager_down: Option<RawDown>,
+    controller_manager_up: Option<RawUp>,
+    scheduler_down: Option<RawDown>,
+    scheduler_up: Option<RawUp>,
+    crash_leader: Option<RawCrashLeader>,
+    slow_watch: Option<RawSlowWatch>,
+    slow_writes: Option<RawSlowWrites>,
+    conflicts: Option<RawConflicts>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -264,7 +279,9 @@ impl RawStep {
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
                  rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, \
-                 kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, debug",
+                 kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, debug, \
+                 partition, heal, apiServerDown, apiServerUp, controllerManagerDown, controllerManagerUp, schedulerDown, \
+                 schedulerUp, crashLeader, slowWatch, slowWrites, conflicts",
             )),
         }
     }
@@ -274,6 +291,8 @@ impl RawStep {
         let target =
             |raw: Option<RawTarget>, verb: fn(Target) -> Verb| raw.map(|raw| parse_target(&raw.target).map(verb));
         let node = |raw: Option<RawNodeName>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.node)));
+        let down = |raw: Option<RawDown>, what: Disturbance| raw.map(|raw| raw.verb(what));
+        let up = |raw: Option<RawUp>, place: Place| raw.map(|_| Ok(RawUp::verb(place)));
         let zone = |raw: Option<RawZone>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.zone)));
         let machine =
             |raw: Option<RawNodeName>, verb: MachineVerb| raw.map(|raw| Ok(Verb::Machine { node: raw.node, verb }));
@@ -307,6 +326,18 @@ impl RawStep {
             ("zoneDown", zone(self.zone_down, Verb::ZoneDown)),
             ("zoneUp", zone(self.zone_up, Verb::ZoneUp)),
             ("debug", self.debug.map(RawDebug::verb)),
+            ("partition", self.partition.map(RawPartition::verb)),
+            ("heal", self.heal.map(RawHeal::verb)),
+            ("apiServerDown", down(self.api_server_down, Disturbance::ApiServerDown)),
+            ("apiServerUp", up(self.api_server_up, Place::ApiServer)),
+            ("controllerManagerDown", down(self.controller_manager_down, Disturbance::ControllerManagerDown)),
+            ("controllerManagerUp", up(self.controller_manager_up, Place::ControllerManager)),
+            ("schedulerDown", down(self.scheduler_down, Disturbance::SchedulerDown)),
+            ("schedulerUp", up(self.scheduler_up, Place::Scheduler)),
+            ("crashLeader", self.crash_leader.map(RawCrashLeader::verb)),
+            ("slowWatch", self.slow_watch.map(RawSlowWatch::verb)),
+            ("slowWrites", self.slow_writes.map(RawSlowWrites::verb)),
+            ("conflicts", self.conflicts.map(RawConflicts::verb)),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
     }

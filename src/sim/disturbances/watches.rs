@@ -9,6 +9,8 @@ use crate::sim::event::ProcessId;
 use crate::sim::simulation::Simulation;
 use crate::sim::watch::Break;
 
+use super::Disturbance;
+
 /// Who watches.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Watcher {
@@ -38,7 +40,13 @@ impl Simulation {
         let process = self.process_of(watcher)?;
         match (process, delay) {
             (ProcessId::Node(node), None) => self.blind(node, Break::Stall),
-            (_, None) => self.break_watch(process, Break::Stall),
+            (_, None) => {
+                self.break_watch(process, Break::Stall);
+                if process == ProcessId::Kubelets {
+                    // Those that are late anyway are among them.
+                    self.kubelets.apart.clone().into_iter().for_each(|node| self.blind(node, Break::Stall));
+                }
+            }
             (ProcessId::Node(node), Some(_)) => {
                 self.set_apart(node);
                 self.delay_watch(process, delay);
@@ -51,7 +59,11 @@ impl Simulation {
     pub(super) fn end_slow_watch(&mut self, watcher: &Watcher, delay: Option<SimDuration>) {
         let Ok(process) = self.process_of(watcher) else { return };
         if delay.is_none() {
-            return self.mend_watch(process, Break::Stall, false);
+            self.mend_watch(process, Break::Stall, false);
+            if process == ProcessId::Kubelets {
+                self.mend_kubelets();
+            }
+            return;
         }
         let ProcessId::Node(node) = process else { return self.delay_watch(process, None) };
         self.kubelets.apart.retain(|apart| *apart != node);
@@ -59,6 +71,18 @@ impl Simulation {
         informer.forget_delay();
         if !informer.is_broken() {
             self.rejoin(node);
+        }
+    }
+
+    /// The watches of all kubelets are back, but of those that hang each for itself.
+    fn mend_kubelets(&mut self) {
+        for node in 0..self.kubelets.nodes.len() as u32 {
+            let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
+            let watcher = Watcher::Kubelet(name);
+            let hangs = Disturbance::SlowWatch { watcher, delay: None };
+            if !self.disturbances.active.iter().any(|active| active.what == hangs) {
+                self.mend_watch(ProcessId::Node(node), Break::Stall, false);
+            }
         }
     }
 

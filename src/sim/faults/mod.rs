@@ -3,9 +3,11 @@
 //! Every injector draws from streams of its own, one for each node or group of nodes: a node or an injector that is added
 //! (behind the others) shifts nobody's luck. What a fault does is in the recording as a step `fault`.
 
+mod control_plane;
 mod kernel_panic;
 mod machine_loss;
 mod node_crash;
+mod node_partition;
 mod pod_killer;
 mod slow_node;
 #[cfg(test)]
@@ -15,9 +17,11 @@ mod zones;
 
 use serde_json::{Value, json};
 
+pub use control_plane::{ControlPlaneFault, Trouble};
 pub use kernel_panic::KernelPanic;
 pub use machine_loss::{MachineDeletion, SpotReclaim};
 pub use node_crash::NodeCrash;
+pub use node_partition::NodePartition;
 pub use pod_killer::PodKiller;
 pub use slow_node::SlowNode;
 pub use zones::ZONE_LABEL;
@@ -30,9 +34,11 @@ use super::event::{Event, rank};
 use super::machines::MAX_SLOWNESS_PERCENT;
 use super::recorder::StepRecord;
 use super::simulation::Simulation;
+use control_plane::Troubles;
 use kernel_panic::Panics;
 use machine_loss::{Deletions, Reclaims};
 use node_crash::Crashes;
+use node_partition::Partitions;
 use pod_killer::Kills;
 use slow_node::Slowdowns;
 use units::Joined;
@@ -59,6 +65,10 @@ pub enum FaultPlan {
     SpotReclaim(SpotReclaim),
     /// Machines become slow.
     SlowNode(SlowNode),
+    /// Nodes are cut off from the control plane.
+    NodePartition(NodePartition),
+    /// Something goes wrong with the control plane.
+    ControlPlane(ControlPlaneFault),
 }
 
 impl FaultPlan {
@@ -71,6 +81,11 @@ impl FaultPlan {
             Self::MachineDeletion(plan) => &[("mtbf", &plan.mtbf)],
             Self::SpotReclaim(plan) => &[("mtbf", &plan.mtbf)],
             Self::SlowNode(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
+            Self::NodePartition(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
+            Self::ControlPlane(plan) => match &plan.trouble {
+                Trouble::Lasting(_, mttr) => &[("mtbf", &plan.mtbf), ("mttr", mttr)],
+                Trouble::Crash(_) => &[("mtbf", &plan.mtbf)],
+            },
         };
         if let Self::SlowNode(plan) = self
             && !(100..=MAX_SLOWNESS_PERCENT).contains(&plan.slowness_percent)
@@ -94,6 +109,8 @@ pub(super) enum Injector {
     Deletions(Box<Deletions>),
     Reclaims(Box<Reclaims>),
     Slowdowns(Box<Slowdowns>),
+    Partitions(Box<Partitions>),
+    Troubles(Box<Troubles>),
 }
 
 impl Injector {
@@ -106,14 +123,22 @@ impl Injector {
             FaultPlan::MachineDeletion(plan) => Self::Deletions(Box::new(Deletions::new(plan, purpose))),
             FaultPlan::SpotReclaim(plan) => Self::Reclaims(Box::new(Reclaims::new(plan, purpose))),
             FaultPlan::SlowNode(plan) => Self::Slowdowns(Box::new(Slowdowns::new(plan, purpose))),
+            FaultPlan::NodePartition(plan) => Self::Partitions(Box::new(Partitions::new(plan, purpose))),
+            FaultPlan::ControlPlane(plan) => Self::Troubles(Box::new(Troubles::new(plan, purpose, streams))),
         }
     }
 
     /// For injectors that strike no machines: the time to the first strike.
     fn first(&mut self) -> Option<SimDuration> {
         match self {
-            Self::Crashes(_) | Self::Panics(_) | Self::Deletions(_) | Self::Reclaims(_) | Self::Slowdowns(_) => None,
+            Self::Crashes(_)
+            | Self::Partitions(_)
+            | Self::Panics(_)
+            | Self::Deletions(_)
+            | Self::Reclaims(_)
+            | Self::Slowdowns(_) => None,
             Self::Kills(kills) => Some(kills.next()),
+            Self::Troubles(troubles) => Some(troubles.next()),
         }
     }
 
@@ -121,21 +146,24 @@ impl Injector {
     fn take_in(&mut self, joined: &Joined<'_>) -> Option<(u32, SimDuration)> {
         match self {
             Self::Crashes(crashes) => crashes.take_in(joined),
-            Self::Kills(_) => None,
             Self::Panics(panics) => panics.take_in(joined),
             Self::Deletions(deletions) => deletions.take_in(joined),
             Self::Reclaims(reclaims) => reclaims.take_in(joined),
             Self::Slowdowns(slowdowns) => slowdowns.take_in(joined),
+            Self::Partitions(partitions) => partitions.take_in(joined),
+            Self::Kills(_) | Self::Troubles(_) => None,
         }
     }
 
-    /// Units of machines that are struck now.
+    /// Units of machines that are struck now; unit 0 of a trouble that lasts.
     fn struck(&self) -> Vec<u32> {
         match self {
             Self::Crashes(crashes) => crashes.units.struck(),
             Self::Slowdowns(slowdowns) => slowdowns.units.struck(),
+            Self::Partitions(partitions) => partitions.units.struck(),
+            Self::Troubles(troubles) if troubles.goes_on() => vec![0],
             // What they strike comes back by itself, or never.
-            Self::Kills(_) | Self::Panics(_) | Self::Deletions(_) | Self::Reclaims(_) => Vec::new(),
+            Self::Kills(_) | Self::Troubles(_) | Self::Panics(_) | Self::Deletions(_) | Self::Reclaims(_) => Vec::new(),
         }
     }
 
@@ -148,6 +176,8 @@ impl Injector {
             Self::Deletions(deletions) => deletions.strike(sim, unit),
             Self::Reclaims(reclaims) => reclaims.strike(sim, unit),
             Self::Slowdowns(slowdowns) => slowdowns.strike(sim, unit),
+            Self::Partitions(partitions) => partitions.strike(sim, unit),
+            Self::Troubles(troubles) => troubles.strike(sim),
         }
     }
 }

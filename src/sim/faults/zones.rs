@@ -31,7 +31,11 @@ impl Simulation {
         Ok(nodes)
     }
 
-    fn nodes_in(&self, zone: &str) -> Result<Vec<Arc<str>>, SimError> {
+    /// Names of the machines of a zone, in order.
+    ///
+    /// # Errors
+    /// If no node is in that zone.
+    pub fn nodes_in(&self, zone: &str) -> Result<Vec<Arc<str>>, SimError> {
         let nodes = self.view().nodes.iter().filter(|node| node.meta.labels.get(ZONE_LABEL) == Some(zone));
         let mut names: Vec<Arc<str>> = nodes.map(|node| node.key().name).collect();
         // A Node may have been made by a manifest, without a machine.

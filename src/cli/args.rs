@@ -76,6 +76,12 @@ pub(super) struct RunArguments {
     /// is written there
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    /// Write a report as one HTML page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Write a trace for <https://ui.perfetto.dev>
+    #[arg(long, value_name = "FILE")]
+    pub(super) trace: Option<PathBuf>,
     /// How to tell what happened: text for people, json for programs
     #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
     pub(super) output: RunOutput,

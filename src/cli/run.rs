@@ -1,12 +1,12 @@
 //! `seatrial run`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 
 use serde_json::{Value, json};
 
-use crate::report::{story, traffic_json};
+use crate::report::{html, story, trace, traffic_json};
 use crate::scenario::{Measured, Outcome, Run, RunOptions, Scenario};
 use crate::sim::RecordMode;
 
@@ -49,6 +49,16 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         let mut file = BufWriter::new(file);
         run.simulation.recording().write_jsonl(&mut file)?;
         file.flush()?;
+    }
+    let pages: [(_, fn(&Scenario, &Run) -> String); 2] =
+        [(&arguments.report, html), (&arguments.trace, |_, run| trace(run))];
+    for (path, page) in pages {
+        if let Some(path) = path
+            && let Err(error) = fs::write(path, page(&scenario, &run))
+        {
+            writeln!(anstream::stderr(), "error: {}: {error}", path.display())?;
+            return Ok(Exit::WrongInput);
+        }
     }
     match arguments.output {
         RunOutput::Text => write!(out, "{}", story(&scenario, &run))?,

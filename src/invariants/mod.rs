@@ -50,7 +50,7 @@ use std::ops::ControlFlow;
 use smallvec::SmallVec;
 
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::Kind;
+use crate::objects::{Deployment, Kind};
 use crate::sim::{Simulation, Target};
 
 pub use at_most_one::AtMostOne;
@@ -77,6 +77,12 @@ pub use stateful_pods::{OnePodPerOrdinal, OrderedPods};
 pub use taint_eviction::TaintEviction;
 pub use violation::{Violation, Violations};
 pub use zone_eviction_rate::ZoneEvictionRate;
+
+/// The fewest available pods that a rolling update of a Deployment may leave (upstream `deployment/util.ResolveFenceposts`).
+#[must_use]
+pub fn least_available(deployment: &Deployment) -> i64 {
+    deployment_state::Bounds::of(deployment).least_available
+}
 
 /// An invariant that holds at every instant. It may remember what it saw before.
 pub trait Invariant: std::fmt::Debug + Send {

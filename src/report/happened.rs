@@ -41,6 +41,17 @@ pub(super) fn happened(recording: &Recording) -> String {
     chapters.print()
 }
 
+/// What the user did, or a fault, and what was refused of it.
+pub(super) fn step_line(step: &StepRecord) -> String {
+    let (refusals, accepted) = answers(&step.result);
+    let what = if accepted.is_empty() { arguments(&step.args) } else { accepted.join(", ") };
+    let mut text = format!("{} {what}", step.name).trim_end().to_owned();
+    for refusal in refusals {
+        let _ = write!(text, " - refused: {refusal}");
+    }
+    text
+}
+
 /// A longer pause makes a line of its own of the same thing.
 const PAUSE: SimDuration = SimDuration::from_secs(60);
 
@@ -79,13 +90,7 @@ impl Chapters {
     fn step(&mut self, at: SimTime, step: &StepRecord) {
         self.open.clear();
         self.deleted.clear();
-        let (refusals, accepted) = answers(&step.result);
-        let what = if accepted.is_empty() { arguments(&step.args) } else { accepted.join(", ") };
-        let mut text = format!("» {} {what}", step.name).trim_end().to_owned();
-        for refusal in refusals {
-            let _ = write!(text, " - refused: {refusal}");
-        }
-        self.plain(at, text);
+        self.plain(at, format!("» {}", step_line(step)));
     }
 
     fn change(&mut self, at: SimTime, change: &Change) {
@@ -358,6 +363,12 @@ fn answers(result: &Value) -> (Vec<String>, Vec<String>) {
 }
 
 /// What a step is about first, then how.
+/// `a, b, c`.
+fn names(items: &[Value]) -> Option<String> {
+    let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
 fn arguments(args: &Value) -> String {
     let mut words = Vec::new();
     for key in ["target", "node", "kind"] {
@@ -369,6 +380,7 @@ fn arguments(args: &Value) -> String {
             Value::String(_) if matches!(key.as_str(), "target" | "node" | "kind") => {}
             Value::String(text) if text == "*" && key == "container" => {}
             Value::String(text) => words.push(format!("{key}={text}")),
+            Value::Array(items) if key == "nodes" => words.extend(names(items)),
             other => words.push(format!("{key}={other}")),
         }
     }

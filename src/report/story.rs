@@ -203,7 +203,7 @@ fn promises(scenario: &Scenario, run: &Run) -> String {
     text
 }
 
-fn verdict(run: &Run) -> String {
+pub(super) fn verdict(run: &Run) -> String {
     let broken = run.verdicts.iter().filter(|verdict| !verdict.held()).count();
     match (run.verdicts.len(), broken) {
         (0, _) => "Nothing was expected of this run.".to_owned(),

@@ -1,11 +1,15 @@
-//! What kubelets say reaches the API server in the order in which they said it.
+//! Reports: of kubelets to the API server, and of runs to people.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use seatrial::kernel::{SimDuration, SimTime};
-use seatrial::sim::{Delays, Simulation};
+use seatrial::report::{html, trace};
+use seatrial::scenario::{Run, RunOptions, Scenario};
+use seatrial::sim::{Delays, RecordMode, Simulation};
 
-/// A container that ends and starts again at once makes for two reports of one instant, each with a delay of its own.
+/// What kubelets say reaches the API server in the order in which they said it: a container that ends and starts again at once makes for two reports of one instant, each with a delay of its own.
 #[test]
 fn the_status_of_a_restarted_container_is_the_last_one_said() {
     let behaviour = json!({"image": "*", "start": "1s", "exit": {"code": 1, "after": "3s", "once": true}});
@@ -32,4 +36,83 @@ fn the_status_of_a_restarted_container_is_the_last_one_said() {
 
 fn restarts_of(pod: &seatrial::objects::Pod) -> i32 {
     pod.status.container_statuses.iter().map(|status| status.restart_count).sum()
+}
+
+fn recorded(text: &str) -> (Scenario, Run) {
+    let scenario = Scenario::read("s.yaml", text).expect("a scenario");
+    let run = scenario.run(&RunOptions { record: RecordMode::Full, ..RunOptions::default() }).expect("a run");
+    (scenario, run)
+}
+
+fn node_loss() -> (Scenario, Run) {
+    let manifest = include_str!("../../scenarios/manifests/web.yaml").replace('\n', "\n    ");
+    let text = include_str!("../../scenarios/rolling-update-node-loss.yaml");
+    recorded(&text.replace("  manifests: [manifests/web.yaml]", &format!("  objects: |\n    {manifest}")))
+}
+
+/// The names of the elements of a page, closing ones with a slash. Fails where `<` is not that of an element.
+fn elements(page: &str) -> Vec<&str> {
+    let tag =
+        |part: &'_ str| -> Option<usize> { part.find(|c: char| !c.is_ascii_alphanumeric() && c != '/' && c != '!') };
+    page.split('<').skip(1).map(|part| &part[..tag(part).expect("a tag")]).collect()
+}
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else() {
+    let (scenario, run) = node_loss();
+    let page = html(&scenario, &run);
+    for foreign in ["<script", "<link", "<img", "src=", "href=", "url(", "@import", "http:", "https:"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    let mut open = Vec::new();
+    for element in elements(&page) {
+        match element.strip_prefix('/') {
+            Some(name) => assert_eq!(open.pop(), Some(name)),
+            None if matches!(element, "!doctype" | "meta" | "path") => {}
+            None => open.push(element),
+        }
+    }
+    assert!(open.is_empty(), "{open:?} are not closed");
+    let (again, second) = node_loss();
+    assert_eq!(html(&again, &second), page);
+}
+
+#[test]
+fn a_report_has_a_chart_for_the_workload_and_a_row_for_each_node_and_pod() {
+    let (scenario, run) = node_loss();
+    let page = html(&scenario, &run);
+    assert_eq!(page.matches("<h3>deployment/web</h3>").count(), 1);
+    assert_eq!(page.matches("<div class=\"chart\">").count(), 1);
+    // Four nodes, ten old pods, ten new ones, two more for those on the lost machine; and two axes.
+    assert_eq!(page.matches("<div class=\"row\">").count(), 4 + 22 + 2);
+    assert!(page.contains("<li><b>1m20s</b> nodeDown worker-2</li>"));
+    assert!(page.contains("title=\"0s – 2m5s: ready\"") && page.contains("title=\"2m5s – 15m: unknown\""));
+    assert_eq!(page.matches("<li class=\"good\">").count(), 5);
+}
+
+#[test]
+fn names_cannot_break_a_report() {
+    let text =
+        "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {name: '</title><script>\"&'}\nspec: {duration: 1m}\n";
+    let (scenario, run) = recorded(text);
+    let page = html(&scenario, &run);
+    assert!(!page.contains("<script"));
+    assert!(page.contains("<h1>&lt;/title&gt;&lt;script&gt;&quot;&amp;</h1>"));
+}
+
+#[test]
+fn a_trace_has_the_states_of_every_pod_one_after_the_other() {
+    let (_, run) = node_loss();
+    let trace: Value = serde_json::from_str(&trace(&run)).expect("JSON");
+    let events = trace["traceEvents"].as_array().expect("a list");
+    let mut last: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    for slice in events.iter().filter(|event| event["ph"] == "X") {
+        let number = |field: &str| slice[field].as_u64().expect("a number");
+        let end = last.entry((number("pid"), number("tid"))).or_default();
+        assert!(number("ts") >= *end && number("dur") > 0, "{slice}");
+        *end = number("ts") + number("dur");
+    }
+    assert_eq!(last.len(), 4 + 22);
+    let marks: Vec<&str> = events.iter().filter(|e| e["ph"] == "i").filter_map(|e| e["name"].as_str()).collect();
+    assert_eq!(marks.last(), Some(&"nodeDown worker-2"));
 }

@@ -13,6 +13,9 @@ use crate::sim::RecordMode;
 use super::args::{RunArguments, RunOutput};
 use super::{Exit, diagnostics, input};
 
+/// Something to read about a run.
+type Page = fn(&Scenario, &Run) -> String;
+
 pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
     let options = RunOptions {
         seed: arguments.seed,
@@ -50,8 +53,7 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         run.simulation.recording().write_jsonl(&mut file)?;
         file.flush()?;
     }
-    let pages: [(_, fn(&Scenario, &Run) -> String); 2] =
-        [(&arguments.report, html), (&arguments.trace, |_, run| trace(run))];
+    let pages: [(_, Page); 2] = [(&arguments.report, html), (&arguments.trace, |_, run| trace(run))];
     for (path, page) in pages {
         if let Some(path) = path
             && let Err(error) = fs::write(path, page(&scenario, &run))

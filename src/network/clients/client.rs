@@ -125,6 +125,13 @@ impl Client {
         self.clock.as_mut().map_or(u64::MAX, |clock| clock.next(&mut self.arrivals))
     }
 
+    /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time.
+    pub(in crate::network) fn give_up_connection(&mut self, ends: u64) {
+        if let Some(connection) = self.connections.get_mut(self.next_connection) {
+            connection.until = connection.until.min(ends);
+        }
+    }
+
     /// A request has begun: it may be retried a little.
     pub(in crate::network) fn earn_budget(&mut self) {
         if let Some(budget) = self.spec.retries.budget {

@@ -263,10 +263,8 @@ impl Network {
             Admission::Silent(cause) => fate(cause, gives_up, false),
         };
         balancer.connected(fate.ends);
-        if fate.cause.outcome() != Outcome::Answered && !client.connections.is_empty() {
-            // The client gives the connection up once it knows.
-            let slot = client.next_connection;
-            client.connections[slot].until = client.connections[slot].until.min(fate.ends);
+        if fate.cause.outcome() == Outcome::TimedOut {
+            client.give_up_connection(fate.ends);
         }
         fate
     }

@@ -8,4 +8,6 @@ mod server;
 pub(super) use fleet::Fleet;
 pub use fleet::{ContainerUp, PodUp, ProcessChange};
 pub use model::{ErrorRate, ServeModel, WarmUp};
+#[cfg(test)]
+pub(super) use queue::Queue;
 pub(super) use server::{Admission, NO_TICKET, Pending, Server, State};

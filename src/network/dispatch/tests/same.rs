@@ -1,0 +1,127 @@
+//! Random scripts of what happens to a cluster under load.
+
+use proptest::prelude::*;
+
+use super::super::super::clients::{KeepAlive, Load};
+use super::super::super::proxy::NetworkConfig;
+use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
+use super::bed::{Bed, open, secs};
+use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
+use crate::network::{Arrivals, ClientSpec};
+
+/// Something that happens to the cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    Ready(usize, bool),
+    Kill(usize),
+    Start(usize),
+    Hang(usize),
+    Stop(usize, u64, u64),
+    NodeDown(usize),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Script {
+    pods: usize,
+    concurrency: Option<u32>,
+    queue: u32,
+    mean_micros: u64,
+    errors: u32,
+    min_sync: u64,
+    clients: Vec<(u64, u8, u32)>,
+    /// Milliseconds and what happens then.
+    acts: Vec<(u64, Act)>,
+}
+
+pub(super) fn script() -> impl Strategy<Value = Script> {
+    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..8).prop_map(|(pod, a, b, kind)| match kind {
+        0 | 1 => Act::Ready(pod, a % 2 == 0),
+        2 => Act::Kill(pod),
+        3 | 4 => Act::Start(pod),
+        5 => Act::Hang(pod),
+        6 => Act::Stop(pod, a, a + b),
+        _ => Act::NodeDown(1 + pod % 2),
+    });
+    let clients = prop::collection::vec((1u64..400, 0u8..5, 0u32..3), 1..4);
+    let acts = prop::collection::vec((0u64..4000, act), 0..14);
+    let server = (prop::option::of(1u32..5), 0u32..20, 100u64..30_000, 0u32..300_000);
+    (1usize..5, server, 0u64..1500, clients, acts).prop_map(|(pods, server, min_sync, clients, mut acts)| {
+        acts.sort_by_key(|(at, _)| *at);
+        let (concurrency, queue, mean_micros, errors) = server;
+        Script { pods, concurrency, queue, mean_micros, errors, min_sync, clients, acts }
+    })
+}
+
+fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSpec {
+    let rate = Rate::per_second(*rate).expect("a rate");
+    let load = match kind {
+        0 | 1 => Load::Open(Arrivals::poisson(rate)),
+        2 => Load::Open(Arrivals::constant(rate)),
+        _ => Load::Closed {
+            users: rate.ratio().0 as u32 % 20 + 1,
+            think: Sampler::exponential(SimDuration::from_millis(50)).expect("a mean"),
+        },
+    };
+    let mut spec = open(&format!("client-{number}"), load);
+    spec.timeout = SimDuration::from_millis(if *kind == 1 { 40 } else { 700 });
+    spec.retries.count = *retries;
+    spec.retries.back_off = SimDuration::from_micros(12_345);
+    spec.stop = Some(secs(5));
+    if *kind == 4 {
+        // So long that no connection is given up because of a line.
+        spec.timeout = secs(60);
+        spec.keep_alive = Some(KeepAlive { connections: 3, requests: 17, lasts: SimDuration::from_millis(900) });
+    }
+    spec
+}
+
+pub(super) fn bed(script: &Script, seed: u64) -> Bed {
+    let time = Sampler::exponential(SimDuration::from_micros(script.mean_micros)).expect("a mean");
+    let model = ServeModel {
+        time,
+        concurrency: script.concurrency,
+        queue: script.queue,
+        error_rate: ErrorRate { of: 1_000_000, failing: script.errors },
+        ..ServeModel::default()
+    };
+    let config = NetworkConfig {
+        min_sync_period: Some(SimDuration::from_millis(script.min_sync)),
+        sync_base: SimDuration::from_millis(3),
+        node_jitter: SimDuration::from_millis(5),
+        hop: SimDuration::from_micros(77),
+        ..NetworkConfig::ideal()
+    };
+    let clients = script.clients.iter().enumerate().map(client).collect();
+    Bed::with(clients, 3, script.pods, model, config, seed)
+}
+
+fn act(bed: &mut Bed, script: &Script, act: Act) {
+    let pod = |pod: usize| pod % script.pods;
+    match act {
+        Act::Ready(at, ready) => bed.set_ready(pod(at), ready),
+        Act::Kill(at) => bed.kill(pod(at)),
+        Act::Start(at) => {
+            bed.kill(pod(at));
+            bed.process(pod(at), ProcessChange::Started);
+            bed.process(pod(at), ProcessChange::Listening);
+        }
+        Act::Hang(at) => bed.process(pod(at), ProcessChange::Hung),
+        Act::Stop(at, sigterm, stops) => bed.stop(pod(at), sigterm, stops),
+        Act::NodeDown(node) => bed.node_down(node),
+    }
+}
+
+/// Plays a script to its end, five seconds.
+pub(super) fn play(
+    bed: &mut Bed,
+    script: &Script,
+    mut look: impl FnMut(&Bed) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
+    for (at, what) in &script.acts {
+        bed.run_until(SimTime::from_millis(*at));
+        look(bed)?;
+        act(bed, script, *what);
+    }
+    bed.run(5);
+    look(bed)
+}

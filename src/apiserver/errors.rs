@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::api::{ApiError, Cause, Reason};
+use crate::objects::validation::{self, FieldError};
 use crate::objects::{Key, Kind, ObjectMeta, Uid};
 
 pub(super) use crate::api::MODIFIED;
@@ -131,4 +132,17 @@ pub(super) fn no_such_resource() -> ApiError {
 
 pub(super) fn bad_request(message: impl Into<String>) -> ApiError {
     ApiError::new(Reason::BadRequest, message)
+}
+
+/// Validation found these faults; `kind` is qualified by its group.
+pub(super) fn invalid_fields(kind: &str, name: &str, faults: Vec<FieldError>) -> ApiError {
+    let message = validation::invalid_message(kind, name, &faults);
+    let cause = |fault: FieldError| Cause {
+        kind: fault.kind.cause_type().to_owned(),
+        text: fault.to_string(),
+        field: fault.field,
+    };
+    let mut refusal = ApiError::new(Reason::Invalid, message);
+    refusal.causes = faults.into_iter().map(cause).collect();
+    refusal
 }

@@ -112,7 +112,7 @@ impl ApiServer {
             repeated: Repeated::default(),
             topology_labels: TopologyLabels::default(),
             due_events: Vec::new(),
-            services: ServiceAllocations::default(),
+            services: ServiceAllocations::new(streams),
             event_leases: VecDeque::new(),
         };
         for name in FIRST_NAMESPACES {

@@ -425,6 +425,13 @@ stored!(Service, {
     }
     fn on_write(server: &mut ApiServer, old: Option<&Self>, new: Option<&Self>) {
         server.services.follow(old, new);
+        // Endpoints go with their Service, so that none of them is taken for those of the next one of that name.
+        if let (Some(gone), None) = (old, new)
+            && let Some(endpoints) = server.view().endpoints.get(&gone.store_key()).cloned()
+            && endpoints.meta.finalizers.is_empty()
+        {
+            server.remove(endpoints);
+        }
     }
 });
 

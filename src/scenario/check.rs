@@ -95,6 +95,8 @@ impl<'a> Checker<'a> {
             duration: spec.duration,
             settle: spec.settle,
             pod_presets: spec.pod_presets,
+            load_balancers: spec.load_balancers,
+            endpoints_controller: spec.endpoints_controller,
             terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
             cloud: spec.cloud,
             delays: spec.profile.unwrap_or_default(),

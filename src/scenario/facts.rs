@@ -110,6 +110,7 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("suspended", JOB),
     ("quiescent", Takes::Nothing),
     ("podReady", Takes::Target(&[Kind::Pod])),
+    ("loadBalancerReady", Takes::Target(&[Kind::Service])),
     ("claimBound", Takes::Target(&[Kind::PersistentVolumeClaim])),
     ("hasData", Takes::Target(&[Kind::PersistentVolume, Kind::PersistentVolumeClaim])),
     ("foundData", Takes::Target(&[Kind::Pod])),
@@ -249,6 +250,7 @@ fn of_storage(sim: &Simulation, name: &str, target: &Target) -> Option<bool> {
     let (view, key) = (sim.view(), &target.key);
     match (name, target.kind) {
         ("podReady", _) => Some(view.pods.get(key)?.is_ready()),
+        ("loadBalancerReady", _) => Some(!view.services.get(key)?.status.load_balancer.ingress.is_empty()),
         ("claimBound", _) => Some(view.persistent_volume_claims.get(key)?.is_bound()),
         ("hasData", Kind::PersistentVolume) => Some(sim.disks().content(view.persistent_volumes.get(key)?).is_some()),
         ("hasData", _) => Some(sim.disks().content_of_claim(view, key).is_some()),

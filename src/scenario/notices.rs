@@ -12,8 +12,7 @@ use crate::objects::wire::Wire;
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
 /// Kinds that are typed and validated and that nobody acts on yet.
-const IDLE: [(&str, &str); 4] = [
-    ("Endpoints", "not mirrored to EndpointSlices yet"),
+const IDLE: [(&str, &str); 3] = [
     ("Ingress", "no ingress controller takes care of it yet"),
     ("IngressClass", "no ingress controller takes care of it yet"),
     ("NetworkPolicy", "not enforced yet"),
@@ -33,8 +32,8 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
         }
         let spec = document.value.at("spec");
         let of_the_kind = match kind {
-            "Service" if spec.text("type") == "LoadBalancer" => {
-                Some("no load balancer is provisioned; it stays pending")
+            "Service" if spec.text("type") == "LoadBalancer" && spec.has("loadBalancerClass") => {
+                Some("nobody takes care of load balancers of a class; it stays pending")
             }
             "StatefulSet" if spec.at("updateStrategy").at("rollingUpdate").has("maxUnavailable") => Some(
                 "updateStrategy.rollingUpdate.maxUnavailable is dropped, as by a 1.36 API server with default gates",
@@ -108,7 +107,7 @@ mod tests {
         let manifest = [
             &pod.replace("NAME", "a"),
             &pod.replace("NAME", "b"),
-            "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}",
+            "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, loadBalancerClass: mine, ports: [{port: 80}]}}",
             "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: none-in}, spec: {podSelector: {}}}",
             "{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: reader}}",
         ]
@@ -118,7 +117,7 @@ mod tests {
             [
                 "NetworkPolicy: not enforced yet",
                 "Role: not simulated yet; kept and given back as it is",
-                "Service web: no load balancer is provisioned; it stays pending",
+                "Service web: nobody takes care of load balancers of a class; it stays pending",
                 "schedulerName: there is no scheduler of another name; such pods stay pending",
                 "volumes: no claims are made for generic ephemeral volumes; such pods stay pending",
             ]

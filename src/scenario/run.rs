@@ -124,6 +124,8 @@ impl Scenario {
             .record(options.record)
             .pod_presets(self.pod_presets)
             .in_cloud(self.cloud)
+            .load_balancers(self.load_balancers)
+            .endpoints_controller(self.endpoints_controller)
             .events(options.events || options.record != RecordMode::Off);
         if let Some(terminated_pod_threshold) = self.terminated_pod_gc_threshold {
             builder = builder.pod_gc(PodGcConfig { terminated_pod_threshold, ..PodGcConfig::default() });

@@ -51,6 +51,10 @@ pub struct Scenario {
     pub settle: Option<SimDuration>,
     /// Whether objects of the removed kind `PodPreset` are injected into new pods.
     pub pod_presets: bool,
+    /// Whether there is a cloud that makes load balancers for Services.
+    pub load_balancers: bool,
+    /// Whether the Endpoints controller runs.
+    pub endpoints_controller: bool,
     /// Pods that may have ended and still be there, if not as many as by default.
     pub terminated_pod_gc_threshold: Option<i32>,
     /// Whether the machines belong to a cloud.
@@ -144,6 +148,10 @@ pub(super) struct Spec {
     pub(super) settle: Option<SimDuration>,
     #[serde(default)]
     pub(super) pod_presets: bool,
+    #[serde(default = "yes")]
+    pub(super) load_balancers: bool,
+    #[serde(default)]
+    pub(super) endpoints_controller: bool,
     pub(super) terminated_pod_gc_threshold: Option<i32>,
     #[serde(default = "yes")]
     pub(super) cloud: bool,

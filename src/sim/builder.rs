@@ -13,7 +13,7 @@ use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
 use super::autoscaler::NodeGroup;
 use super::controller::{ControllerHost, Host};
-use super::delays::{Delays, VolumeDelays};
+use super::delays::{Delays, LoadBalancerDelays, VolumeDelays};
 use super::disturbances::ControlPlane;
 use super::error::SimError;
 use super::faults::FaultPlan;
@@ -90,6 +90,8 @@ pub struct SimulationBuilder {
     record: RecordMode,
     events: Option<bool>,
     pod_presets: bool,
+    load_balancers: bool,
+    endpoints: bool,
     nodes: Vec<NodeTemplate>,
     node_groups: Vec<NodeGroup>,
     autoscaler: AutoscalerOptions,
@@ -122,6 +124,8 @@ impl Simulation {
             record: RecordMode::Off,
             events: None,
             pod_presets: false,
+            load_balancers: true,
+            endpoints: false,
             nodes: Vec::new(),
             node_groups: Vec::new(),
             autoscaler: AutoscalerOptions::default(),
@@ -207,6 +211,21 @@ impl SimulationBuilder {
     #[must_use]
     pub const fn pod_presets(mut self, enabled: bool) -> Self {
         self.pod_presets = enabled;
+        self
+    }
+
+    /// Whether there is a cloud that makes load balancers for Services; without one they stay pending. Default: yes.
+    #[must_use]
+    pub const fn load_balancers(mut self, enabled: bool) -> Self {
+        self.load_balancers = enabled;
+        self
+    }
+
+    /// Whether the Endpoints controller runs, which says once more what EndpointSlices say, in the older form. Default: no, since
+    /// nothing in the simulation reads it.
+    #[must_use]
+    pub const fn endpoints_controller(mut self, enabled: bool) -> Self {
+        self.endpoints = enabled;
         self
     }
 
@@ -428,6 +447,12 @@ impl SimulationBuilder {
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
         let mut built_in = built_in(self.pod_gc);
         built_in.extend(storage(&self.delays.volumes));
+        if self.endpoints {
+            built_in.push(Box::new(Host::new(crate::controllers::EndpointsController::default(), 5)));
+        }
+        if self.load_balancers {
+            built_in.push(cloud(self.delays.load_balancers));
+        }
         let mut managers = vec![built_in];
         if !self.own_controllers.is_empty() {
             managers.push(self.own_controllers);
@@ -486,6 +511,7 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(all::JobOrphanPods::default(), 5)),
         Box::new(Host::new(all::TtlAfterFinishedController::default(), 5)),
         Box::new(Host::new(all::EndpointSliceController::default(), 5)),
+        Box::new(Host::new(all::EndpointSliceMirroringController::default(), 5)),
         Box::new(Host::new(all::GarbageCollector::default(), 20)),
         Box::new(Host::new(all::NamespaceController::default(), 10)),
         Box::new(Host::new(all::NodeLifecycleController::default(), 8)),
@@ -513,4 +539,11 @@ fn storage(delays: &VolumeDelays) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(CsiProvisioner::new(delays.provision, delays.delete), 100)),
         Box::new(Host::new(CsiAttacher::new(delays.attach, delays.detach), 10)),
     ]
+}
+
+/// The service controller of the cloud provider: it too sees what kube-controller-manager sees. Its two workers are the one for Services and
+/// the one for nodes.
+fn cloud(delays: LoadBalancerDelays) -> Box<dyn ControllerHost> {
+    let LoadBalancerDelays { provision, update, delete } = delays;
+    Box::new(Host::new(crate::controllers::ServiceLbController::new(provision, update, delete), 2))
 }

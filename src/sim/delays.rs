@@ -13,6 +13,7 @@ use crate::kernel::{Sampler, SimDuration};
 /// | `scheduling` | 0 | 1 ms | one scheduling cycle; 30 pods were bound within 90 ms |
 /// | `status` | 0 | 0 | nothing holds the reports of a healthy kubelet up |
 /// | `volumes` | 0 | see [`VolumeDelays`] | |
+/// | `loadBalancers` | 0 | see [`LoadBalancerDelays`] | |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Delays {
@@ -26,6 +27,44 @@ pub struct Delays {
     pub status: Sampler,
     /// Storage.
     pub volumes: VolumeDelays,
+    /// The cloud's load balancers.
+    pub load_balancers: LoadBalancerDelays,
+}
+
+/// How long a cloud takes for load balancers, each of which waits for the one before. The realistic figures are assumptions: the
+/// order of magnitude that large clouds show.
+///
+/// | delay | `ideal` | `realistic` |
+/// |---|---|---|
+/// | `provision` | 0 | 30 s |
+/// | `update` | 0 | 5 s |
+/// | `delete` | 0 | 30 s |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LoadBalancerDelays {
+    /// A load balancer is made.
+    pub provision: SimDuration,
+    /// A load balancer follows a change of its Service, or gets other nodes.
+    pub update: SimDuration,
+    /// A load balancer is deleted.
+    pub delete: SimDuration,
+}
+
+impl LoadBalancerDelays {
+    /// Everything at once.
+    pub const IDEAL: Self = Self { provision: SimDuration::ZERO, update: SimDuration::ZERO, delete: SimDuration::ZERO };
+    /// A large cloud.
+    pub const REALISTIC: Self = Self {
+        provision: SimDuration::from_secs(30),
+        update: SimDuration::from_secs(5),
+        delete: SimDuration::from_secs(30),
+    };
+}
+
+impl Default for LoadBalancerDelays {
+    fn default() -> Self {
+        Self::REALISTIC
+    }
 }
 
 /// How long storage takes. The realistic figures are assumptions: the order of magnitude that disks of the large clouds
@@ -93,6 +132,7 @@ impl Delays {
             scheduling: SimDuration::ZERO,
             status: Sampler::constant(SimDuration::ZERO),
             volumes: VolumeDelays::IDEAL,
+            load_balancers: LoadBalancerDelays::IDEAL,
         }
     }
 
@@ -112,6 +152,7 @@ impl Delays {
             scheduling: SimDuration::from_millis(1),
             status: Sampler::constant(SimDuration::ZERO),
             volumes: VolumeDelays::REALISTIC,
+            load_balancers: LoadBalancerDelays::REALISTIC,
         }
     }
 }

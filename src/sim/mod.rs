@@ -41,7 +41,7 @@ pub use crate::network::{
 };
 pub use autoscaler::NodeGroup;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
-pub use delays::{Delays, VolumeDelays};
+pub use delays::{Delays, LoadBalancerDelays, VolumeDelays};
 pub use disturbances::{
     ConflictStorm, ControlPlane, Cut, Disturbance, Incident, Leader, LeaderElection, Place, Watcher,
 };

@@ -89,6 +89,8 @@ fn clusters_that_cannot_be() {
         ("an unknown profile", spec("profile: optimistic")),
         ("an unknown delay", spec("profile: {wach: 2ms}")),
         ("a delay that is none", spec("profile: {watch: fast}")),
+        ("a delay of load balancers that is unknown", spec("profile: {loadBalancers: {make: 30s}}")),
+        ("a cloud that is neither there nor not", spec("loadBalancers: sometimes")),
         ("nodes that are no list", spec("nodes: 3")),
         ("a count that is no number", spec("nodes: [{name: w, count: many}]")),
         ("a negative count", spec("nodes: [{name: w, count: -1}]")),

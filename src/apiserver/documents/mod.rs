@@ -259,11 +259,15 @@ impl ApiServer {
         if (text("apiVersion"), text("kind")) != (Some("v1"), Some("Service")) {
             return Ok(());
         }
-        let read = |wire: &Value| Service::from_wire(wire.clone()).ok();
-        let Some(mut service) = read(document) else { return Ok(()) };
-        self.services.allocate(&mut service, old.and_then(read).as_ref())?;
-        if let Some(document) = document.as_object_mut() {
-            document.insert("spec".into(), Value::Object(service.spec.wire().clone()));
+        let read = |wire: &Value| Service::from_wire(wire.clone()).is_ok();
+        if !read(document) || old.is_some_and(|old| !read(old)) {
+            return Ok(());
+        }
+        let (namespace, name) = (text_of(document, "namespace"), text_of(document, "name"));
+        let name = if name.is_empty() { text_of(document, "generateName") } else { name };
+        let key = Key::new(namespace, name);
+        if let Some(spec) = document.get_mut("spec") {
+            self.services.allocate_in(&key, spec, old.and_then(|old| old.get("spec")))?;
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::api::{ApiError, Cause, Part, Reason};
+use crate::api::{ApiError, Part};
+use crate::apiserver::errors;
 use crate::objects::defaults::{self, Creation, Subresource};
 use crate::objects::validation::{self, FieldError};
 use crate::objects::{Uid, WallTime};
@@ -57,18 +58,9 @@ const fn subresource(part: Part) -> Subresource {
     }
 }
 
-fn refuse(header: &Header, document: &Value, errors: Vec<FieldError>) -> Result<(), ApiError> {
-    if errors.is_empty() {
+fn refuse(header: &Header, document: &Value, faults: Vec<FieldError>) -> Result<(), ApiError> {
+    if faults.is_empty() {
         return Ok(());
     }
-    let name = text_of(document, "name");
-    let message = validation::invalid_message(&header.qualified_kind(), name, &errors);
-    let cause = |error: FieldError| Cause {
-        kind: error.kind.cause_type().to_owned(),
-        text: error.to_string(),
-        field: error.field,
-    };
-    let mut refusal = ApiError::new(Reason::Invalid, message);
-    refusal.causes = errors.into_iter().map(cause).collect();
-    Err(refusal)
+    Err(errors::invalid_fields(&header.qualified_kind(), text_of(document, "name"), faults))
 }

@@ -17,38 +17,42 @@ fn spec_of(server: &ApiServer, name: &str) -> Value {
     Value::Object(stored::<Service>(server, name).spec.wire().clone())
 }
 
-#[test]
-fn services_get_addresses_in_turn_and_families() {
-    let mut server = server();
-    server.make(service("a", json!({})));
-    server.make(service("b", json!({})));
-    let spec = spec_of(&server, "a");
-    assert_eq!((&spec["clusterIP"], &spec["clusterIPs"]), (&json!("10.96.1.1"), &json!(["10.96.1.1"])));
-    assert_eq!((&spec["ipFamilies"], &spec["ipFamilyPolicy"]), (&json!(["IPv4"]), &json!("SingleStack")));
-    assert_eq!(spec_of(&server, "b")["clusterIP"], "10.96.1.2");
-    server.delete_with(at(0), Kind::Service, key("b"), DeleteOptions::default()).expect("removed");
-    server.make(service("c", json!({})));
-    assert_eq!(spec_of(&server, "c")["clusterIP"], "10.96.1.3");
-    server.make(service("wanted", json!({"clusterIP": "10.96.1.2"})));
+/// Applies a Service as a user does; the stored spec, or why it is refused.
+fn apply(server: &mut ApiServer, name: &str, spec: Value) -> Result<Value, String> {
+    let document = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
+    let stored = server.view().services.get(&key(name)).cloned();
+    let written = match &stored {
+        None => server.create_document(at(0), document),
+        Some(_) => server.update_document(at(0), document, Part::Main),
+    };
+    written.map(|service| service.to_wire()["spec"].take()).map_err(|error| error.message)
 }
 
 #[test]
-fn an_address_must_be_free_and_in_the_range() {
+fn addresses_and_ports_are_held_until_the_service_goes() {
     let mut server = server();
-    server.make(service("a", json!({"clusterIP": "10.96.0.10"})));
-    let refused = |server: &mut ApiServer, ip: &str| {
-        message(server.execute(at(0), &Request::Create(service("b", json!({"clusterIP": ip})))))
-    };
+    server.make(service(
+        "a",
+        json!({"clusterIP": "10.96.0.10", "type": "NodePort", "ports": [{"port": 80, "nodePort": 30_080}]}),
+    ));
+    let refused =
+        |server: &mut ApiServer, spec: Value| message(server.execute(at(0), &Request::Create(service("b", spec))));
+    let same_port = json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": 30_080}]});
     assert_eq!(
-        refused(&mut server, "10.96.0.10"),
+        refused(&mut server, json!({"clusterIP": "10.96.0.10"})),
         "Service \"b\" is invalid: spec.clusterIPs: Invalid value: [\"10.96.0.10\"]: failed to allocate IP 10.96.0.10: \
          provided IP is already allocated"
     );
-    assert!(
-        refused(&mut server, "10.95.0.1")
-            .ends_with("is not in the valid range. The range of valid IPs is 10.96.0.0/12")
+    assert_eq!(
+        refused(&mut server, same_port.clone()),
+        "Service \"b\" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated"
     );
-    assert!(refused(&mut server, "10.111.255.255").contains("valid range"));
+    let stored_a = stored::<Service>(&server, "a");
+    let same: Arc<Service> = typed(server.put(Object::from(stored_a.clone()), Part::Main));
+    assert_eq!(same.meta.resource_version, stored_a.meta.resource_version);
+    server.delete_with(at(0), Kind::Service, key("a"), DeleteOptions::default()).expect("removed");
+    server.make(service("b", json!({"clusterIP": "10.96.0.10"})));
+    server.make(service("c", same_port));
 }
 
 #[test]
@@ -63,46 +67,70 @@ fn headless_and_external_services_get_no_address() {
     assert_eq!(spec_of(&server, "external").get("clusterIP"), None);
 }
 
+/// `TestFeatureType`, `TestFeatureExternalTrafficPolicy` and `TestDropTypeDependentFields`: what a type does not need goes, and is
+/// free again.
 #[test]
-fn node_ports_are_given_kept_and_freed() {
+fn a_change_of_type_drops_what_the_old_one_needed() {
     let mut server = server();
-    let two = json!([
-        {"port": 53, "protocol": "UDP", "name": "u"}, {"port": 53, "protocol": "TCP", "name": "t"},
-        {"port": 80, "protocol": "TCP", "name": "h"},
-    ]);
-    server.make(service("dns", json!({"type": "NodePort", "ports": two})));
-    let ports: Vec<i32> = stored::<Service>(&server, "dns").spec.ports.iter().map(|port| port.node_port).collect();
-    assert_eq!(ports, [30_087, 30_087, 30_088]);
-    let asked = |port: i64| json!({"type": "NodePort", "ports": [{"port": 80, "nodePort": port}]});
+    let ports = json!([{"port": 80, "nodePort": 30_080}]);
+    let balancer = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "loadBalancerClass": "x.io/lb", "ports": ports});
+    let first = apply(&mut server, "a", balancer).expect("accepted");
+    let (address, check) = (first["clusterIP"].clone(), first["healthCheckNodePort"].clone());
+    assert!(check.as_i64().is_some_and(|port| port >= 30_000));
+
+    let mut as_before = first.clone();
+    as_before["type"] = "ClusterIP".into();
+    let plain = apply(&mut server, "a", as_before).expect("accepted");
+    assert_eq!(plain["clusterIP"], address);
+    assert_eq!(plain["ports"][0].get("nodePort"), None);
+    for gone in ["healthCheckNodePort", "allocateLoadBalancerNodePorts", "loadBalancerClass", "externalTrafficPolicy"] {
+        assert_eq!(plain.get(gone), None, "{gone}");
+    }
+    apply(&mut server, "b", json!({"type": "NodePort", "ports": [{"port": 1, "nodePort": 30_080}, {"port": 2, "nodePort": check, "name": "x"}]}))
+        .expect_err("the first port needs a name");
+    let other = json!([{"port": 1, "nodePort": 30_080, "name": "w"}, {"port": 2, "nodePort": check, "name": "x"}]);
+    apply(&mut server, "b", json!({"type": "NodePort", "ports": other})).expect("both are free again");
+
+    let mut with_port = plain.clone();
+    with_port["ports"][0]["nodePort"] = 30_999.into();
     assert_eq!(
-        message(server.execute(at(0), &Request::Create(service("b", asked(30_088))))),
-        "Service \"b\" is invalid: spec.ports[0].nodePort: Invalid value: 30088: provided port is already allocated"
+        apply(&mut server, "a", with_port).unwrap_err(),
+        "Service \"a\" is invalid: spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"
     );
-    assert!(message(server.execute(at(0), &Request::Create(service("b", asked(80))))).contains("30000-32767"));
-    let dns = stored::<Service>(&server, "dns");
-    let same: Arc<Service> = typed(server.put(Object::from(dns.clone()), Part::Main));
-    assert_eq!(same.meta.resource_version, dns.meta.resource_version);
-    server.delete_with(at(0), Kind::Service, key("dns"), DeleteOptions::default()).expect("removed");
-    server.make(service("b", asked(30_088)));
+    let mut alias = plain;
+    alias["type"] = "ExternalName".into();
+    alias["externalName"] = "example.com".into();
+    let alias = apply(&mut server, "a", alias).expect("accepted");
+    for gone in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        assert_eq!(alias.get(gone), None, "{gone}");
+    }
+    apply(&mut server, "c", json!({"clusterIP": address, "ports": [{"port": 80}]})).expect("the address is free again");
 }
 
 #[test]
-fn a_local_load_balancer_gets_a_health_check_port() {
+fn node_ports_stay_when_they_are_no_longer_given_unasked() {
     let mut server = server();
-    server.make(service("lb", json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"})));
-    let spec = spec_of(&server, "lb");
-    assert_eq!((&spec["ports"][0]["nodePort"], &spec["healthCheckNodePort"]), (&json!(30_087), &json!(30_088)));
-    server.make(service("without", json!({"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false})));
-    assert_eq!(spec_of(&server, "without")["ports"][0].get("nodePort"), None);
+    let ports = json!([{"port": 80, "nodePort": 30_080}]);
+    apply(&mut server, "a", json!({"type": "LoadBalancer", "ports": ports})).expect("accepted");
+    let off = |ports: Value| json!({"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "ports": ports});
+    assert_eq!(apply(&mut server, "a", off(ports)).expect("accepted")["ports"][0]["nodePort"], 30_080);
+    let without = apply(&mut server, "a", off(json!([{"port": 80, "nodePort": 0}]))).expect("accepted");
+    assert_eq!(without["ports"][0].get("nodePort"), None);
 }
 
 #[test]
-fn an_update_keeps_the_address() {
+fn an_address_stays_for_good() {
     let mut server = server();
-    server.make(service("a", json!({})));
-    let update = service("a", json!({"ports": [{"port": 81, "protocol": "TCP"}]}));
-    server.put(update, Part::Main).expect("accepted");
-    assert_eq!(spec_of(&server, "a")["clusterIP"], "10.96.1.1");
-    server.make(service("b", json!({})));
-    assert_eq!(spec_of(&server, "b")["clusterIP"], "10.96.1.2");
+    let ports = json!([{"port": 80}]);
+    let first = apply(&mut server, "a", json!({"ports": ports})).expect("accepted")["clusterIP"].clone();
+    let kept = apply(&mut server, "a", json!({"ports": [{"port": 81}]})).expect("accepted");
+    assert_eq!(kept["clusterIP"], first);
+    for other in ["10.96.0.77", "None", "10.1.2.3"] {
+        assert_eq!(
+            apply(&mut server, "a", json!({"clusterIP": other, "ports": ports})).unwrap_err(),
+            format!(
+                "Service \"a\" is invalid: spec.clusterIPs[0]: Invalid value: [\"{other}\"]: may not change once set"
+            )
+        );
+    }
 }

@@ -14,7 +14,7 @@ use super::{HEADLESS_LABEL, MANAGED_BY_LABEL, MANAGER};
 pub(super) type AddressType = &'static str;
 
 /// Ports of a slice in canonical order.
-pub(super) type Ports = SharedList<EndpointPort>;
+pub(in crate::controllers) type Ports = SharedList<EndpointPort>;
 
 /// What follows from a Service alone, made once per version of it.
 #[derive(Debug)]
@@ -129,7 +129,7 @@ fn address_types(service: &Service) -> Vec<AddressType> {
 }
 
 /// The Service's ports as a pod with this spec serves them; a named one that the pod does not have is left out.
-pub(super) fn ports(service: &Service, spec: &PodSpec) -> Ports {
+pub(in crate::controllers) fn ports(service: &Service, spec: &PodSpec) -> Ports {
     let mut ports: Vec<EndpointPort> = Vec::with_capacity(service.spec.ports.len());
     for port in &service.spec.ports {
         if let Some(number) = target(port, spec) {

@@ -19,7 +19,7 @@ use super::placement::Scope;
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// Whether a pod has an endpoint, ready or not: it has an address and has not ended. A phase of `Unknown` counts.
-pub(super) const fn has_endpoint(pod: &Pod) -> bool {
+pub(in crate::controllers) const fn has_endpoint(pod: &Pod) -> bool {
     !pod.is_terminal() && pod.status.pod_ip.is_some()
 }
 

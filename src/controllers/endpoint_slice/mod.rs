@@ -5,14 +5,14 @@
 //! slices, unless something happened that calls for a look at all. Topology
 //! hints follow `trafficDistribution`; the older annotation `service.kubernetes.io/topology-mode` gives none.
 
-mod blueprint;
-mod candidates;
+pub(in crate::controllers) mod blueprint;
+pub(in crate::controllers) mod candidates;
 mod hints;
 mod memory;
 mod packing;
 mod placement;
-mod services;
-mod triggers;
+pub(in crate::controllers) mod services;
+pub(in crate::controllers) mod triggers;
 
 #[cfg(test)]
 mod random_tests;

@@ -9,7 +9,7 @@ use crate::objects::{Key, Labels, Service};
 /// Services with a selector. A Service is found by the first pair of its selector, so that a pod's change looks only
 /// at Services that could select it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServiceIndex {
+pub(in crate::controllers) struct ServiceIndex {
     by_namespace: FxHashMap<Arc<str>, ByPair>,
     selectors: FxHashMap<Key, Labels>,
 }
@@ -24,12 +24,12 @@ struct Entry {
 }
 
 /// Whether this controller makes the slices of a Service. An empty selector does not survive the store, so it is none.
-pub(super) fn is_managed(service: &Service) -> bool {
+pub(in crate::controllers) fn is_managed(service: &Service) -> bool {
     service.spec.kind != *"ExternalName" && service.spec.selector.as_ref().is_some_and(|selector| !selector.is_empty())
 }
 
 impl ServiceIndex {
-    pub(super) fn insert(&mut self, key: Key, service: &Service) {
+    pub(in crate::controllers) fn insert(&mut self, key: Key, service: &Service) {
         let Some(selector) = &service.spec.selector else { return };
         let Some(pair) = selector.shared().first() else { return };
         let namespace = self.by_namespace.entry(key.namespace.clone()).or_default();
@@ -37,7 +37,7 @@ impl ServiceIndex {
         self.selectors.insert(key, selector.clone());
     }
 
-    pub(super) fn remove(&mut self, key: &Key) {
+    pub(in crate::controllers) fn remove(&mut self, key: &Key) {
         let Some(selector) = self.selectors.remove(key) else { return };
         let Some(pair) = selector.shared().first() else { return };
         let Some(namespace) = self.by_namespace.get_mut(&key.namespace) else { return };
@@ -53,7 +53,11 @@ impl ServiceIndex {
     }
 
     /// Services of a namespace that select a pod with these labels.
-    pub(super) fn selecting<'a>(&'a self, namespace: &str, labels: &'a Labels) -> impl Iterator<Item = &'a Key> {
+    pub(in crate::controllers) fn selecting<'a>(
+        &'a self,
+        namespace: &str,
+        labels: &'a Labels,
+    ) -> impl Iterator<Item = &'a Key> {
         let by_pair = self.by_namespace.get(namespace);
         let entries = labels.shared().iter().filter_map(move |pair| by_pair?.get(pair)).flatten();
         entries.filter(|entry| labels.contains_all(&entry.selector)).map(|entry| &entry.key)

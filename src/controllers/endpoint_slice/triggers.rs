@@ -71,7 +71,7 @@ impl EndpointSliceController {
 
 /// Whether an endpoint may differ. A pod that is being deleted counts as changed with every write: upstream compares
 /// the deletion times by pointer. A change of phase alone does not count.
-fn endpoint_changed(old: &Pod, new: &Pod) -> bool {
+pub(in crate::controllers) fn endpoint_changed(old: &Pod, new: &Pod) -> bool {
     old.meta.is_deleting()
         || new.meta.is_deleting()
         || old.is_ready() != new.is_ready()

@@ -126,6 +126,13 @@ fn common_rules(kind: &str) -> NameRules {
     NameRules { namespaced: is_namespaced(kind), check: names::path_segment_name, skip_generate_name: false }
 }
 
+/// What is wrong with the addresses and IP families of a Service's spec (`ValidateServiceClusterIPsRelatedFields`).
+pub(crate) fn cluster_ip_faults(spec: &Value, old: Option<&Value>) -> Errors {
+    let mut errors = Errors::new();
+    service::validate_cluster_ips(spec, old, &Path::root("spec"), &mut errors);
+    errors
+}
+
 /// What is wrong with an update of `old` to `new`. Nothing if it is valid.
 pub fn validate_update(kind: &str, new: &Value, old: &Value, subresource: Subresource) -> Vec<FieldError> {
     let mut errors = Errors::new();

@@ -186,7 +186,7 @@ fn validate_affinity(spec: &Value, path: &Path<'_>, errors: &mut Errors) {
 }
 
 /// `ValidateServiceClusterIPsRelatedFields`.
-fn validate_cluster_ips(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors: &mut Errors) {
+pub(super) fn validate_cluster_ips(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors: &mut Errors) {
     let ips = cluster_ips(spec);
     let ips_path = path.child("clusterIPs");
     let single = spec.text("clusterIP");

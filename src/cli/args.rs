@@ -60,6 +60,12 @@ pub(super) enum Command {
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]
     Tree(TreeArguments),
+    /// Explain how a client reaches a host, a service or a pod at an instant of a scenario, or why it does not
+    #[command(
+        after_help = "Exit codes: 0 every connection gets through, 1 some or all do not, 2 the input is wrong, 3 an \
+                            internal error"
+    )]
+    Explain(ExplainArguments),
 }
 
 #[derive(Debug, Args)]
@@ -165,7 +171,7 @@ pub(super) struct CheckArguments {
 }
 
 // An instant of a run. (Without a doc comment, which would become a text of the help.)
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Moment {
     /// The scenario file; - is standard input
     #[arg(short, long = "file", value_name = "SCENARIO")]
@@ -234,6 +240,21 @@ pub(super) struct TreeArguments {
     /// All namespaces
     #[arg(short = 'A', long)]
     pub(super) all_namespaces: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArguments {
+    /// The client: pod/NAME, NAMESPACE/pod/NAME, node/NAME or external
+    #[arg(long, value_name = "CLIENT")]
+    pub(super) from: String,
+    /// Where it wants to go: HOST[:PORT][/PATH], service/NAME:PORT, pod/NAME:PORT or node/NAME:PORT
+    #[arg(long, value_name = "DESTINATION")]
+    pub(super) to: String,
+    #[command(flatten)]
+    pub(super) moment: Moment,
+    /// text for people, json for programs
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
+    pub(super) output: RunOutput,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod describe;
 mod diagnostics;
+mod explain;
 mod explore;
 mod get;
 mod input;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
         Command::Get(options) => get::get(&options),
         Command::Describe(options) => describe::describe(&options),
         Command::Tree(options) => tree::tree(&options),
+        Command::Explain(options) => explain::explain(&options),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -8,6 +8,8 @@
 //! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
 //! | `dispatch/` | the loop that takes the arrivals between two control events |
 //! | `dns/` | what names stand for: records, search domains, caches |
+//! | `explain/` | the way from a client to a container, and its first broken link, in words |
+//! | `gateway/` | which rule of the Gateway API's HTTPRoutes takes a request, and the shares of its backends |
 //! | `ingress/` | which location of an ingress controller takes a request, and where that leads |
 //! | `policy/` | what network policies let through |
 //!
@@ -18,6 +20,9 @@ mod cidr;
 mod clients;
 mod dispatch;
 pub mod dns;
+pub mod explain;
+pub mod gateway;
+pub mod health;
 mod ids;
 pub mod ingress;
 mod outcome;

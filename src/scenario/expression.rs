@@ -7,7 +7,7 @@
 //! comparison = term [ ("==" | "!=" | ">=" | "<=" | ">" | "<") term ]
 //! term       = number | name "(" [ argument ] ")" [ "." name [ "(" text ")" ] ]
 //! number     = 3 | 0.999 | 99.9% | 250ms (in seconds)
-//! argument   = target (kind/name) | selector (app=web,tier!=db), bare or in quotes
+//! argument   = target (kind/name) | selector (app=web,tier!=db) | client "," destination, bare or in quotes
 //! ```
 
 use std::fmt;
@@ -22,6 +22,7 @@ use super::facts::{self, Takes};
 use super::measure::Measured;
 use super::traffic::facts::{Question, Unit, decimal};
 use super::traffic::parse::literal;
+use super::ways::Way;
 
 /// The function of traffic.
 pub(super) const TRAFFIC: &str = "traffic";
@@ -55,6 +56,7 @@ pub struct ExpressionError {
 pub(super) enum Argument {
     Target(Target),
     Selector(Selector),
+    Way(Box<Way>),
 }
 
 /// An invariant; the run watches by a checker of its own what holds over time.
@@ -281,6 +283,7 @@ fn call(name: &str, argument: Option<&Argument>) -> String {
         None => format!("{name}()"),
         Some(Argument::Target(target)) => format!("{name}({target})"),
         Some(Argument::Selector(selector)) => format!("{name}({selector})"),
+        Some(Argument::Way(way)) => format!("{name}({way})"),
     }
 }
 
@@ -461,6 +464,11 @@ impl Parser<'_> {
                     return Err(self.error(&message));
                 }
                 Some(Argument::Target(target))
+            }
+            Takes::Way => {
+                let help = format!("such as {name}(pod/client, service/web:80)");
+                let way = Way::parse(written.trim()).map_err(|message| self.error(&message).help(help))?;
+                Some(Argument::Way(Box::new(way)))
             }
             Takes::Selector => Some(Argument::Selector(
                 inner.parse().map_err(|e: crate::objects::SelectorError| self.error(&e.to_string()))?,

@@ -35,6 +35,8 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("jobs", Argument::Target(target)) => Some(jobs(sim, target, |_| true)),
         ("activeJobs", Argument::Target(target)) => Some(jobs(sim, target, |job| !job.is_finished())),
         ("endpoints", Argument::Target(target)) => Some(ready_endpoints(sim, target)),
+        ("httpStatus", Argument::Way(way)) => Some(way.status(sim)),
+        ("addresses", Argument::Way(way)) => Some(way.addresses(sim)),
         (name, Argument::Target(target)) if target.kind == Kind::Job => job_number(sim, name, target),
         (name, Argument::Target(target)) => replicas(sim, name, target),
         _ => None,
@@ -50,6 +52,8 @@ pub(super) enum Takes {
     Target(&'static [Kind]),
     /// A label selector of pods.
     Selector,
+    /// A client and where it wants to go.
+    Way,
 }
 
 const SCALED: Takes =
@@ -96,6 +100,8 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("podsFailed", Takes::Selector),
     ("waiting", Takes::Selector),
     ("restarts", Takes::Selector),
+    ("httpStatus", Takes::Way),
+    ("addresses", Takes::Way),
 ];
 
 /// Names of [`truth`], each with the kind of argument it takes.
@@ -114,6 +120,7 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("claimBound", Takes::Target(&[Kind::PersistentVolumeClaim])),
     ("hasData", Takes::Target(&[Kind::PersistentVolume, Kind::PersistentVolumeClaim])),
     ("foundData", Takes::Target(&[Kind::Pod])),
+    ("reachable", Takes::Way),
 ];
 
 /// What a DaemonSet's status counts: nodes.
@@ -241,6 +248,7 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
             Some(node.is_some_and(|node| node.status.conditions.is_true("Ready")))
         }
         ("draining", Some(Argument::Target(target))) => Some(sim.is_draining(&target.key.name)),
+        ("reachable", Some(Argument::Way(way))) => Some(way.is_reachable(sim)),
         (name, Some(Argument::Target(target))) => of_storage(sim, name, target),
         _ => None,
     }

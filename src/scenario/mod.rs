@@ -44,6 +44,7 @@ mod run;
 mod schema;
 mod steps;
 mod traffic;
+mod ways;
 
 pub use error::{Problem, ScenarioError};
 pub use excerpt::Excerpt;

@@ -12,10 +12,9 @@ use crate::objects::wire::Wire;
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
 /// Kinds that are typed and validated and that nobody acts on yet.
-const IDLE: [(&str, &str); 3] = [
-    ("Ingress", "no ingress controller takes care of it yet"),
-    ("IngressClass", "no ingress controller takes care of it yet"),
-    ("NetworkPolicy", "not enforced yet"),
+const IDLE: [(&str, &str); 2] = [
+    ("Ingress", "explained and asked for; traffic does not go through it yet"),
+    ("NetworkPolicy", "explained and asked for; traffic is not held back by it yet"),
 ];
 
 /// The notices about these manifests, each once, in alphabetical order.
@@ -115,7 +114,7 @@ mod tests {
         assert_eq!(
             notices(&manifest),
             [
-                "NetworkPolicy: not enforced yet",
+                "NetworkPolicy: explained and asked for; traffic is not held back by it yet",
                 "Role: not simulated yet; kept and given back as it is",
                 "Service web: nobody takes care of load balancers of a class; it stays pending",
                 "schedulerName: there is no scheduler of another name; such pods stay pending",

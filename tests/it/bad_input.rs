@@ -230,6 +230,10 @@ fn steps_and_expectations_that_make_no_sense() {
         ("one sign too few", spec("expect: [{final: quiescent() & settled()}]")),
         ("an argument of the wrong kind", spec("expect: [{always: endpoints(deployment/web) > 0}]")),
         ("no argument", spec("expect: [{always: rolloutComplete()}]")),
+        ("a way without a destination", spec("expect: [{final: reachable(pod/client)}]")),
+        ("a way from what sends nothing", spec("expect: [{final: 'reachable(service/web, web)'}]")),
+        ("a way to what takes no connections", spec("expect: [{final: 'reachable(external, deployment/web)'}]")),
+        ("a way to a port that is none", spec("expect: [{final: 'httpStatus(external, web:99999) == 200'}]")),
         ("a promise over time at one instant", spec("expect: [{final: maxSurge(deployment/web)}]")),
         (
             "a promise over time among others",

@@ -17,12 +17,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("autoscaler", &["scheduler", "controllers", "api", "objects", "kernel"]),
     ("sim", &["autoscaler", "apiserver", "controllers", "scheduler", "kubelet", "network", "api", "objects", "kernel"]),
     ("invariants", &["sim", "controllers", "api", "objects", "kernel"]),
-    ("scenario", &["sim", "invariants", "kubelet", "controllers", "api", "objects", "kernel"]),
+    ("scenario", &["sim", "invariants", "kubelet", "network", "controllers", "api", "objects", "kernel"]),
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
     ("report", &["explore", "scenario", "sim", "invariants", "api", "objects", "kernel"]),
     (
         "cli",
-        &["scenario", "explore", "report", "invariants", "sim", "controllers", "kubelet", "api", "objects", "kernel"],
+        &[
+            "scenario",
+            "explore",
+            "report",
+            "invariants",
+            "sim",
+            "controllers",
+            "kubelet",
+            "network",
+            "api",
+            "objects",
+            "kernel",
+        ],
     ),
 ];
 

@@ -77,7 +77,7 @@ impl ClusterDns {
     }
 
     /// The part of a name that is below the cluster domain.
-    pub(super) fn below<'n>(&self, name: &'n str) -> Option<&'n str> {
+    pub(in crate::network) fn below<'n>(&self, name: &'n str) -> Option<&'n str> {
         let below = name.strip_suffix(self.domain.as_str())?;
         if below.is_empty() { Some("") } else { below.strip_suffix('.') }
     }

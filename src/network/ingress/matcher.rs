@@ -64,6 +64,8 @@ pub struct Location {
     pub kind: LocationMatch,
     /// The path as the Ingress has it.
     pub written: Arc<str>,
+    /// Its type as the Ingress has it.
+    pub path_type: PathType,
     /// Where requests go.
     pub group: GroupId,
     /// Where they go if there is nobody.
@@ -190,12 +192,11 @@ impl Location {
         }
     }
 
-    /// The path type in words: `Exact`, `Prefix` or `regular expression`.
+    /// The path type in words: that of the Ingress, or `regular expression`.
     #[must_use]
     pub const fn kind_name(&self) -> &'static str {
         match self.kind {
-            LocationMatch::Exact => PathType::Exact.as_str(),
-            LocationMatch::Prefix => PathType::Prefix.as_str(),
+            LocationMatch::Exact | LocationMatch::Prefix => self.path_type.as_str(),
             LocationMatch::Regex(_) => "regular expression",
         }
     }

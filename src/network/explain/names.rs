@@ -1,0 +1,260 @@
+//! Names and addresses as clients write them.
+
+use std::net::IpAddr;
+
+use crate::objects::{Key, Resource as _};
+
+use super::super::dns::{Answer, Lookup, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips};
+use super::super::policy::{self, Connection, Peer};
+use super::super::{Cause, Source};
+use super::near::{first_few, nearest};
+use super::pods::Target;
+use super::{Verdict, Walk, Walked};
+
+/// How cluster DNS' pods are labelled.
+const DNS_LABEL: (&str, &str) = ("k8s-app", "kube-dns");
+const DNS_NAMESPACE: &str = "kube-system";
+
+impl Walk<'_> {
+    pub(super) fn reach_host(&mut self, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
+        if let Ok(ip) = host.parse() {
+            return self.reach_address(ip, port, Some((host, path, is_tls)));
+        }
+        if matches!(self.source, Source::External) {
+            if host == self.dns.domain || host.ends_with(&format!(".{}", self.dns.domain)) {
+                let text = format!("{host}: names below {} are known inside the cluster only", self.dns.domain);
+                return self.broken("Name", Cause::NoSuchName, text, Vec::new());
+            }
+            self.holds("Name", format!("{host}: taken to lead to the ingress controller of this cluster"));
+            return self.through_ingress(host, port, path, is_tls);
+        }
+        let lookup = self.resolve(host)?;
+        let Some(answer) = lookup.answer().cloned() else {
+            let outside = lookup.attempts.iter().any(|attempt| attempt.answer.unknown_outside.is_some());
+            if outside && self.serves_host(host) {
+                self.holds(
+                    "Name",
+                    format!("{host} is a name outside: taken to lead to the ingress controller of this cluster"),
+                );
+                return self.through_ingress(host, port, path, is_tls);
+            }
+            return self.not_resolved(host, &lookup);
+        };
+        let name = lookup.attempts.last().map_or("", |attempt| attempt.name.as_str());
+        let tried = lookup.attempts.len();
+        let how = if tried > 1 {
+            let verb = if tried == 2 { "does" } else { "do" };
+            format!(", after {} that {verb} not exist", super::near::count(tried - 1, "name"))
+        } else {
+            String::new()
+        };
+        self.holds("Name", format!("{host} is {name}{how}: {answer}"));
+        if let Some(outside) = &answer.unknown_outside {
+            return self.unknown(&outside.clone());
+        }
+        self.reach_answer(&answer, port, Some((host, path, is_tls)))
+    }
+
+    /// A name that a CNAME leads to.
+    pub(super) fn reach_name(&mut self, name: &str, port: u16) -> Walked<Verdict> {
+        let answer = self.dns.answer(self.world.view, name, RecordType::A);
+        if answer.unknown_outside.is_some() {
+            return self.unknown(name);
+        }
+        if answer.records.is_empty() {
+            return self.broken("Name", Cause::NoSuchName, format!("{name}: {answer}"), Vec::new());
+        }
+        self.holds("Name", format!("{name}: {answer}"));
+        self.reach_answer(&answer, port, None)
+    }
+
+    fn unknown(&mut self, name: &str) -> Walked<Verdict> {
+        self.shaky("Outside", format!("{name} is outside of the cluster: what answers there is not simulated"));
+        Ok(Verdict::Unknown)
+    }
+
+    fn reach_answer(&mut self, answer: &Answer, port: u16, http: Option<(&str, &str, bool)>) -> Walked<Verdict> {
+        let ips: Vec<IpAddr> = answer.ips().collect();
+        let [ip] = ips[..] else {
+            // A headless service: the client chooses an address and asks it directly.
+            let targets: Vec<Target> = ips.into_iter().map(|ip| self.target_at(ip, port)).collect();
+            return self.reach_targets(&targets, None);
+        };
+        self.reach_address(ip, port, http)
+    }
+
+    fn target_at(&self, ip: IpAddr, port: u16) -> Target {
+        let pod = self.world.view.pods.iter().find(|pod| pod.status.pod_ip == Some(ip) && !pod.is_terminal());
+        Target { ip, port, pod: pod.map(|pod| pod.key()), node: pod.map(|pod| pod.node_name.clone()) }
+    }
+
+    fn reach_address(&mut self, ip: IpAddr, port: u16, http: Option<(&str, &str, bool)>) -> Walked<Verdict> {
+        let view = self.world.view;
+        let text = ip.to_string();
+        if let Some(service) = view.services.iter().find(|service| cluster_ips(service).any(|own| own == text)).cloned()
+        {
+            if matches!(self.source, Source::External) {
+                let text = format!(
+                    "{ip} is the virtual address of Service {}: it exists inside the cluster only",
+                    service.key()
+                );
+                return self.broken("Service", Cause::NoSuchPort, text, Vec::new());
+            }
+            return self.reach_service(&service.key(), Some(&port.to_string()));
+        }
+        let balances = |service: &&std::sync::Arc<crate::objects::Service>| {
+            service.status.load_balancer.ingress.iter().any(|address| *address.ip == *text)
+                || service.spec.external_ips.iter().any(|own| **own == *text)
+        };
+        if let Some(service) = view.services.iter().find(balances).cloned() {
+            let is_ingress = super::super::ingress::Controller::all(view)
+                .iter()
+                .any(|controller| controller.services.contains(&service.key()));
+            return match http.filter(|_| is_ingress) {
+                Some((host, path, is_tls)) => self.through_ingress(host, port, path, is_tls),
+                None => self.reach_service(&service.key(), Some(&port.to_string())),
+            };
+        }
+        let target = self.target_at(ip, port);
+        if target.pod.is_some() {
+            return match &target.pod {
+                Some(pod) if matches!(self.source, Source::External) => self.reach_pod(&pod.clone(), Some(port)),
+                _ => self.reach_targets(&[target], None),
+            };
+        }
+        let host = view.pods.iter().find(|pod| pod.status.host_ip == Some(ip)).map(|pod| pod.node_name.to_string());
+        match host {
+            Some(node) => self.reach_node(&node, port),
+            None => self.broken(
+                "Address",
+                Cause::AddressGone,
+                format!("nothing in the cluster has address {ip}"),
+                Vec::new(),
+            ),
+        }
+    }
+
+    fn resolve(&mut self, host: &str) -> Walked<Lookup> {
+        let default = NodeDns::default();
+        let node = self.world.node_dns.unwrap_or(&default);
+        let view = self.world.view;
+        let conf = match self.source {
+            Source::Pod(key) => match view.pods.get(key) {
+                Some(pod) => ResolvConf::of(pod, self.dns, node),
+                None => ResolvConf::of_node(node),
+            },
+            Source::Node(_) | Source::External => ResolvConf::of_node(node),
+        };
+        if conf.nameservers.first() == Some(&Nameserver::Cluster) {
+            self.may_ask_dns()?;
+        }
+        let dns = self.dns;
+        Ok(conf.lookup(host, RecordType::A, |server, name, record_type| match server {
+            Nameserver::Cluster => dns.answer(view, name, record_type),
+            // It knows the outside only.
+            Nameserver::Node | Nameserver::Other(_) if dns.below(name).is_some() => {
+                Answer { rcode: Rcode::NameError, records: Vec::new(), unknown_outside: None }
+            }
+            Nameserver::Node | Nameserver::Other(_) => dns.answer(view, name, record_type),
+        }))
+    }
+
+    /// Whether policies let the client ask cluster DNS.
+    fn may_ask_dns(&mut self) -> Walked<()> {
+        let Source::Pod(key) = self.source else { return Ok(()) };
+        let view = self.world.view;
+        let Some(pod) = view.pods.get(key) else { return Ok(()) };
+        let is_dns = |pod: &&std::sync::Arc<crate::objects::Pod>| pod.meta.labels.get(DNS_LABEL.0) == Some(DNS_LABEL.1);
+        // Where no pods of it are simulated, they are taken to be where kubeadm has them.
+        let mut stand_in = crate::objects::Pod::default();
+        stand_in.meta.namespace = DNS_NAMESPACE.into();
+        stand_in.meta.name = "coredns".into();
+        stand_in.meta.labels = [DNS_LABEL].into_iter().collect();
+        let server = view.pods.in_namespace(DNS_NAMESPACE).find(is_dns).map_or(&stand_in, |pod| &**pod);
+        let connection = Connection { from: Peer::Pod(pod), to: Peer::Pod(server), port: 53, protocol: "UDP" };
+        let verdict = policy::verdict(view, &connection);
+        let Some((direction, policies)) = verdict.denial() else { return Ok(()) };
+        let names = policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let word = direction.as_str().to_lowercase();
+        let text = format!(
+            "pod {key} cannot ask cluster DNS: NetworkPolicy {names} isolates for {word} and does not allow port 53 (UDP) of {DNS_NAMESPACE}"
+        );
+        let hint =
+            "allow egress to port 53, UDP and TCP, of the pods k8s-app=kube-dns in namespace kube-system".to_owned();
+        self.broken("Policy", Cause::PolicyDenied, text, vec![hint])
+    }
+
+    fn not_resolved(&mut self, host: &str, lookup: &Lookup) -> Walked<Verdict> {
+        let view = self.world.view;
+        let tried: Vec<String> = lookup.attempts.iter().map(|attempt| attempt.name.clone()).collect();
+        let answer = if lookup.rcode == Rcode::NoError {
+            "exists, but has no address (NODATA)"
+        } else {
+            "does not resolve (NXDOMAIN)"
+        };
+        let text = format!("{host} {answer}; tried {}", tried.join(", "));
+        let mut hints = Vec::new();
+        let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+        let own = match self.source {
+            Source::Pod(key) => key.namespace.to_string(),
+            Source::Node(_) | Source::External => String::new(),
+        };
+        if own.is_empty() {
+            hints.push(format!("a node's resolver does not know names below {}", self.dns.domain));
+        }
+        let service = labels[0];
+        let namespace = labels.get(1).map_or(own.as_str(), |namespace| namespace);
+        if let Some(found) =
+            view.services.get(&Key::new(namespace, service)).filter(|service| service.spec.is_headless())
+        {
+            hints.push(format!(
+                "Service {} is headless: its name stands for its ready endpoints, and there are none",
+                found.key()
+            ));
+        } else if labels.len() <= 2 || labels[2] == "svc" {
+            let elsewhere: Vec<String> = view
+                .services
+                .iter()
+                .filter(|found| *found.meta.name == *service && *found.meta.namespace != *namespace)
+                .map(|found| format!("{}.{}", found.meta.name, found.meta.namespace))
+                .collect();
+            if !elsewhere.is_empty() {
+                hints.push(format!("the Service is in another namespace: ask for {}", first_few(&elsewhere)));
+            }
+            let names = view.services.in_namespace(namespace).map(|service| &*service.meta.name);
+            hints.extend(nearest(service, names).map(|name| format!("there is a Service {namespace}/{name}")));
+        }
+        if lookup.attempts.len() == 1 && host.ends_with('.') {
+            hints.push("the dot at its end keeps search domains out".to_owned());
+        }
+        hints.extend(self.headless_hint(&labels, &own));
+        let outside = lookup.attempts.last().and_then(|attempt| attempt.answer.unknown_outside.clone());
+        if let Some(outside) = outside.filter(|_| hints.is_empty() && labels.len() > 1) {
+            return self.unknown(&outside);
+        }
+        self.broken("Name", Cause::NoSuchName, text, hints)
+    }
+
+    /// Why a pod's own name below a headless service is not there.
+    fn headless_hint(&self, labels: &[&str], own: &str) -> Option<String> {
+        let [pod, service, rest @ ..] = labels else { return None };
+        let namespace = rest.first().copied().unwrap_or(own);
+        let view = self.world.view;
+        let service = view.services.get(&Key::new(namespace, *service))?;
+        let pod = view.pods.get(&Key::new(namespace, *pod))?;
+        let name = &pod.meta.name;
+        if !service.spec.is_headless() {
+            return None;
+        }
+        if *pod.spec.subdomain != *service.meta.name {
+            return Some(format!(
+                "pod {name} has no subdomain {} (a StatefulSet sets it by its serviceName)",
+                service.meta.name
+            ));
+        }
+        let why = super::pods::why_not_ready(pod);
+        (!pod.is_ready()).then(|| {
+            format!("pod {name} is not ready ({why}), and the Service does not publish addresses that are not")
+        })
+    }
+}

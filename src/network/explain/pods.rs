@@ -1,0 +1,307 @@
+//! Pods as ends of a way: whether one can send, why one is not ready, whether one answers.
+
+use crate::objects::{ConditionStatus, Conditions as _, ContainerState, ContainerStatus, Key, Pod, PodPhase};
+
+use super::super::policy::{self, Connection, Peer};
+use super::super::{Cause, Source};
+use super::near::{count, nearest};
+use super::{Link, Verdict, Walk, Walked};
+
+/// An endpoint that was chosen, or may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) ip: std::net::IpAddr,
+    pub(super) port: u16,
+    pub(super) pod: Option<Key>,
+    pub(super) node: Option<std::sync::Arc<str>>,
+}
+
+impl Walk<'_> {
+    /// Whether anything can leave where the way begins.
+    pub(super) fn leave(&mut self) -> Walked<()> {
+        let view = self.world.view;
+        let node = match self.source {
+            Source::External => return Ok(()),
+            Source::Node(name) => {
+                if view.nodes.get(&Key::new("", name.clone())).is_none() {
+                    let names = view.nodes.iter().map(|node| &*node.meta.name);
+                    let hints =
+                        nearest(name, names).map(|name| format!("there is a node {name}")).into_iter().collect();
+                    return self.broken("Client", Cause::NoSuchName, format!("there is no node {name}"), hints);
+                }
+                name.clone()
+            }
+            Source::Pod(key) => {
+                let Some(pod) = view.pods.get(key) else {
+                    let names = view.pods.in_namespace(&key.namespace).map(|pod| &*pod.meta.name);
+                    let hint = nearest(&key.name, names).map(|name| format!("there is a pod {name}"));
+                    return self.broken(
+                        "Client",
+                        Cause::NoProcess,
+                        format!("there is no pod {key}"),
+                        hint.into_iter().collect(),
+                    );
+                };
+                if let Some(why) = why_not_running(pod) {
+                    return self.broken(
+                        "Client",
+                        Cause::NoProcess,
+                        format!("pod {key} sends nothing: {why}"),
+                        Vec::new(),
+                    );
+                }
+                pod.node_name.clone()
+            }
+        };
+        if !self.world.node_is_up(&node) {
+            return self.broken(
+                "Client",
+                Cause::EntryNodeDown,
+                format!("the client's node {node} is down"),
+                Vec::new(),
+            );
+        }
+        Ok(())
+    }
+
+    /// The node where connections of the client meet a proxy; nothing from outside.
+    pub(super) fn client_node(&self) -> Option<std::sync::Arc<str>> {
+        match self.source {
+            Source::External => None,
+            Source::Node(name) => Some(name.clone()),
+            Source::Pod(key) => self.world.view.pods.get(key).map(|pod| pod.node_name.clone()),
+        }
+    }
+
+    pub(super) fn reach_pod(&mut self, key: &Key, port: Option<u16>) -> Walked<Verdict> {
+        let view = self.world.view;
+        let Some(pod) = view.pods.get(key) else {
+            let names = view.pods.in_namespace(&key.namespace).map(|pod| &*pod.meta.name);
+            let hints = nearest(&key.name, names).map(|name| format!("there is a pod {name}")).into_iter().collect();
+            return self.broken("Pod", Cause::NoSuchName, format!("there is no pod {key}"), hints);
+        };
+        let listed = pod.spec.containers.iter().flat_map(|container| &container.ports).next();
+        let first = listed.and_then(|port| u16::try_from(port.container_port).ok());
+        let Some(ip) = pod.status.pod_ip else {
+            let why = why_not_running(pod).unwrap_or_else(|| "it was not started".to_owned());
+            return self.broken("Pod", Cause::AddressGone, format!("pod {key} has no address: {why}"), Vec::new());
+        };
+        if matches!(self.source, Source::External) && !pod.spec.host_network {
+            let text = format!("addresses of pods, here {ip}, are not reached from outside the cluster");
+            return self.broken(
+                "Pod",
+                Cause::AddressGone,
+                text,
+                vec!["a Service of type LoadBalancer or NodePort, or an Ingress, leads in".into()],
+            );
+        }
+        let target = Target {
+            ip,
+            port: port.or(first).unwrap_or(80),
+            pod: Some(key.clone()),
+            node: Some(pod.node_name.clone()),
+        };
+        self.reach_targets(&[target], None)
+    }
+
+    /// Tries every target. `through` is the pod that opens the connections instead of the client.
+    pub(super) fn reach_targets(&mut self, targets: &[Target], through: Option<&Key>) -> Walked<Verdict> {
+        let results: Vec<Result<(), (Cause, &'static str, String)>> =
+            targets.iter().map(|target| self.check(target, through)).collect();
+        let good = results.iter().filter(|result| result.is_ok()).count();
+        let names: Vec<String> = targets
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_ok())
+            .map(|(target, _)| target.name())
+            .collect();
+        if good > 0 {
+            let text = match (good, good == targets.len()) {
+                (1, _) => format!("{} answers", names[0]),
+                (_, true) => "each of them answers".to_owned(),
+                (_, false) => format!("{} answer", super::near::first_few(&names)),
+            };
+            self.holds("Pod", text);
+        }
+        // Equal reasons are told once.
+        let mut causes: Vec<(Cause, &'static str, String, usize)> = Vec::new();
+        for (cause, stage, text) in results.into_iter().filter_map(Result::err) {
+            match causes.iter_mut().find(|known| known.0 == cause && known.1 == stage) {
+                Some(known) => known.3 += 1,
+                None => causes.push((cause, stage, text, 0)),
+            }
+        }
+        let Some((cause, ..)) = causes.first() else { return Ok(Verdict::Reachable) };
+        let first = *cause;
+        for (cause, stage, text, more) in causes {
+            let link = if good > 0 { Link::Shaky } else { Link::Broken(cause) };
+            let hints = self.step(stage, link, text);
+            if more > 0 {
+                hints.push(format!("the same holds for {} more", count(more, "endpoint")));
+            }
+        }
+        if good == 0 {
+            return Ok(self.verdict_of(first));
+        }
+        Ok(Verdict::Partly { good, all: targets.len(), cause: first })
+    }
+
+    /// Whether a target answers.
+    fn check(&self, target: &Target, through: Option<&Key>) -> Result<(), (Cause, &'static str, String)> {
+        let view = self.world.view;
+        let name = target.name();
+        if let Some(node) = target.node.as_deref().filter(|node| !self.world.node_is_up(node)) {
+            return Err((Cause::NodeDown, "Node", format!("node {node} of {name} is down: nothing answers")));
+        }
+        let pod = match &target.pod {
+            None => None,
+            Some(key) => match view.pods.get(key) {
+                Some(pod) if pod.status.pod_ip == Some(target.ip) => Some(pod),
+                _ => {
+                    return Err((
+                        Cause::AddressGone,
+                        "Pod",
+                        format!("{name} is gone: nothing has address {}", target.ip),
+                    ));
+                }
+            },
+        };
+        let to = pod.map_or(Peer::Address(target.ip), |pod| Peer::Pod(pod));
+        self.policies(target, to, through)?;
+        let Some(pod) = pod else { return Ok(()) };
+        if let Some(why) = why_not_running(pod) {
+            return Err((Cause::NoProcess, "Pod", format!("{name} does not answer: {why}")));
+        }
+        let ports: Vec<i32> = listed_ports(pod);
+        if !ports.is_empty() && !ports.contains(&i32::from(target.port)) {
+            let listed = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let text = format!("{name} refuses: its containers list no port {}, only {listed}", target.port);
+            return Err((Cause::NotListening, "Port", text));
+        }
+        Ok(())
+    }
+
+    fn policies(
+        &self,
+        target: &Target,
+        to: Peer<'_>,
+        through: Option<&Key>,
+    ) -> Result<(), (Cause, &'static str, String)> {
+        let view = self.world.view;
+        let outside = Peer::Address([203, 0, 113, 1].into());
+        let from = match (through, self.source) {
+            (Some(key), _) | (None, Source::Pod(key)) => view.pods.get(key).map_or(outside, |pod| Peer::Pod(pod)),
+            (None, Source::Node(name)) => Peer::Node(name, None),
+            (None, Source::External) => outside,
+        };
+        let verdict = policy::verdict(view, &Connection { from, to, port: target.port, protocol: "TCP" });
+        let Some((direction, policies)) = verdict.denial() else { return Ok(()) };
+        let names = policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let client = through.map_or_else(|| self.source.to_string(), |key| format!("pod/{key}"));
+        let (side, word) = match direction {
+            crate::objects::PolicyType::Egress => (client.clone(), "egress"),
+            crate::objects::PolicyType::Ingress => (target.name(), "ingress"),
+        };
+        let plural = if policies.len() == 1 { "NetworkPolicy" } else { "NetworkPolicies" };
+        let allow = if policies.len() == 1 { "does not allow" } else { "do not allow" };
+        let text = format!(
+            "{side} is isolated for {word} by {plural} {names}, which {allow} {client} to {} on port {}: packets are dropped",
+            target.name(),
+            target.port
+        );
+        Err((Cause::PolicyDenied, "Policy", text))
+    }
+}
+
+impl Target {
+    pub(super) fn name(&self) -> String {
+        match &self.pod {
+            Some(key) => format!("pod {key}"),
+            None => format!("endpoint {}", self.ip),
+        }
+    }
+}
+
+/// The ports that the containers of a pod list.
+pub(super) fn listed_ports(pod: &Pod) -> Vec<i32> {
+    let sidecars = pod.spec.init_containers.iter().filter(|container| container.is_sidecar());
+    let ports = pod.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+    ports.map(|port| port.container_port).collect()
+}
+
+/// Why nothing runs in a pod.
+pub(super) fn why_not_running(pod: &Pod) -> Option<String> {
+    let states = &pod.status.container_statuses;
+    let runs = |status: &ContainerStatus| matches!(status.state, ContainerState::Running { .. });
+    match pod.status.phase {
+        PodPhase::Running if states.iter().any(runs) => None,
+        PodPhase::Pending | PodPhase::Running | PodPhase::Unknown => Some(why_not_ready(pod)),
+        PodPhase::Succeeded | PodPhase::Failed => {
+            let reason = Some(&*pod.status.reason).filter(|reason| !reason.is_empty());
+            Some(format!("it has ended ({})", reason.unwrap_or(pod.status.phase.as_str())))
+        }
+    }
+}
+
+/// Why a pod is not ready, the nearest cause.
+pub(super) fn why_not_ready(pod: &Pod) -> String {
+    if pod.is_terminal() {
+        return format!("it has ended ({})", pod.status.phase.as_str());
+    }
+    if !pod.is_bound() {
+        let scheduled = pod.status.conditions.find("PodScheduled");
+        let message = scheduled.map(|condition| condition.message.to_string()).filter(|message| !message.is_empty());
+        return message.map_or_else(|| "it has no node yet".to_owned(), |message| format!("it has no node: {message}"));
+    }
+    if pod.meta.deletion_timestamp.is_some() {
+        return "it is being deleted".to_owned();
+    }
+    let of = |statuses: &[ContainerStatus], what: &str| statuses.iter().find_map(|status| stuck(status, what));
+    if let Some(why) = of(&pod.status.init_container_statuses, "init container") {
+        return why;
+    }
+    if let Some(why) = of(&pod.status.container_statuses, "container") {
+        return why;
+    }
+    let unready = pod.status.container_statuses.iter().find(|status| !status.ready);
+    if let Some(status) = unready {
+        let container = pod.spec.containers.iter().find(|container| container.name == status.name);
+        let has = |probe: fn(&crate::objects::Container) -> bool| container.is_some_and(probe);
+        let name = &status.name;
+        return if has(|container| container.startup_probe.is_some()) && status.started != Some(true) {
+            format!("the startup probe of container {name} has not passed")
+        } else if has(|container| container.readiness_probe.is_some()) {
+            format!("the readiness probe of container {name} does not pass")
+        } else {
+            format!("container {name} is not ready")
+        };
+    }
+    let missing = |gate: &&crate::objects::ReadinessGate| !pod.status.conditions.is_true(&gate.condition_type);
+    if let Some(gate) = pod.spec.readiness_gates.iter().find(missing) {
+        return format!("its readiness gate {} is not true", gate.condition_type);
+    }
+    if pod.status.conditions.find("Ready").is_some_and(|condition| condition.status == ConditionStatus::False) {
+        return format!("its condition Ready is false, as node {} is not ready", pod.node_name);
+    }
+    if pod.status.container_statuses.is_empty() {
+        "its containers were not started yet".to_owned()
+    } else {
+        "it is not ready yet".to_owned()
+    }
+}
+
+/// What a container that does not run is at.
+fn stuck(status: &ContainerStatus, what: &str) -> Option<String> {
+    let name = &status.name;
+    match &status.state {
+        ContainerState::Waiting { reason, .. } => Some(format!("{what} {name} waits ({reason})")),
+        ContainerState::Terminated(end) if end.exit_code != 0 => {
+            Some(format!("{what} {name} has ended with exit code {}", end.exit_code))
+        }
+        ContainerState::Terminated(_) if what == "container" => Some(format!("{what} {name} has ended")),
+        ContainerState::Running { .. } if what == "init container" && status.started != Some(true) => {
+            Some(format!("{what} {name} still runs"))
+        }
+        ContainerState::None | ContainerState::Running { .. } | ContainerState::Terminated(_) => None,
+    }
+}

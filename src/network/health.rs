@@ -1,0 +1,215 @@
+//! How a load balancer outside of the cluster learns which nodes to send to: by asking them, again and again.
+//!
+//! With `externalTrafficPolicy: Local` it asks the Service's `healthCheckNodePort`, which tells of ready endpoints on the node
+//! (upstream `pkg/proxy/healthcheck`); otherwise whether the node's proxy is there (`:10256/healthz`).
+
+use std::sync::Arc;
+
+use crate::api::View;
+use crate::kernel::{SimDuration, SimTime};
+use crate::objects::{Key, Node, Service};
+
+/// Label of nodes that load balancers leave out.
+const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
+/// Taint of nodes that the cluster autoscaler is about to remove.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
+
+/// How a load balancer asks. The default is that of GCE's: every 8 seconds, one success, three failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Time from one question to the next.
+    pub interval: SimDuration,
+    /// Time after which no answer is a failure.
+    pub timeout: SimDuration,
+    /// Successes in a row that bring a node in.
+    pub healthy_threshold: u64,
+    /// Failures in a row that take it out.
+    pub unhealthy_threshold: u64,
+    /// Time from that finding to the last new connection, and to the first.
+    pub propagation: SimDuration,
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            interval: SimDuration::from_secs(8),
+            timeout: SimDuration::from_secs(1),
+            healthy_threshold: 1,
+            unhealthy_threshold: 3,
+            propagation: SimDuration::ZERO,
+        }
+    }
+}
+
+/// What a node says when it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeAnswer {
+    /// It takes traffic.
+    Healthy,
+    /// It answers that it does not.
+    Unhealthy,
+    /// It does not answer.
+    Silent,
+}
+
+/// What a node would say now about a Service; nothing if the load balancer does not know the node.
+#[must_use]
+pub fn node_answer(view: &View, service: &Service, node: &Node, is_up: bool) -> Option<NodeAnswer> {
+    let is_leaving =
+        node.spec.taints.iter().any(|taint| *taint.key == *TO_BE_DELETED) || node.meta.deletion_timestamp.is_some();
+    if node.meta.labels.contains_key(EXCLUDED) || is_leaving {
+        return None;
+    }
+    if !is_up {
+        return Some(NodeAnswer::Silent);
+    }
+    if *service.spec.external_traffic_policy != *"Local" {
+        return Some(NodeAnswer::Healthy);
+    }
+    let key = Key { namespace: service.meta.namespace.clone(), name: service.meta.name.clone() };
+    // Terminating endpoints do not count here, although a proxy may still use them.
+    let mut endpoints = view.slices_of(&key).flat_map(|slice| slice.endpoints.iter());
+    let has_ready = endpoints.any(|endpoint| {
+        endpoint.conditions.ready != Some(false) && endpoint.node_name.as_deref() == Some(&*node.meta.name)
+    });
+    Some(if has_ready { NodeAnswer::Healthy } else { NodeAnswer::Unhealthy })
+}
+
+/// What a load balancer holds of one node, over time. Constant work for every change, however long nothing changes.
+#[derive(Clone, Debug)]
+pub struct NodeHealth {
+    check: HealthCheck,
+    /// When the first question of every interval is asked.
+    phase: SimDuration,
+    answer: NodeAnswer,
+    /// Questions before that instant are counted.
+    counted: SimTime,
+    in_row: u64,
+    /// From when on it is sent to, or not; the last two findings.
+    findings: [(SimTime, bool); 2],
+}
+
+impl NodeHealth {
+    /// A node that has just been added: it gets nothing until enough questions were answered well.
+    #[must_use]
+    pub const fn new(check: HealthCheck, phase: SimDuration, answer: NodeAnswer, now: SimTime) -> Self {
+        Self {
+            check,
+            phase,
+            answer,
+            counted: now,
+            in_row: 0,
+            findings: [(SimTime::ZERO, false), (SimTime::ZERO, false)],
+        }
+    }
+
+    /// The node answers otherwise from now on. Must be told in order.
+    pub fn set(&mut self, answer: NodeAnswer, now: SimTime) {
+        self.count(now);
+        self.answer = answer;
+    }
+
+    /// Whether new connections are sent to the node at an instant that is not before the last change.
+    pub fn receives(&mut self, now: SimTime) -> bool {
+        self.count(now);
+        let [before, last] = self.findings;
+        if now >= last.0 { last.1 } else { before.1 }
+    }
+
+    /// Counts the questions that were asked before `now`.
+    fn count(&mut self, now: SimTime) {
+        let (first, asked) =
+            (self.questions(self.counted), self.questions(now).saturating_sub(self.questions(self.counted)));
+        self.counted = now;
+        let (is_good, found) = (self.answer == NodeAnswer::Healthy, self.findings[1].1);
+        if is_good == found {
+            if asked > 0 {
+                self.in_row = 0;
+            }
+            return;
+        }
+        let needed = if is_good { self.check.healthy_threshold } else { self.check.unhealthy_threshold }.max(1);
+        let missing = needed.saturating_sub(self.in_row).max(1);
+        if asked < missing {
+            self.in_row += asked;
+            return;
+        }
+        let late = if self.answer == NodeAnswer::Silent { self.check.timeout } else { SimDuration::ZERO };
+        let at = self.time_of(first + missing - 1) + late + self.check.propagation;
+        self.findings = [self.findings[1], (at, is_good)];
+        self.in_row = 0;
+    }
+
+    /// How many questions are asked before an instant.
+    fn questions(&self, at: SimTime) -> u64 {
+        let interval = self.check.interval.as_nanos().max(1);
+        at.as_nanos().saturating_sub(self.phase.as_nanos()).div_ceil(interval)
+    }
+
+    fn time_of(&self, number: u64) -> SimTime {
+        SimTime::ZERO + self.phase + self.check.interval.checked_mul(number).unwrap_or(SimDuration::MAX)
+    }
+}
+
+/// The nodes that a Service's load balancer knows of, in the order of their creation.
+pub fn nodes_behind(view: &View) -> impl Iterator<Item = &Arc<Node>> {
+    view.nodes.iter().filter(|node| !node.meta.labels.contains_key(EXCLUDED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::testing::view;
+
+    fn at(secs: u64) -> SimTime {
+        SimTime::from_secs(secs)
+    }
+
+    #[test]
+    fn a_node_goes_after_three_failures_and_comes_back_after_one_success() {
+        let mut node = NodeHealth::new(HealthCheck::default(), SimDuration::from_secs(2), NodeAnswer::Healthy, at(0));
+        // Asked at 2, 10, 18, 26, …
+        assert_eq!([1, 2, 3].map(|secs| node.receives(at(secs))), [false, false, true]);
+        node.set(NodeAnswer::Unhealthy, at(11));
+        assert_eq!([18, 26, 33].map(|secs| node.receives(at(secs))), [true; 3]);
+        assert!(!node.receives(at(35)), "18, 26 and 34 failed");
+        node.set(NodeAnswer::Healthy, at(40));
+        assert_eq!([41, 43].map(|secs| node.receives(at(secs))), [false, true]);
+        // A short failure between two questions is not noticed, nor are two failures in a row.
+        node.set(NodeAnswer::Unhealthy, at(51));
+        node.set(NodeAnswer::Healthy, at(65));
+        assert_eq!([70, 80, 200].map(|secs| node.receives(at(secs))), [true; 3]);
+    }
+
+    #[test]
+    fn silence_and_propagation_take_their_time() {
+        let check = HealthCheck { propagation: SimDuration::from_secs(5), ..HealthCheck::default() };
+        let mut node = NodeHealth::new(check, SimDuration::ZERO, NodeAnswer::Healthy, at(0));
+        assert!(node.receives(at(20)));
+        node.set(NodeAnswer::Silent, at(20));
+        // Asked at 24, 32 and 40; known at 41; out at 46.
+        assert_eq!([41, 45, 46].map(|secs| node.receives(at(secs))), [true, true, false]);
+    }
+
+    #[test]
+    fn a_local_policy_makes_nodes_answer_for_their_endpoints() {
+        let view = view(
+            "{apiVersion: v1, kind: Node, metadata: {name: a}}\n---\n{apiVersion: v1, kind: Node, metadata: {name: b}}\n---\n\
+             {apiVersion: v1, kind: Node, metadata: {name: out, labels: {node.kubernetes.io/exclude-from-external-load-balancers: \"\"}}}\n---\n\
+             {apiVersion: v1, kind: Service, metadata: {name: local}, spec: {type: LoadBalancer, externalTrafficPolicy: Local, ports: []}}\n---\n\
+             {apiVersion: v1, kind: Service, metadata: {name: any}, spec: {type: LoadBalancer, externalTrafficPolicy: Cluster, ports: []}}\n---\n\
+             {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, labels: {kubernetes.io/service-name: local}}, addressType: IPv4, ports: [], \
+             endpoints: [{addresses: [10.1.0.1], nodeName: a, conditions: {ready: true}}, {addresses: [10.1.0.2], nodeName: b, conditions: {ready: false, serving: true, terminating: true}}]}",
+        );
+        let answer = |service: &str, node: &str, is_up| {
+            let service = view.services.get(&Key::new("default", service)).unwrap();
+            node_answer(&view, service, view.nodes.get(&Key::new("", node)).unwrap(), is_up)
+        };
+        assert_eq!(answer("local", "a", true), Some(NodeAnswer::Healthy));
+        assert_eq!(answer("local", "b", true), Some(NodeAnswer::Unhealthy));
+        assert_eq!(answer("any", "b", true), Some(NodeAnswer::Healthy));
+        assert_eq!(answer("any", "b", false), Some(NodeAnswer::Silent));
+        assert_eq!(answer("any", "out", true), None);
+        assert_eq!(nodes_behind(&view).count(), 2);
+    }
+}

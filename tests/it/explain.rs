@@ -1,0 +1,115 @@
+//! "Why can't I reach it?": the texts of `seatrial explain` for the lessons.
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+fn seatrial(scenario: &str, at: &str, from: &str, to: &str, more: &[&str]) -> assert_cmd::assert::Assert {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("seatrial"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("CLICOLOR_FORCE");
+    let file = format!("scenarios/{scenario}.yaml");
+    command.args(["explain", "-f", &file, "--at", at, "--from", from, "--to", to]).args(more).assert()
+}
+
+fn told(scenario: &str, cases: &[(&str, &str, &str)]) -> String {
+    let text = |(at, from, to): &(&str, &str, &str)| {
+        let run = seatrial(scenario, at, from, to, &[]);
+        let output = run.get_output();
+        format!(
+            "## {at}: {from} to {to} (exit code {})\n{}\n",
+            output.status.code().expect("a code"),
+            String::from_utf8_lossy(&output.stdout)
+        )
+    };
+    cases.iter().map(text).collect()
+}
+
+#[test]
+fn broken_links_inside_the_cluster_are_named() {
+    insta::assert_snapshot!(told(
+        "why-no-answer-inside",
+        &[
+            ("50s", "pod/client", "web"),
+            ("50s", "pod/client", "api"),
+            ("50s", "pod/client", "metrics"),
+            ("50s", "pod/client", "admin"),
+            ("50s", "pod/client", "db:5432"),
+            ("50s", "pod/client", "db.shop:5432"),
+            ("50s", "pod/client", "webb"),
+            ("50s", "pod/client", "service/web:8080"),
+            ("50s", "pod/client", "api.example.com"),
+            ("50s", "pod/clinet", "web"),
+            ("50s", "node/worker-0", "web"),
+            ("50s", "node/worker-0", "service/web"),
+            ("50s", "external", "service/web"),
+            ("50s", "pod/client", "node/worker-1:30080"),
+            ("60.5s", "pod/client", "web"),
+            ("100s", "pod/client", "web:8080"),
+            ("100s", "shop/pod/db", "db"),
+        ]
+    ));
+}
+
+#[test]
+fn policies_that_drop_are_named() {
+    insta::assert_snapshot!(told(
+        "why-policy-drops",
+        &[
+            ("30s", "pod/client", "db:5432"),
+            ("30s", "pod/stranger", "db:5432"),
+            ("50s", "pod/client", "db:5432"),
+            ("50s", "pod/client", "pod/db:5432"),
+            ("90s", "pod/stranger", "pod/client:80"),
+            ("90s", "node/worker-0", "pod/db:5432"),
+        ]
+    ));
+}
+
+#[test]
+fn answers_of_an_ingress_controller_are_explained() {
+    insta::assert_snapshot!(told(
+        "why-ingress-answers-404-or-503",
+        &[
+            ("1m", "external", "shop.example.com/cart/1"),
+            ("1m", "external", "shop.example.com/cartoon"),
+            ("1m", "external", "shpo.example.com"),
+            ("1m", "external", "blog.example.com"),
+            ("1m", "external", "shop.example.com/api"),
+            ("1m", "external", "shop.example.com/old"),
+            ("1m", "external", "secure.example.com/x"),
+            ("1m", "external", "service/cart"),
+            ("1m", "external", "node/worker-0:30080"),
+            ("3m", "external", "shop.example.com/cart"),
+        ]
+    ));
+}
+
+#[test]
+fn programs_get_the_same_as_json() {
+    let run = seatrial("why-no-answer-inside", "50s", "pod/client", "web", &["-o", "json"]).code(1);
+    let told: Value = serde_json::from_slice(&run.get_output().stdout).expect("JSON");
+    assert_eq!(
+        (&told["reachable"], &told["cause"], &told["outcome"]),
+        (&"no".into(), &"no endpoints".into(), &"refused".into())
+    );
+    let broken = told["steps"].as_array().expect("steps").last().expect("a step");
+    assert_eq!((&broken["stage"], &broken["link"]), (&"Endpoints".into(), &"broken".into()));
+}
+
+#[test]
+fn wrong_clients_and_destinations_are_refused() {
+    for (from, to, expected) in [
+        ("me", "web", "\"me\" is no client: expected external, pod/NAME, NAMESPACE/pod/NAME or node/NAME"),
+        ("deployment/web", "web", "is no client"),
+        ("external", "web:0", "that is no port"),
+        ("external", "web:http", "that is no port"),
+        ("external", "node/worker-0", "the port is missing"),
+        ("external", "deployment/web", "no connections go to objects of that kind"),
+        ("external", "a b", "that is no host"),
+        ("external", "", "that is no host"),
+        ("external", "[::1", "that is no host"),
+    ] {
+        let run = seatrial("why-no-answer-inside", "1s", from, to, &[]).code(2);
+        let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(told.contains(expected), "{from} {to}: {told}");
+    }
+}

@@ -4,6 +4,7 @@ mod delay;
 mod pull;
 mod trouble;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::kernel::{Sampler, SimDuration};
 
 use super::serve::Serve;
 
+use super::usage::{Growth, Usage};
 pub use delay::Delay;
 pub use pull::{Pull, SlowPull};
 pub use trouble::{Crash, Deadlock, Dependency, HookFails, ProbeName};
@@ -56,6 +58,8 @@ pub struct Behaviour {
     pub writes: Option<Writes>,
     /// How it serves requests; absent = as [`Serve`] does by default.
     pub serve: Option<Arc<Serve>>,
+    /// What it uses.
+    pub usage: Usage,
 }
 
 impl Behaviour {
@@ -80,6 +84,7 @@ impl Behaviour {
             pull: Pull::Ok,
             writes: None,
             serve: None,
+            usage: Usage::NONE,
         }
     }
 
@@ -196,6 +201,21 @@ pub struct BehaviourSpec {
     /// See [`Behaviour::serve`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<Arc<Serve>>,
+    /// See [`Usage::memory`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Growth>,
+    /// See [`Usage::disk`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Growth>,
+    /// See [`Usage::logs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logs: Option<Growth>,
+    /// See [`Usage::empty_dirs`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_dirs: Option<BTreeMap<Arc<str>, Growth>>,
+    /// See [`Usage::processes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<Growth>,
 }
 
 impl BehaviourSpec {
@@ -219,6 +239,13 @@ impl BehaviourSpec {
             pull: self.pull.unwrap_or(defaults.pull),
             writes: self.writes.or(defaults.writes),
             serve: self.serve.or(defaults.serve),
+            usage: Usage {
+                memory: self.memory.or(defaults.usage.memory),
+                disk: self.disk.or(defaults.usage.disk),
+                logs: self.logs.or(defaults.usage.logs),
+                empty_dirs: self.empty_dirs.map(Arc::new).or(defaults.usage.empty_dirs),
+                processes: self.processes.or(defaults.usage.processes),
+            },
         }
     }
 }
@@ -232,6 +259,7 @@ pub struct Behaviours {
     literal: Arc<FxHashMap<Arc<str>, u32>>,
     /// Patterns with a `*`, most specific first.
     globs: Arc<[(Arc<str>, u32)]>,
+    model_use: bool,
 }
 
 impl Default for Behaviours {
@@ -257,7 +285,14 @@ impl Behaviours {
             }
         }
         globs.sort_by_cached_key(|(pattern, index)| std::cmp::Reverse((specificity(pattern), *index)));
-        Self { behaviours: behaviours.into(), literal: Arc::new(literal), globs: globs.into() }
+        let model_use = behaviours.iter().any(|behaviour| behaviour.usage.is_modelled());
+        Self { behaviours: behaviours.into(), model_use, literal: Arc::new(literal), globs: globs.into() }
+    }
+
+    /// Whether anything is said of what containers use.
+    #[must_use]
+    pub const fn model_use(&self) -> bool {
+        self.model_use
     }
 
     /// The behaviour of an image.

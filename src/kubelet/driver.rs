@@ -10,10 +10,13 @@ use crate::kernel::{LazyStream, SimDuration};
 use crate::objects::{Key, Kind, Pod, Uid, WallTime};
 
 use super::address::{AddressPool, PodCidr};
+use super::admission::Admitted;
 use super::behaviour::Behaviours;
 use super::disks::Disks;
+use super::eviction::KubeletConfig;
 use super::images::Images;
 use super::mounts::InUse;
+use super::pressure::{Machine, NodePressure, NodeTimer};
 use super::processes::ProcessNotice;
 use super::status::Latest;
 use super::surroundings::KnownServices;
@@ -22,8 +25,9 @@ use super::worker::{ContainerWorker, Due, PodTimer, Worker};
 /// The kubelet of one node.
 #[derive(Clone, Debug)]
 pub struct Kubelet {
-    node: NodeIdentity,
-    running: bool,
+    pub(super) node: NodeIdentity,
+    pub(super) setup: Arc<Setup>,
+    pub(super) running: bool,
     /// Given to the next worker, so that timers of earlier ones are known as stale.
     next_generation: u32,
     addresses: AddressPool,
@@ -31,7 +35,19 @@ pub struct Kubelet {
     in_use: InUse,
     /// Images that had to be pulled.
     images: Option<Box<Images>>,
-    workers: FxHashMap<Uid, Box<Worker>>,
+    pub(super) admitted: Box<Admitted>,
+    pub(super) workers: FxHashMap<Uid, Box<Worker>>,
+    /// What its machine is short of; most are not.
+    pub(super) pressure: Option<Box<NodePressure>>,
+}
+
+/// What the kubelet runs on, and its settings.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Setup {
+    pub(super) machine: Machine,
+    pub(super) config: Arc<KubeletConfig>,
+    /// What it has from files.
+    pub(super) static_pods: Vec<Arc<Pod>>,
 }
 
 /// Who and where the node is.
@@ -92,6 +108,8 @@ pub struct Effects {
     pub processes: Option<Vec<ProcessNotice>>,
     /// Timers to be handed to [`Kubelet::on_timer`] after their delays. Those of equal delay come in this order.
     pub timers: Vec<(SimDuration, PodTimer)>,
+    /// Timers to be handed to [`Kubelet::on_node_timer`].
+    pub node_timers: Vec<(SimDuration, NodeTimer)>,
 }
 
 /// One pod in the hands of its kubelet at one event.
@@ -114,14 +132,24 @@ impl Kubelet {
     pub fn new(node_name: Arc<str>, node_ip: IpAddr, pod_cidr: PodCidr) -> Self {
         Self {
             node: NodeIdentity { name: node_name, address: node_ip },
+            setup: Arc::default(),
             running: true,
             next_generation: 0,
             addresses: AddressPool::new(pod_cidr),
             latest: Box::default(),
             in_use: InUse::default(),
             images: None,
+            admitted: Box::default(),
             workers: FxHashMap::default(),
+            pressure: None,
         }
+    }
+
+    /// On a machine that has that much, with these settings, and with pods from files.
+    #[must_use]
+    pub fn on_machine(mut self, machine: Machine, config: Arc<KubeletConfig>, static_pods: Vec<Arc<Pod>>) -> Self {
+        self.setup = Arc::new(Setup { machine, config, static_pods });
+        self
     }
 
     /// Which services a container of a pod was told of, if the kubelet works on the pod and has started the container.
@@ -161,11 +189,25 @@ impl Kubelet {
     /// A pod was bound to the node, as the `ordinal`-th of the run, counted from 0.
     pub fn on_pod_bound(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>, ordinal: u64) {
         let uid = &pod.meta.uid;
+        if self.running && pod.is_mirror() {
+            return self.on_mirror(cx, pod);
+        }
         if !self.running || pod.is_terminal() || self.workers.contains_key(uid) {
             return;
         }
-        self.insert_worker(cx, pod);
-        self.sync(cx, uid, |pod| pod.begin(ordinal));
+        if self.admits(cx, pod, ordinal) {
+            self.take(cx, pod, ordinal);
+        }
+    }
+
+    /// Begins to work on a pod.
+    pub(super) fn take(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>, ordinal: u64) {
+        if pod.is_static() {
+            self.insert_static(cx, pod);
+        } else {
+            self.insert_worker(cx, pod);
+        }
+        self.sync(cx, &pod.meta.uid, |pod| pod.begin(ordinal));
         if pod.meta.is_deleting() {
             self.on_pod_updated(cx, pod);
         }
@@ -176,7 +218,14 @@ impl Kubelet {
         if !self.running {
             return;
         }
-        if self.workers.contains_key(&pod.meta.uid) {
+        if pod.is_mirror() {
+            return self.on_mirror(cx, pod);
+        }
+        if let Some(worker) = self.workers.get(&pod.meta.uid) {
+            if worker.is_changed_by(pod) {
+                self.admitted.remove(&worker.spec.requests);
+                self.admitted.add(&pod.spec.requests);
+            }
             self.sync(cx, &pod.meta.uid, |sync| sync.update(pod));
         } else if pod.meta.is_deleting() && !pod.is_terminal() {
             // It was deleted before its end was seen. Of one shown as ended the removal was asked for in the same breath.
@@ -191,6 +240,9 @@ impl Kubelet {
 
     /// The object of a pod is gone: whatever is left of the pod is killed.
     pub fn on_pod_deleted(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>) {
+        if pod.is_mirror() {
+            return self.make_mirrors(cx);
+        }
         self.sync(cx, &pod.meta.uid, |sync| sync.abandon());
     }
 
@@ -229,6 +281,8 @@ impl Kubelet {
         if let Some(images) = &mut self.images {
             images.interrupt();
         }
+        self.admitted.clear();
+        self.forget_pressure();
     }
 
     /// The machine comes back. Pods that were to be deleted are confirmed gone; the others' containers start again.
@@ -237,34 +291,41 @@ impl Kubelet {
             return;
         }
         self.running = true;
+        self.start_rounds(cx);
         let view = cx.view;
         let node = view.nodes.get(&Key::new("", self.node.name.clone()));
         if node.is_some_and(|node| node.status.rest.contains_key("volumesInUse")) {
             // Nothing is mounted yet.
             cx.effects.requests.push(self.in_use.report(&self.node.name));
         }
+        self.start_static_pods(cx);
         for pod in view.pods_on(&self.node.name.clone()) {
-            if pod.meta.is_deleting() && pod.is_terminal() {
+            if pod.is_mirror() {
+                self.on_mirror(cx, pod);
+            } else if pod.meta.is_deleting() && pod.is_terminal() {
                 confirm_deletion(cx, pod);
-            } else if !pod.is_terminal() {
+            } else if !pod.is_terminal() && self.admits(cx, pod, 0) {
                 self.insert_worker(cx, pod);
                 self.sync(cx, &pod.meta.uid, |sync| sync.resume(pod));
             }
         }
     }
 
-    fn insert_worker(&mut self, cx: &KubeletContext<'_>, pod: &Arc<Pod>) {
+    pub(super) fn insert_worker(&mut self, cx: &KubeletContext<'_>, pod: &Arc<Pod>) {
         let worker = Worker::new(pod, self.next_generation, cx.behaviours, cx.now);
         self.next_generation = self.next_generation.wrapping_add(1);
+        self.admitted.add(&worker.spec.requests);
         self.workers.insert(pod.meta.uid.clone(), Box::new(worker));
     }
 
     /// Works on one pod, reports its status if it changed, and lets go of the pod if that was its end.
-    fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
+    pub(super) fn sync(&mut self, cx: &mut KubeletContext<'_>, uid: &Uid, act: impl FnOnce(&mut PodSync<'_, '_>)) {
         let Some(worker) = self.workers.get_mut(uid) else { return };
         let (node, addresses) = (&self.node, &mut self.addresses);
         let (latest, in_use, images) = (&mut self.latest, &mut self.in_use, &mut self.images);
         let said_before = cx.effects.requests.len();
+        let lives = worker.lives();
+        let counts = cx.behaviours.model_use() || self.pressure.is_some();
         let mut sync = PodSync { node, addresses, latest, in_use, images, cx, uid, worker, done: false };
         let before = sync.processes();
         act(&mut sync);
@@ -279,16 +340,26 @@ impl Kubelet {
                 let report = sync.in_use.report(&sync.node.name);
                 sync.cx.effects.requests.insert(said_before, report);
             }
-            self.workers.remove(uid);
+            if let Some(worker) = self.workers.remove(uid) {
+                self.admitted.remove(&worker.spec.requests);
+            }
             address.into_iter().for_each(|address| self.addresses.give_back(address));
+            if counts {
+                self.pod_is_cleaned_up(cx.now, uid);
+                self.plan_pressure(cx);
+            }
+            self.let_in_after(cx, uid);
         } else {
             sync.report_changes();
+            if counts && self.workers.get(uid).is_some_and(|worker| worker.lives() != lives) {
+                self.plan_pressure(cx);
+            }
         }
     }
 }
 
 /// Removes the object of a pod of which nothing is left, unless that was done and finalizers hold it.
-fn confirm_deletion(cx: &mut KubeletContext<'_>, pod: &Pod) {
+pub(super) fn confirm_deletion(cx: &mut KubeletContext<'_>, pod: &Pod) {
     if pod.meta.deletion_grace_period_seconds != Some(0) {
         let key = Key::new(pod.meta.namespace.clone(), pod.meta.name.clone());
         cx.effects.requests.push(removal(key, pod.meta.uid.clone()));
@@ -312,6 +383,7 @@ impl PodSync<'_, '_> {
             Due::End => self.end_is_due(life),
             Due::Deadline => self.deadline_is_due(),
             Due::Mounted => self.volumes_are_mounted(),
+            Due::OutOfMemory => self.memory_is_out(),
             _ if worker.containers.get(at).is_none_or(|container| container.life != life) => {}
             Due::Start => self.start_container(at),
             Due::PostStarted => self.post_started(at),

@@ -40,7 +40,7 @@ impl PodSync<'_, '_> {
             api_version: "v1".into(),
             namespace: key.namespace.clone().into(),
             name: key.name.clone().into(),
-            uid: self.uid.clone(),
+            uid: self.worker.uid_for_events(self.uid),
             field_path,
             ..ObjectReference::default()
         };

@@ -88,7 +88,7 @@ impl<'c> PodSync<'_, 'c> {
     }
 
     /// Whether somebody else (the node lifecycle controller) has changed what the kubelet says of readiness.
-    fn overruled(&self, pod: &Pod) -> bool {
+    pub(super) fn overruled(&self, pod: &Pod) -> bool {
         let ready = |conditions: &[crate::objects::Condition]| {
             let ready = conditions.iter().find(|condition| condition.kind == "Ready");
             ready.map(|condition| (condition.status == ConditionStatus::True, condition.last_transition_time))
@@ -177,6 +177,7 @@ impl<'c> PodSync<'_, 'c> {
         self.open_data(at);
         self.draw_life(at, role);
         self.begin_probes(at);
+        self.watch_memory();
         if role == Role::Sidecar {
             self.advance(None);
         }
@@ -221,7 +222,7 @@ impl<'c> PodSync<'_, 'c> {
     /// The process has ended by itself.
     pub(super) fn process_exits(&mut self, at: usize) {
         let exit_code = self.exit_of(at).map_or(0, |exit| i32::from(exit.code));
-        self.container_ended(at, exit_code);
+        self.container_ended(at, exit_code, Cause::Exit);
     }
 
     /// How the present life of a container ends by itself.
@@ -231,10 +232,11 @@ impl<'c> PodSync<'_, 'c> {
         exit.filter(|exit| container.restarts == 0 || !exit.once)
     }
 
-    pub(super) fn container_ended(&mut self, at: usize, exit_code: i32) {
+    pub(super) fn container_ended(&mut self, at: usize, exit_code: i32, cause: Cause) {
         let now = self.cx.now;
         let by_hook = self.worker.containers[at].state == State::HookFailed;
-        self.worker.containers[at].end(exit_code, Cause::Exit, now);
+        self.worker.leave_volumes(at, self.cx.behaviours, now);
+        self.worker.containers[at].end(exit_code, cause, now);
         if self.worker.is_ending() {
             return self.ended_while_ending();
         }

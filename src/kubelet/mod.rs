@@ -17,25 +17,31 @@
 //! ```
 
 mod address;
+mod admission;
 mod behaviour;
 mod disks;
 mod driver;
 mod events;
+mod eviction;
 mod hooks;
 mod images;
 mod lifecycle;
 mod mounts;
 mod node;
+mod oom;
 mod preparation;
+mod pressure;
 mod probes;
 mod processes;
 mod serve;
+mod static_pods;
 mod status;
 mod surroundings;
 mod termination;
 #[cfg(test)]
 mod tests;
 mod troubles;
+mod usage;
 mod worker;
 
 pub use address::PodCidr;
@@ -45,12 +51,16 @@ pub use behaviour::{
 };
 pub use disks::{Content, Disks};
 pub use driver::{Effects, Kubelet, KubeletContext, slowed};
+pub use eviction::{KubeletConfig, PressureConditions, Signal, Threshold, ThresholdAmount};
 pub use node::{
-    LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat, lease,
-    node_labels, register_node, renew_lease,
+    LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat,
+    is_news, lease, node_labels, pressure_events, register_node, renew_lease,
 };
+pub use pressure::{Eaten, Machine, MachineResource, NodeTimer};
 pub use processes::{ProcessEvent, ProcessNotice};
 pub use serve::{OnSigterm, Serve, Share, Slow};
+pub use static_pods::static_pod;
 pub use surroundings::{KnownServices, ViewSurroundings};
 pub use troubles::{has_ready_endpoint, service_of};
+pub use usage::{Growth, Usage};
 pub use worker::PodTimer;

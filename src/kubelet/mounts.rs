@@ -102,7 +102,8 @@ impl PodSync<'_, '_> {
             return;
         }
         let view = self.cx.view;
-        let Some(pod) = view.pods.get(&self.worker.key).filter(|pod| pod.meta.uid == *self.uid) else { return };
+        let Some(pod) = self.object().cloned() else { return };
+        let pod = &pod;
         self.say_what_is_used(pod);
         match obstacle(view, pod, &self.node.name) {
             Some(Obstacle::Claim(volume, why)) if !told => {
@@ -150,7 +151,7 @@ impl PodSync<'_, '_> {
         let behaviour = self.cx.behaviours.get(self.worker.containers[at].behaviour);
         let Some(writes) = &behaviour.writes else { return };
         let view = self.cx.view;
-        if let Some(pod) = view.pods.get(&self.worker.key).filter(|pod| pod.meta.uid == *self.uid) {
+        if let Some(pod) = &self.object().cloned() {
             self.cx.disks.open(view, pod, &writes.volume, writes.token.as_ref(), self.cx.now);
         }
     }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::api::{EventKind, EventSpec};
 use crate::kernel::SimDuration;
 use crate::objects::{
-    Condition, ConditionStatus, Labels, Lease, Node, NodeSpec, NodeStatus, ObjectMeta, OwnerReference, Resource,
-    Resources, SharedList, Taint, WallTime,
+    Condition, ConditionStatus, Conditions, Labels, Lease, Node, NodeSpec, NodeStatus, ObjectMeta, ObjectReference,
+    OwnerReference, Resource, Resources, SharedList, Taint, Uid, WallTime,
 };
+
+use super::eviction::PressureConditions;
 
 /// How often the lease is renewed.
 pub const LEASE_RENEW_INTERVAL: SimDuration = SimDuration::from_secs(10);
@@ -60,7 +63,7 @@ pub fn register_node(
             allocatable_wire: capacity.clone(),
             capacity,
             allocatable,
-            conditions: healthy_conditions(&[], now).into(),
+            conditions: own_conditions(&[], now, PressureConditions::default()).into(),
             rest,
         },
     })
@@ -79,27 +82,91 @@ pub fn node_labels(name: &str, given: &Labels) -> Labels {
     own.into_iter().filter(|(key, _)| !given.contains_key(key)).chain(given.iter()).collect()
 }
 
-/// The node's status as its healthy kubelet reports it now.
+/// The node's status as its kubelet reports it now, ready and with these pressures.
 #[must_use]
-pub fn heartbeat(node: &Node, now: WallTime) -> Node {
+pub fn heartbeat(node: &Node, now: WallTime, pressure: PressureConditions) -> Node {
     let mut node = node.clone();
     node.meta.resource_version = 0;
-    node.status.conditions = healthy_conditions(&node.status.conditions, now).into();
+    node.status.conditions = own_conditions(&node.status.conditions, now, pressure).into();
     node
 }
 
-fn healthy_conditions(before: &[Condition], now: WallTime) -> Vec<Condition> {
+/// Type, status, reason and message of the conditions of a node under pressure, and the reasons of the Events that say when
+/// one begins and ends (upstream `pkg/kubelet/nodestatus`).
+type PressureStatement = (&'static str, &'static str, &'static str, [&'static str; 2]);
+
+const PRESSURES: [PressureStatement; 3] = [
+    (
+        "MemoryPressure",
+        "KubeletHasInsufficientMemory",
+        "kubelet has insufficient memory available",
+        ["NodeHasInsufficientMemory", "NodeHasSufficientMemory"],
+    ),
+    (
+        "DiskPressure",
+        "KubeletHasDiskPressure",
+        "kubelet has disk pressure",
+        ["NodeHasDiskPressure", "NodeHasNoDiskPressure"],
+    ),
+    (
+        "PIDPressure",
+        "KubeletHasInsufficientPID",
+        "kubelet has insufficient PID available",
+        ["NodeHasInsufficientPID", "NodeHasSufficientPID"],
+    ),
+];
+
+/// The pressures that begin or end, each with whether it begins.
+fn changes(node: &Node, pressure: PressureConditions) -> impl Iterator<Item = (&'static PressureStatement, bool)> {
+    let holds = pressure.names();
+    let change = move |statement: &'static PressureStatement| {
+        let is_told = node.status.conditions.is_true(statement.0);
+        let holds = holds.contains(&statement.0);
+        (holds != is_told).then_some((statement, holds))
+    };
+    PRESSURES.iter().filter_map(change)
+}
+
+/// Whether the node's status does not say what pressure there is.
+#[must_use]
+pub fn is_news(node: &Node, pressure: PressureConditions) -> bool {
+    changes(node, pressure).next().is_some()
+}
+
+/// The Events about pressures that begin or end with the next report.
+pub fn pressure_events(node: &Node, pressure: PressureConditions) -> impl Iterator<Item = EventSpec> {
+    let name = node.meta.name.clone();
+    let event = move |((.., reasons), begins): (&'static PressureStatement, bool)| {
+        let reason = reasons[usize::from(!begins)];
+        let message = format!("Node {name} status is now: {reason}");
+        let uid = Uid::Text(name.clone());
+        let about =
+            ObjectReference { kind: "Node".into(), name: name.clone().into(), uid, ..ObjectReference::default() };
+        EventSpec { about, kind: EventKind::Normal, reason: reason.into(), message: message.into() }
+    };
+    changes(node, pressure).map(event).collect::<Vec<_>>().into_iter()
+}
+
+fn own_conditions(before: &[Condition], now: WallTime, pressure: PressureConditions) -> Vec<Condition> {
     let now = Some(now.timestamp());
     let others = before.iter().filter(|condition| HEALTHY.iter().all(|(kind, ..)| condition.kind != **kind));
-    let own = HEALTHY.iter().map(|(kind, status, reason, message)| {
-        let same = before.iter().find(|condition| condition.kind == **kind && condition.status == *status);
+    let holds = pressure.names();
+    let statement = |healthy: &'static (&str, ConditionStatus, &str, &str)| {
+        let pressed = PRESSURES.iter().find(|(kind, ..)| *kind == healthy.0 && holds.contains(kind));
+        match pressed {
+            Some((kind, reason, message, _)) => (*kind, ConditionStatus::True, *reason, *message),
+            None => *healthy,
+        }
+    };
+    let own = HEALTHY.iter().map(statement).map(|(kind, status, reason, message)| {
+        let same = before.iter().find(|condition| condition.kind == *kind && condition.status == status);
         Condition {
-            kind: (*kind).into(),
-            status: *status,
+            kind: kind.into(),
+            status,
             last_heartbeat_time: now,
             last_transition_time: same.map_or(now, |condition| condition.last_transition_time),
-            reason: (*reason).into(),
-            message: (*message).into(),
+            reason: reason.into(),
+            message: message.into(),
             ..Condition::default()
         }
     });

@@ -36,14 +36,7 @@ impl PodSync<'_, '_> {
 
     /// A container whose image was changed is restarted with the new one; an ephemeral container that is new is started.
     pub(super) fn take_spec(&mut self, pod: &Arc<Pod>) {
-        if Arc::ptr_eq(&self.worker.spec, &pod.spec) {
-            return;
-        }
-        let old = &self.worker.spec;
-        let same_shape = old.init_containers.len() == pod.spec.init_containers.len()
-            && old.containers.len() == pod.spec.containers.len()
-            && old.ephemeral_containers.len() <= pod.spec.ephemeral_containers.len();
-        if !same_shape {
+        if !self.worker.is_changed_by(pod) {
             return;
         }
         let old = std::mem::replace(&mut self.worker.spec, pod.spec.clone());
@@ -89,6 +82,7 @@ impl PodSync<'_, '_> {
             if container.is_running() {
                 self.container_event(at, EventKind::Normal, "Killing", "killing");
             }
+            self.worker.leave_volumes(at, self.cx.behaviours, now);
             let container = &mut self.worker.containers[at];
             if was_started {
                 container.end(EXIT_CODE_KILLED, Cause::RestartAll, now);
@@ -197,7 +191,7 @@ impl PodSync<'_, '_> {
     }
 
     fn pod(&self) -> Option<&Arc<Pod>> {
-        self.cx.view.pods.get(&self.worker.key).filter(|pod| pod.meta.uid == *self.uid)
+        self.object()
     }
 
     fn around(&self) -> ViewSurroundings<'_> {

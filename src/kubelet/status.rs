@@ -24,6 +24,10 @@ const HOLDS: Finding = (true, Text::Static(""), Text::Static(""));
 const RESTARTING_ALL: &str = "RestartingAllContainers";
 const REMOVED: &str = "The container is removed because RestartAllContainers in place";
 
+/// Condition of a pod that goes for others' sake, and the reason that kubelets give.
+const DISRUPTION_TARGET: &str = "DisruptionTarget";
+const TERMINATED_BY_KUBELET: &str = "TerminationByKubelet";
+
 fn unmet(reason: &'static str, message: impl Into<Text>) -> Finding {
     (false, reason.into(), message.into())
 }
@@ -75,15 +79,12 @@ impl PodSync<'_, '_> {
     /// Reports the status.
     pub(super) fn report(&mut self, terminal: bool) {
         self.worker.dirty = false;
-        let Some(current) = self.cx.view.pods.get(&self.worker.key) else { return };
-        if current.meta.uid != *self.uid {
-            return;
-        }
-        let status = self.status(current, terminal);
+        let Some(current) = self.object().cloned() else { return };
+        let status = self.status(&current, terminal);
         self.worker.conditions = status.conditions.clone();
         self.cx.effects.requests.push(Request::ReportPod {
             pod: self.worker.key.clone(),
-            uid: self.uid.clone(),
+            uid: current.meta.uid.clone(),
             status: Arc::new(status),
         });
     }
@@ -97,17 +98,19 @@ impl PodSync<'_, '_> {
         let init: SharedList<_> = (0..self.worker.init_count()).map(|at| self.container_status(at)).collect();
         let ephemeral = self.worker.places(Role::Ephemeral).map(|at| self.container_status(at)).collect();
         let worker = &self.worker;
-        let (reason, message) = if worker.expired && terminal {
-            ("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
-        } else {
-            ("", "")
+        let (reason, message) = match worker.verdict() {
+            Some(verdict) if terminal => (verdict.reason.clone(), verdict.message.clone()),
+            _ if worker.expired && terminal => {
+                ("DeadlineExceeded".into(), "Pod was active on the node longer than the specified deadline".into())
+            }
+            _ => (Text::default(), Text::default()),
         };
         PodStatus {
             observed_generation: generation,
             phase,
             conditions: self.latest.conditions.share(conditions),
-            message: message.into(),
-            reason: reason.into(),
+            message,
+            reason,
             nominated_node_name: Text::default(),
             host_ip: Some(self.node.address),
             pod_ip: worker.address,
@@ -151,7 +154,8 @@ impl PodSync<'_, '_> {
     fn terminal_phase(&self) -> PodPhase {
         let worker = &self.worker;
         let well = |at: usize| worker.containers[at].ended.is_some_and(|ended| ended.exit_code == 0);
-        if !worker.expired && worker.places(Role::Main).all(well) { PodPhase::Succeeded } else { PodPhase::Failed }
+        let ended_early = worker.expired || worker.verdict().is_some();
+        if !ended_early && worker.places(Role::Main).all(well) { PodPhase::Succeeded } else { PodPhase::Failed }
     }
 
     fn conditions(&self, current: &Pod, phase: PodPhase, generation: Option<i64>) -> SmallVec<[Condition; 6]> {
@@ -160,7 +164,10 @@ impl PodSync<'_, '_> {
         let ready = if containers_ready.0 { self.gates_open(current) } else { containers_ready.clone() };
         let sandbox = if sandbox { HOLDS } else { unmet("", "") };
         let findings = [sandbox, self.initialized(phase), ready, containers_ready, HOLDS];
-        let owned = KUBELET_CONDITIONS.into_iter().zip(findings);
+        let is_over = matches!(phase, PodPhase::Succeeded | PodPhase::Failed);
+        let disruption = self.worker.verdict().filter(|_| is_over).and_then(|verdict| verdict.disruption.clone());
+        let disruption = disruption.map(|message| (DISRUPTION_TARGET, (true, TERMINATED_BY_KUBELET.into(), message)));
+        let owned = disruption.into_iter().chain(KUBELET_CONDITIONS.into_iter().zip(findings));
         let mut list: SmallVec<_> = owned.map(|(kind, finding)| self.condition(kind, finding, generation)).collect();
         if self.worker.may_restart_all() {
             list.push(self.condition("AllContainersRestarting", self.restarting_all(phase), generation));
@@ -338,6 +345,7 @@ fn terminated(ended: Option<Ended>) -> ContainerState {
         (Cause::Exit, 0) => ("Completed", ""),
         (Cause::Exit, _) => ("Error", ""),
         (Cause::Reboot, _) => ("Unknown", ""),
+        (Cause::OutOfMemory, _) => ("OOMKilled", ""),
         (Cause::RestartAll, _) => (RESTARTING_ALL, REMOVED),
         (Cause::Lost, _) => {
             ("ContainerStatusUnknown", "The container could not be located when the pod was terminated")

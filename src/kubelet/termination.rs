@@ -32,13 +32,19 @@ impl PodSync<'_, '_> {
     /// The pod is being deleted: its end is planned, or brought forward if the grace was lowered.
     pub(super) fn delete(&mut self, pod: &Arc<Pod>) {
         let grace = seconds(pod.meta.deletion_grace_period_seconds.unwrap_or(self.spec_grace()));
-        let Stage::Ending { ends_at, plan, report, .. } = self.worker.stage else {
+        let Stage::Ending { report, .. } = self.worker.stage else {
             let report = self.worker.spec.restart_policy != RestartPolicy::Always;
             return self.plan_end(grace, true, report);
         };
+        self.hasten(grace, true, report);
+    }
+
+    /// Brings the planned end forward if the grace says so.
+    pub(super) fn hasten(&mut self, grace: SimDuration, delete: bool, report: bool) {
+        let Stage::Ending { ends_at, plan, .. } = self.worker.stage else { return };
         let latest = after(self.cx.now, grace);
         if latest >= ends_at {
-            self.worker.stage = Stage::Ending { ends_at, plan, delete: true, report };
+            self.worker.stage = Stage::Ending { ends_at, plan, delete, report };
             return;
         }
         for at in 0..self.worker.containers.len() {
@@ -47,8 +53,13 @@ impl PodSync<'_, '_> {
                 self.tell_of(at, ProcessEvent::Stopping { sigterm: None, stops: grace });
             }
         }
-        self.worker.stage = Stage::Ending { ends_at: latest, plan: plan + 1, delete: true, report };
+        self.worker.stage = Stage::Ending { ends_at: latest, plan: plan + 1, delete, report };
         self.schedule_for(grace, 0, plan + 1, Due::End);
+    }
+
+    /// The grace that the pod asks for.
+    pub(super) fn own_grace(&self) -> SimDuration {
+        seconds(self.spec_grace())
     }
 
     fn spec_grace(&self) -> i64 {
@@ -57,7 +68,7 @@ impl PodSync<'_, '_> {
 
     /// Tells all containers to stop and works out when the last has. Regular containers stop side by side; then the sidecars,
     /// the last one first. A deleted pod that never ran takes as long: its sandbox goes too.
-    fn plan_end(&mut self, grace: SimDuration, delete: bool, report: bool) {
+    pub(super) fn plan_end(&mut self, grace: SimDuration, delete: bool, report: bool) {
         let mut regular_end = SimDuration::ZERO;
         let mut sidecars: SmallVec<[(usize, SimDuration, SimDuration); 4]> = SmallVec::new();
         for at in 0..self.worker.containers.len() {
@@ -138,11 +149,12 @@ impl PodSync<'_, '_> {
     fn finish(&mut self) {
         let Stage::Ending { delete, report, .. } = self.worker.stage else { return };
         let now = self.cx.now;
+        let failed = self.worker.expired || self.worker.verdict().is_some();
         for container in &mut self.worker.containers {
             if container.is_running() {
                 let exit_code = if container.killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
                 container.end(exit_code, Cause::Exit, now);
-            } else if container.ended.is_none() && (delete || self.worker.expired) {
+            } else if container.ended.is_none() && (delete || failed) {
                 container.end(EXIT_CODE_KILLED, Cause::Lost, now);
             }
         }
@@ -193,7 +205,7 @@ impl PodSync<'_, '_> {
         let container = &self.worker.containers[at];
         let exit_code = if container.killed { EXIT_CODE_KILLED } else { EXIT_CODE_STOPPED };
         let was_hooking = container.is_hooking();
-        self.container_ended(at, exit_code);
+        self.container_ended(at, exit_code, Cause::Exit);
         if was_hooking && !self.worker.is_ending() {
             self.start_queued();
         }

@@ -9,3 +9,4 @@ mod probing;
 mod random;
 mod starting;
 mod trouble;
+mod using;

@@ -6,7 +6,7 @@ use crate::objects::Key;
 
 use super::behaviour::{Behaviour, Dependency, ProbeName};
 use super::driver::PodSync;
-use super::worker::{Due, ProbeKind, Role, State};
+use super::worker::{Cause, Due, ProbeKind, Role, State};
 
 /// Whether a Service has a ready endpoint.
 #[must_use]
@@ -51,7 +51,7 @@ impl<'c> PodSync<'_, 'c> {
 
     pub(super) fn process_crashes(&mut self, at: usize) {
         let code = self.behaviour(at).crash.as_ref().map_or(0, |crash| crash.code);
-        self.container_ended(at, i32::from(code));
+        self.container_ended(at, i32::from(code), Cause::Exit);
     }
 
     fn lacks(&self, dependency: &Dependency) -> bool {

@@ -8,10 +8,11 @@ use smallvec::SmallVec;
 use crate::kernel::SimDuration;
 use crate::objects::environment::ConfigError;
 use crate::objects::{
-    ConditionList, Container, Key, Pod, PodSpec, RestartPolicy, RestartRule, Timestamp, Uid, WallTime,
+    ConditionList, Container, Key, Pod, PodSpec, RestartPolicy, RestartRule, Text, Timestamp, Uid, WallTime,
 };
 
 use super::behaviour::Behaviours;
+use super::usage::Left;
 
 /// Something that a kubelet wants to be told of later. It says what is due and for which state of which pod; one that comes
 /// too late, for a state that has passed, does nothing.
@@ -67,6 +68,8 @@ pub(super) enum Due {
     Mounted,
     /// The last container of a pod that ends has stopped.
     End,
+    /// A container may use more memory than it may.
+    OutOfMemory,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +110,32 @@ pub(super) struct Worker {
     /// Why containers cannot be configured, by their place; few pods have any.
     #[expect(clippy::box_collection, reason = "a pointer is a third of a list")]
     pub(super) config_errors: Option<Box<Vec<(usize, ConfigError)>>>,
+    /// What is told of few pods.
+    pub(super) extra: Option<Box<Extra>>,
     /// Init containers, then regular ones, then ephemeral ones, each in the order of the spec.
     pub(super) containers: SmallVec<[ContainerWorker; 1]>,
+}
+
+/// What is told of few pods.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Extra {
+    /// Why the kubelet ends it, if it does.
+    pub(super) verdict: Option<Verdict>,
+    /// What is in volumes from earlier lives, where use is modelled.
+    pub(super) left: Left,
+    /// What the kubelet has from a file.
+    pub(super) static_pod: Option<Arc<Pod>>,
+}
+
+/// Why a kubelet ends a pod that then counts as failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    /// `status.reason`.
+    pub(super) reason: Text,
+    /// `status.message`.
+    pub(super) message: Text,
+    /// Message of the condition `DisruptionTarget`, if there is to be one.
+    pub(super) disruption: Option<Text>,
 }
 
 /// Whether a pod is on its way out.
@@ -239,6 +266,8 @@ pub(super) enum Cause {
     Exit,
     /// The machine stopped.
     Reboot,
+    /// The kernel killed it for the memory it used.
+    OutOfMemory,
     /// A rule made the whole pod begin anew.
     RestartAll,
     /// It never ran, or nothing is known of it.
@@ -320,8 +349,33 @@ impl Worker {
             dirty: true,
             failed_mounts: 0,
             config_errors: None,
+            extra: None,
             containers: containers.map(container).collect(),
         }
+    }
+
+    /// Whether the kubelet has the pod from elsewhere than the API server.
+    pub(super) fn is_static(&self) -> bool {
+        self.static_pod().is_some()
+    }
+
+    /// Whether the pod's object brings a spec other than the one that is worked on, and one that can be taken over.
+    pub(super) fn is_changed_by(&self, pod: &Pod) -> bool {
+        let (old, new) = (&self.spec, &pod.spec);
+        !Arc::ptr_eq(old, new)
+            && old.init_containers.len() == new.init_containers.len()
+            && old.containers.len() == new.containers.len()
+            && old.ephemeral_containers.len() <= new.ephemeral_containers.len()
+    }
+
+    /// Why the kubelet ends the pod, if it does.
+    pub(super) fn verdict(&self) -> Option<&Verdict> {
+        self.extra.as_ref()?.verdict.as_ref()
+    }
+
+    /// A number that changes when a container starts or ends.
+    pub(super) fn lives(&self) -> u32 {
+        self.containers.iter().fold(0, |sum, container| sum.wrapping_add(container.life))
     }
 
     pub(super) fn is_ending(&self) -> bool {

@@ -16,6 +16,7 @@ pub mod defaults;
 mod endpoint_slice;
 mod endpoints;
 pub mod environment;
+mod host_port;
 mod indexes;
 mod ingress;
 mod int_or_percent;
@@ -27,6 +28,7 @@ mod meta;
 pub mod names;
 mod network_policy;
 mod object;
+mod oom_score;
 pub mod patch;
 mod persistent_volume;
 mod persistent_volume_claim;
@@ -69,6 +71,7 @@ pub use cron_job::{
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, TargetRef};
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};
+pub use host_port::HostPort;
 pub use indexes::Indexes;
 pub use ingress::{
     HttpIngressPath, HttpIngressRule, INGRESS_CLASS_ANNOTATION, Ingress, IngressAddress, IngressBackend, IngressClass,
@@ -92,6 +95,7 @@ pub use network_policy::{
 };
 pub(crate) use object::with_kinds;
 pub use object::{Key, Kind, Object, OpaqueObject, Resource, Typed, WireError};
+pub use oom_score::oom_score_adj;
 pub use persistent_volume::{PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus, VolumeNodeAffinity};
 pub use persistent_volume_claim::{
     ClaimResources, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus,

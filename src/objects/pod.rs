@@ -125,7 +125,10 @@ impl PodStatus {
     /// This status with what a kubelet reports: all but conditions and fields that others own (upstream `mergePodStatus`).
     #[must_use]
     pub fn with_report(&self, report: &Self) -> Self {
-        let of_others = |condition: &&Condition| !KUBELET_CONDITIONS.contains(&&*condition.kind);
+        // `DisruptionTarget` is shared: the last word counts.
+        let of_others = |condition: &&Condition| {
+            !KUBELET_CONDITIONS.contains(&&*condition.kind) && report.conditions.find(&condition.kind).is_none()
+        };
         let conditions = if self.conditions.iter().any(|condition| of_others(&condition)) {
             self.conditions.iter().filter(of_others).chain(&report.conditions).cloned().collect()
         } else {

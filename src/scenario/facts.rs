@@ -2,7 +2,7 @@
 
 use crate::controllers::{daemon_set, deployment, stateful_set};
 use crate::objects::{
-    Conditions, DaemonSetStatus, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector,
+    Conditions, ContainerState, DaemonSetStatus, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector,
 };
 use crate::sim::{Simulation, Target};
 
@@ -21,6 +21,13 @@ pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) 
         ("podsFailed", Argument::Selector(selector)) => Some(in_phase(sim, selector, PodPhase::Failed)),
         ("waiting", Argument::Selector(selector)) => Some(waiting(sim, selector)),
         ("restarts", Argument::Selector(selector)) => Some(restarts(sim, selector)),
+        ("podsEvicted", Argument::Selector(selector)) => {
+            Some(count(sim, selector, |pod| pod.status.reason == *"Evicted"))
+        }
+        ("podsRejected", Argument::Selector(selector)) => {
+            Some(count(sim, selector, |pod| pod.status.message.starts_with("Pod was rejected: ")))
+        }
+        ("oomKilled", Argument::Selector(selector)) => Some(oom_killed(sim, selector)),
         ("attachments", Argument::Target(target)) => Some(sim.view().attachments_of(&target.key.name).count() as i64),
         ("runningCopies", Argument::Target(target)) => {
             Some(sim.running_pods().filter(|(_, pod, _)| **pod == target.key).count() as i64)
@@ -102,6 +109,9 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("restarts", Takes::Selector),
     ("httpStatus", Takes::Way),
     ("addresses", Takes::Way),
+    ("podsEvicted", Takes::Selector),
+    ("podsRejected", Takes::Selector),
+    ("oomKilled", Takes::Selector),
 ];
 
 /// Names of [`truth`], each with the kind of argument it takes.
@@ -110,6 +120,9 @@ pub(super) const TRUTHS: &[(&str, Takes)] = &[
     ("exists", Takes::Target(&[])),
     ("nodeReady", NODE),
     ("draining", NODE),
+    ("memoryPressure", NODE),
+    ("diskPressure", NODE),
+    ("pidPressure", NODE),
     ("deadlineExceeded", Takes::Target(&[Kind::Deployment, Kind::Job])),
     ("complete", JOB),
     ("failed", JOB),
@@ -221,6 +234,21 @@ fn restarts(sim: &Simulation, selector: &Selector) -> i64 {
     chosen.flat_map(|pod| pod.status.container_statuses.iter()).map(|status| i64::from(status.restart_count)).sum()
 }
 
+/// Containers whose latest end was that the kernel killed them for their memory.
+fn oom_killed(sim: &Simulation, selector: &Selector) -> i64 {
+    let is_killed = |state: &ContainerState| match state {
+        ContainerState::Terminated(end) => end.reason == *"OOMKilled",
+        ContainerState::Running { .. } | ContainerState::Waiting { .. } | ContainerState::None => false,
+    };
+    let chosen = sim.view().pods.iter().filter(|pod| selector.matches(&pod.meta.labels));
+    let statuses = chosen.flat_map(|pod| pod.status.container_statuses.iter());
+    statuses.filter(|status| is_killed(&status.state) || is_killed(&status.last_state)).count() as i64
+}
+
+fn node_condition(sim: &Simulation, target: &Target, condition: &str) -> bool {
+    sim.view().nodes.get(&target.key).is_some_and(|node| node.status.conditions.is_true(condition))
+}
+
 fn ready_endpoints(sim: &Simulation, target: &Target) -> i64 {
     let slices = sim.view().slices_of(&target.key);
     slices.flat_map(|slice| slice.endpoints.iter()).filter(|e| e.conditions.ready != Some(false)).count() as i64
@@ -243,10 +271,10 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
             let progressing = deployment.status.conditions.find("Progressing");
             Some(progressing.is_some_and(|condition| condition.reason == *"ProgressDeadlineExceeded"))
         }
-        ("nodeReady", Some(Argument::Target(target))) => {
-            let node = sim.view().nodes.get(&target.key);
-            Some(node.is_some_and(|node| node.status.conditions.is_true("Ready")))
-        }
+        ("nodeReady", Some(Argument::Target(target))) => Some(node_condition(sim, target, "Ready")),
+        ("memoryPressure", Some(Argument::Target(target))) => Some(node_condition(sim, target, "MemoryPressure")),
+        ("diskPressure", Some(Argument::Target(target))) => Some(node_condition(sim, target, "DiskPressure")),
+        ("pidPressure", Some(Argument::Target(target))) => Some(node_condition(sim, target, "PIDPressure")),
         ("draining", Some(Argument::Target(target))) => Some(sim.is_draining(&target.key.name)),
         ("reachable", Some(Argument::Way(way))) => Some(way.is_reachable(sim)),
         (name, Some(Argument::Target(target))) => of_storage(sim, name, target),

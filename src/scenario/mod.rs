@@ -54,4 +54,4 @@ pub use measure::{Gauge, Measure, Measured};
 pub use parameters::Parameters;
 pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, StepOutcome};
 pub use schema::{Manifest, Scenario, Step, Trigger};
-pub use steps::{Choice, Disturb, Evictees, MachineVerb, Nodes, Verb};
+pub use steps::{Choice, Disturb, Evictees, MachineVerb, Nodes, Press, Verb};

@@ -34,7 +34,17 @@ impl RawNodeGroup {
     /// What one of its machines looks like.
     pub(super) fn machine(&self) -> RawNode {
         let Self { name, capacity, labels, taints, .. } = self.clone();
-        RawNode { name, count: None, capacity, labels, taints, status_delay: None }
+        RawNode {
+            name,
+            count: None,
+            capacity,
+            labels,
+            taints,
+            status_delay: None,
+            processes: None,
+            kubelet: None,
+            static_pods: Vec::new(),
+        }
     }
 
     /// The group, if its numbers make sense.

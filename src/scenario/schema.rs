@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Unexpected, Visitor};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use crate::kernel::{Sampler, SimDuration};
-use crate::kubelet::BehaviourSpec;
+use crate::kubelet::{BehaviourSpec, KubeletConfig, static_pod};
 use crate::objects::reader::{
     Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
 };
@@ -233,6 +234,13 @@ pub(super) struct RawNode {
     #[serde(default)]
     pub(super) taints: Vec<Taint>,
     pub(super) status_delay: Option<Sampler>,
+    /// Process numbers.
+    pub(super) processes: Option<i64>,
+    /// Settings of the kubelet.
+    pub(super) kubelet: Option<KubeletConfig>,
+    /// Manifests of static pods.
+    #[serde(default)]
+    pub(super) static_pods: Vec<Value>,
 }
 
 impl RawNode {
@@ -254,6 +262,20 @@ impl RawNode {
         template.labels = self.labels.clone();
         template.taints = self.taints.clone();
         template.status_delay.clone_from(&self.status_delay);
+        if let Some(processes) = self.processes {
+            if processes <= 0 {
+                return Err(Fault::new("processes", "must be greater than 0"));
+            }
+            template.processes = processes;
+        }
+        for (at, manifest) in self.static_pods.iter().enumerate() {
+            static_pod(manifest, &self.name, Timestamp::default())
+                .map_err(|error| Fault::new(format!("staticPods[{at}]"), error))?;
+        }
+        template.static_pods.clone_from(&self.static_pods);
+        if let Some(config) = &self.kubelet {
+            template.kubelet = Arc::new(config.clone());
+        }
         match self.count {
             None => Ok(vec![template]),
             Some(count) if count > MAX_NODES => Err(too_many(count as usize)),

@@ -1,14 +1,16 @@
 //! Putting a simulated cluster together.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::api::Reconciler;
 use crate::autoscaler::AutoscalerOptions;
 use crate::controllers::PodGcConfig;
 use crate::kernel::{Sampler, Streams};
-use crate::kubelet::{Behaviour, BehaviourSpec, Behaviours, node_labels};
+use crate::kubelet::{self, Behaviour, BehaviourSpec, Behaviours, KubeletConfig, node_labels};
 use crate::network::{ClientSpec, Network, NetworkConfig};
-use crate::objects::{Labels, Quantity, Taint, Timestamp, WallTime};
+use crate::objects::{Labels, Pod, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
 use super::autoscaler::NodeGroup;
@@ -37,7 +39,16 @@ pub struct NodeTemplate {
     pub taints: Vec<Taint>,
     /// How much later than other writes the reports of its kubelet arrive, if not as [`Delays::status`] says.
     pub status_delay: Option<Sampler>,
+    /// Process numbers that the machine has.
+    pub processes: i64,
+    /// Settings of its kubelet.
+    pub kubelet: Arc<KubeletConfig>,
+    /// Manifests of pods that its kubelet runs on its own account.
+    pub static_pods: Vec<Value>,
 }
+
+/// Process numbers of a machine of which nobody says how many it has (Linux' `kernel.pid_max` on small machines).
+const DEFAULT_PROCESSES: i64 = 32_768;
 
 impl NodeTemplate {
     /// A machine with 4 cores, 8 GiB, 100 GiB of disk and room for 110 pods.
@@ -45,7 +56,16 @@ impl NodeTemplate {
     pub fn new(name: impl Into<String>) -> Self {
         let capacity = json!({"cpu": "4", "memory": "8Gi", "pods": "110", "ephemeral-storage": "100Gi"});
         let Value::Object(capacity) = capacity else { unreachable!("a JSON object was just written") };
-        Self { name: name.into(), capacity, labels: Labels::new(), taints: Vec::new(), status_delay: None }
+        Self {
+            name: name.into(),
+            capacity,
+            labels: Labels::new(),
+            taints: Vec::new(),
+            status_delay: None,
+            processes: DEFAULT_PROCESSES,
+            kubelet: Arc::default(),
+            static_pods: Vec::new(),
+        }
     }
 
     /// With that much of a resource.
@@ -63,6 +83,13 @@ impl NodeTemplate {
     #[must_use]
     pub fn all_labels(&self) -> Labels {
         node_labels(&self.name, &self.labels)
+    }
+
+    /// What its kubelet makes of the manifests of static pods.
+    pub(super) fn static_pods(&self, seen: Timestamp) -> Result<Vec<Arc<Pod>>, SimError> {
+        let read = |manifest| kubelet::static_pod(manifest, &self.name, seen);
+        let wrong = |error| SimError::Cluster(format!("node {}: {error}", self.name));
+        self.static_pods.iter().map(|manifest| read(manifest).map_err(wrong)).collect()
     }
 
     /// With a label.

@@ -2,7 +2,7 @@
 
 use crate::api::Request;
 use crate::kernel::SimTime;
-use crate::kubelet::PodTimer;
+use crate::kubelet::{NodeTimer, PodTimer};
 use crate::objects::Key;
 
 use super::disturbances::Recovery;
@@ -39,6 +39,10 @@ pub(super) enum Event {
     Bind(Box<Binding>),
     /// A timer of a kubelet.
     Pod { node: u32, timer: PodTimer },
+    /// A timer of a kubelet about its node.
+    Node { node: u32, timer: NodeTimer },
+    /// Something outside the pods no longer uses a machine.
+    Relief { node: u32, number: u64 },
     /// Requests of a kubelet reach the API server.
     Report { node: u32, requests: Vec<Request> },
     /// A kubelet shows that it lives.

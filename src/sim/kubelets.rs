@@ -35,6 +35,8 @@ pub(super) struct Kubelets {
     pub(super) dependants: Dependants,
     pub(super) disks: Disks,
     pub(super) bound: u64,
+    /// How often something outside the pods began to use a machine.
+    pub(super) pressures: u64,
     pub(super) effects: Effects,
     pub(super) writes: Stream,
 }
@@ -81,6 +83,11 @@ impl Simulation {
         self.kubelets.disks.follow(change);
         self.tell_of_volumes(None, change);
         self.tell_of_dependencies(change);
+        if let Some((None, node)) = change.of::<Node>()
+            && let Some(&number) = self.kubelets.by_name.get(&node.meta.name)
+        {
+            self.call_kubelet(number, u64::from(number), |kubelet, cx| kubelet.make_mirrors(cx));
+        }
         if let Some((_, pod)) = change.of::<Pod>()
             && pod.is_bound()
             && let Some(&node) = self.kubelets.by_name.get(&pod.node_name)
@@ -194,6 +201,10 @@ impl Simulation {
         for (delay, timer) in effects.timers.drain(..) {
             self.queue.push(at + delay, rank::KUBELET, Event::Pod { node, timer });
         }
+        for (delay, timer) in effects.node_timers.drain(..) {
+            self.background += 1;
+            self.queue.push(at + delay, rank::KUBELET, Event::Node { node, timer });
+        }
         let requests = std::mem::take(&mut effects.requests);
         if let Some(mut notices) = effects.processes.take_if(|notices| !notices.is_empty()) {
             self.tell_network(&notices);
@@ -242,7 +253,10 @@ impl Simulation {
             return;
         }
         let key = Key::new(&*spec.about.namespace, &*spec.about.name);
-        let node = self.view().pods.get(&key).map_or_else(|| "".into(), |pod| pod.node_name.clone());
+        let node = match &*spec.about.kind {
+            "Node" => key.name.clone(),
+            _ => self.view().pods.get(&key).map_or_else(|| "".into(), |pod| pod.node_name.clone()),
+        };
         let instance = self.kubelets.by_name.get(&node).map_or(0, |node| node + 1);
         self.record_event("kubelet", instance, &node, spec);
     }
@@ -277,8 +291,13 @@ impl Simulation {
             return;
         }
         let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
-        for request in self.signs_of_life(&name) {
-            drop(self.execute(&request));
+        let conditions = self.kubelets.nodes[node as usize].kubelet.pressure_conditions();
+        let signs = self.signs_of_life(&name, conditions);
+        for request in signs {
+            match request {
+                Request::Event(spec) => self.record_kubelet_event(&spec),
+                request => drop(self.execute(&request)),
+            }
         }
         if self.kubelets.nodes[node as usize].machine.is_some() {
             self.report_boot(node);
@@ -299,7 +318,7 @@ impl Simulation {
     }
 
     /// What a kubelet writes to show that it lives: its lease, and now and then the node's status.
-    pub(super) fn signs_of_life(&self, name: &Arc<str>) -> Vec<Request> {
+    fn signs_of_life(&self, name: &Arc<str>, pressure: kubelet::PressureConditions) -> Vec<Request> {
         let (view, now) = (self.view(), self.wall());
         let Some(node) = view.nodes.get(&Key::new("", name.clone())) else { return Vec::new() };
         let lease = view.leases.get(&Key::new(kubelet::NODE_LEASE_NAMESPACE, name.clone()));
@@ -311,9 +330,14 @@ impl Simulation {
         let interval = i64::try_from(kubelet::NODE_STATUS_REPORT_INTERVAL.as_nanos()).unwrap_or(i64::MAX);
         // A node that was given up says at once that it is back.
         let report_is_due = reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval)
-            || !node.status.conditions.is_true("Ready");
-        let report = report_is_due.then(|| Request::Update(kubelet::heartbeat(node, now).into(), Part::Status));
-        [renewal].into_iter().chain(report).collect()
+            || !node.status.conditions.is_true("Ready")
+            || kubelet::is_news(node, pressure);
+        if !report_is_due {
+            return vec![renewal];
+        }
+        let report = Request::Update(kubelet::heartbeat(node, now, pressure).into(), Part::Status);
+        let events = kubelet::pressure_events(node, pressure).map(Request::Event);
+        [renewal, report].into_iter().chain(events).collect()
     }
 
     /// Registers a machine: its Node object, and the kubelet that runs its pods.
@@ -322,8 +346,15 @@ impl Simulation {
         let place = self.kubelets.by_name.get(&name).copied();
         let number = place.unwrap_or(self.kubelets.nodes.len() as u32);
         let node = machine(template, &name, number, self.wall())?;
+        let seen = self.wall().timestamp();
+        let static_pods = template.static_pods(seen)?;
+        let has = kubelet::Machine::new(&node.status.capacity, template.processes);
         self.execute(&Request::Create(node.into()))?;
-        let kubelet = Kubelet::new(name.clone(), node_address(number), pod_addresses(number));
+        let kubelet = Kubelet::new(name.clone(), node_address(number), pod_addresses(number)).on_machine(
+            has,
+            template.kubelet.clone(),
+            static_pods,
+        );
         match place {
             Some(place) => {
                 let process = &mut self.kubelets.nodes[place as usize];

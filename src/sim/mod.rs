@@ -25,6 +25,7 @@ mod kubelets;
 mod machines;
 mod managers;
 mod operations;
+mod pressure;
 mod recorder;
 mod scheduling;
 mod simulation;
@@ -48,8 +49,8 @@ pub use disturbances::{
 pub use drain::{DrainOptions, eviction_answer};
 pub use error::SimError;
 pub use faults::{
-    ControlPlaneFault, FaultPlan, KernelPanic, MachineDeletion, NodeCrash, NodePartition, PodKiller, SlowNode,
-    SpotReclaim, Trouble, ZONE_LABEL,
+    ControlPlaneFault, FaultPlan, KernelPanic, MachineDeletion, NodeCrash, NodePartition, NodePressure, PodKiller,
+    SlowNode, SpotReclaim, Trouble, ZONE_LABEL,
 };
 pub use machines::{DEFAULT_BOOT_TIME, MAX_SLOWNESS_PERCENT, OnNotice, Reclaim};
 pub use operations::{Changes, Debug, Target};

@@ -35,7 +35,7 @@ const WRITE_DELAYS: Purpose = Purpose::new(0x5ea_0001);
 #[derive(Clone)]
 pub struct Simulation {
     pub(super) queue: EventQueue<Event>,
-    /// Pending events that alone do not keep a cluster busy: heartbeats, faults, and timers of controllers, of which their queues know
+    /// Pending events that alone do not keep a cluster busy: heartbeats, faults, timers of nodes, and timers of controllers, of which their queues know
     /// whether a key still waits for them.
     pub(super) background: usize,
     pub(super) server: ApiServer,
@@ -127,6 +127,7 @@ impl Simulation {
                 behaviours: Arc::new(parts.behaviours),
                 disks: Disks::default(),
                 bound: 0,
+                pressures: 0,
                 effects: Effects { processes: parts.network.is_some().then(Vec::new), ..Effects::default() },
                 writes: writes(1),
             },
@@ -206,6 +207,7 @@ impl Simulation {
             && !self.a_key_waits()
             && !self.autoscaler_waits()
             && self.every_outage_is_known()
+            && !self.is_any_node_short()
     }
 
     fn a_key_waits(&self) -> bool {
@@ -308,6 +310,8 @@ impl Simulation {
             Event::WakeScheduler(at) => self.wake_scheduler(at),
             Event::Bind(binding) => self.bind(*binding),
             Event::Pod { node, timer } => self.pod_timer(node, timer),
+            Event::Node { node, timer } => self.node_timer(node, timer),
+            Event::Relief { node, number } => self.relieve(node, number),
             Event::Report { node, requests } => self.report(node, requests),
             Event::Heartbeat { node, epoch } => self.heartbeat(node, epoch),
             Event::Drain(number) => self.go_on_draining(number),

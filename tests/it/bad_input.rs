@@ -336,6 +336,48 @@ fn disturbances_that_make_no_sense() {
 }
 
 #[test]
+fn use_and_pressure_that_make_no_sense() {
+    let uses = |fields: &str| spec(&format!("containers: [{{image: w, {fields}}}]"));
+    let node = |fields: &str| spec(&format!("nodes: [{{name: w, {fields}}}]"));
+    let step = |step: &str| spec(&format!("steps: [{{at: 1s, {step}}}]"));
+    let fault = |fields: &str| spec(&format!("nodes: [{{name: w}}]\nfaults: [{{kind: NodePressure, {fields}}}]"));
+    let cases = [
+        ("an amount that is none", uses("memory: lots")),
+        ("an unknown field of an amount", uses("memory: {used: 1Gi}")),
+        ("growth without a time", uses("disk: {grow: 1Gi}")),
+        ("less than nothing", uses("logs: {use: -1}")),
+        ("a maximum below the beginning", uses("processes: {use: 10, max: 5}")),
+        ("volumes that are no map", uses("emptyDirs: 1Gi")),
+        ("a signal that is none", node("kubelet: {evictionHard: {memory.free: 1Gi}}")),
+        ("an unknown setting", node("kubelet: {evictionHart: {}}")),
+        ("a soft threshold without grace", node("kubelet: {evictionSoft: {memory.available: 1Gi}}")),
+        ("no processes", node("processes: 0")),
+        ("a static pod without a name", node("staticPods: [{apiVersion: v1, kind: Pod}]")),
+        ("a static pod of another kind", node("staticPods: [{apiVersion: apps/v1, kind: Deployment}]")),
+        (
+            "a static pod without containers",
+            node("staticPods: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: []}}]"),
+        ),
+        (
+            "a static pod that refers to the API",
+            node(
+                "staticPods: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {serviceAccountName: me, containers: [{name: c, image: i}]}}]",
+            ),
+        ),
+        ("no node", step("memoryPressure: {use: 1Gi}")),
+        ("no amount", step("diskPressure: {node: w}")),
+        ("more than all", step("pidPressure: {node: w, use: 101%}")),
+        ("no time at all", step("memoryPressure: {node: w, use: 95%, for: 0s}")),
+        ("a fault of nothing", fault("use: 95%, mtbf: 1h, mttr: 5m")),
+        ("a fault of something unknown", fault("resource: cpu, use: 95%, mtbf: 1h, mttr: 5m")),
+        ("a fault without amount", fault("resource: disk, mtbf: 1h, mttr: 5m")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
 fn manifests_inside_a_scenario_are_wrong_at_their_own_lines() {
     let pod = |container: &str| {
         format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - {container}\n")

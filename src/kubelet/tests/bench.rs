@@ -111,6 +111,7 @@ impl Bench {
         for (delay, timer) in effects.timers {
             self.queue.push(self.now + delay, 0, timer);
         }
+        assert!(effects.node_timers.is_empty(), "no node of this bench is short of anything");
         effects.requests.into_iter().for_each(|request| self.serve(request));
     }
 

@@ -8,7 +8,7 @@ mod tabs;
 mod tests;
 mod volumes;
 
-use crate::objects::{Event, Kind, ObjectMeta};
+use crate::objects::{Event, Kind, ObjectMeta, Uid};
 use crate::sim::{Simulation, Target};
 
 /// What a description tells beyond kubectl's, behind the Events.
@@ -55,8 +55,10 @@ pub fn describe(sim: &Simulation, target: &Target, options: DescribeOptions) -> 
 /// The Events about an object, by its uid.
 fn events_about<'a>(sim: &'a Simulation, meta: &'a ObjectMeta) -> impl Iterator<Item = &'a Event> {
     let events = sim.view().events.in_namespace(&meta.namespace);
-    events.map(|event| &**event).filter(|event| {
+    // Kubelets name a static pod by what it was made of.
+    let uid = meta.annotations.get("kubernetes.io/config.mirror").map_or_else(|| meta.uid.clone(), Uid::parse);
+    events.map(|event| &**event).filter(move |event| {
         let about = &event.involved_object;
-        about.uid == meta.uid && *about.name == *meta.name
+        about.uid == uid && *about.name == *meta.name
     })
 }

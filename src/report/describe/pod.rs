@@ -10,8 +10,11 @@ use super::parts::{annotations, controlled_by, events, labels, list, rfc1123, to
 use super::tabs::TabWriter;
 use super::volumes::volumes;
 use super::{DescribeOptions, events_about};
+use crate::objects::pod_resources::listed;
 use crate::objects::wire::Wire;
-use crate::objects::{Condition, Conditions, LabelSelector, MemoryReservationPolicy, Pod, Resource, memory_qos};
+use crate::objects::{
+    Condition, Conditions, Key, LabelSelector, MemoryReservationPolicy, Pod, Resource, memory_qos, oom_score_adj,
+};
 use crate::report::table::age;
 use crate::sim::Simulation;
 
@@ -152,8 +155,13 @@ fn spread(out: &mut TabWriter, spec: &Value) {
 /// What cgroups v2 would be set to with the feature `MemoryQoS`, which is off by default.
 fn memory(out: &mut TabWriter, sim: &Simulation, pod: &Pod, spec: &Value) {
     out.flush();
-    out.line(0, "Memory QoS:\n  Container\tMin\tLow\tHigh\tMin (tiered)\tLow (tiered)");
-    out.line(1, "---------\t---\t---\t----\t------------\t------------");
+    out.line(0, "Memory QoS:\n  Container\tMin\tLow\tHigh\tMin (tiered)\tLow (tiered)\tOOM Score Adj");
+    out.line(1, "---------\t---\t---\t----\t------------\t------------\t-------------");
+    let node = sim.view().nodes.get(&Key::new("", pod.node_name.clone()));
+    let machine = node.map_or(0, |node| {
+        listed(&Value::Object(node.status.capacity.clone())).get("memory").map_or(0, |memory| memory.value())
+    });
+    let all = || pod.spec.init_containers.iter().chain(&pod.spec.containers);
     let allocatable = sim.allocatable_of(pod);
     let class = pod.status.qos_class.unwrap_or(pod.spec.qos_class);
     for list in ["initContainers", "containers"] {
@@ -163,7 +171,10 @@ fn memory(out: &mut TabWriter, sim: &Simulation, pod: &Pod, spec: &Value) {
             let tiered = figures(MemoryReservationPolicy::TieredReservation);
             let high = plain.high.map_or_else(|| "max".to_owned(), |high| high.to_string());
             let (name, min, low) = (container.text("name"), plain.min, plain.low);
-            out.line(1, format_args!("{name}\t{min}\t{low}\t{high}\t{}\t{}", tiered.min, tiered.low));
+            let typed = all().find(|typed| *typed.name == *name).filter(|_| machine > 0);
+            let score = typed.map(|typed| oom_score_adj(&pod.spec, typed, pod.is_static(), machine));
+            let score = score.map_or_else(|| "<unknown>".to_owned(), |score| score.to_string());
+            out.line(1, format_args!("{name}\t{min}\t{low}\t{high}\t{}\t{}\t{score}", tiered.min, tiered.low));
         }
     }
 }

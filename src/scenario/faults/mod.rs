@@ -3,12 +3,14 @@
 mod control_plane;
 mod machines;
 mod node_crash;
+mod node_pressure;
 mod pod_killer;
 mod units;
 
 use serde::Deserialize;
 
 use crate::kernel::{Sampler, SimDuration};
+use crate::kubelet::{Eaten, MachineResource};
 use crate::objects::Labels;
 use crate::sim::FaultPlan;
 
@@ -18,6 +20,7 @@ use super::steps::RawOnNotice;
 /// Every kind, and its fields.
 const KINDS: &[(&str, &[&str])] = &[
     ("NodeCrash", node_crash::FIELDS),
+    ("NodePressure", node_pressure::FIELDS),
     ("PodKiller", pod_killer::FIELDS),
     ("KernelPanic", machines::PANIC_FIELDS),
     ("MachineDeletion", machines::DELETION_FIELDS),
@@ -41,6 +44,8 @@ pub(super) struct RawFault {
     mttr: Option<Sampler>,
     select: Option<Labels>,
     correlated_by: Option<String>,
+    resource: Option<MachineResource>,
+    r#use: Option<Eaten>,
     every: Option<Sampler>,
     selector: Option<String>,
     namespace: Option<String>,
@@ -68,6 +73,7 @@ impl RawFault {
         }
         match self.kind.as_str() {
             "NodeCrash" => self.node_crash(nodes).map(FaultPlan::NodeCrash),
+            "NodePressure" => self.node_pressure(nodes).map(FaultPlan::NodePressure),
             "PodKiller" => self.pod_killer().map(FaultPlan::PodKiller),
             "KernelPanic" => self.kernel_panic(nodes).map(FaultPlan::KernelPanic),
             "MachineDeletion" => self.machine_deletion(nodes).map(FaultPlan::MachineDeletion),
@@ -85,6 +91,8 @@ impl RawFault {
             ("mttr", self.mttr.is_some()),
             ("select", self.select.is_some()),
             ("correlatedBy", self.correlated_by.is_some()),
+            ("resource", self.resource.is_some()),
+            ("use", self.r#use.is_some()),
             ("every", self.every.is_some()),
             ("selector", self.selector.is_some()),
             ("namespace", self.namespace.is_some()),

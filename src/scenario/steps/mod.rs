@@ -3,6 +3,7 @@
 mod choice;
 mod disturb;
 mod machines;
+mod pressure;
 mod raw;
 
 use serde_json::{Map, Value, json};
@@ -19,6 +20,7 @@ pub use disturb::{Disturb, Nodes};
 pub(super) use disturb::{read_cut, read_storm, read_watcher};
 pub use machines::MachineVerb;
 pub(super) use machines::{RawOnNotice, percent};
+pub use pressure::Press;
 pub(super) use raw::RawStep;
 
 /// What the user does in one step.
@@ -145,6 +147,8 @@ pub enum Verb {
     },
     /// Something happens to the control plane, or on the ways to and from it.
     Disturb(Disturb),
+    /// Something outside the pods uses a machine.
+    Press(Press),
     /// `kubectl debug`: an ephemeral container is added.
     Debug {
         /// Which pod.
@@ -184,6 +188,7 @@ impl Verb {
             Self::ZoneUp(_) => "zoneUp",
             Self::Machine { verb, .. } => verb.name(),
             Self::Disturb(disturb) => disturb.name(),
+            Self::Press(press) => press.name(),
             Self::Debug { .. } => "debug",
         }
     }
@@ -214,6 +219,7 @@ impl Verb {
                 json!({"node": node})
             }
             Self::Machine { node, verb } => verb.args(node),
+            Self::Press(press) => press.args(),
             Self::ZoneDown(zone) | Self::ZoneUp(zone) => json!({"zone": zone}),
             Self::Evict { pods, .. } => pods.args(),
             Self::Drain { node, .. } => json!({"node": node}),
@@ -284,6 +290,7 @@ impl Verb {
             Self::NodeUp(node) => sim.node_up(node)?,
             Self::Machine { node, verb } => verb.perform(sim, node)?,
             Self::ZoneDown(zone) => drop(sim.zone_down(zone)?),
+            Self::Press(Press { node, resource, eaten, duration }) => sim.press(node, *resource, *eaten, *duration)?,
             Self::ZoneUp(zone) => drop(sim.zone_up(zone)?),
             Self::Disturb(disturb) => disturb.perform(sim)?,
             Self::Debug { choice, debug } => {

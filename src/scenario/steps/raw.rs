@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
+use crate::kubelet::MachineResource;
 use crate::objects::{Kind, SelectorError};
 use crate::scenario::error::Fault;
 use crate::scenario::schema::RawNode;
@@ -17,6 +18,7 @@ use super::disturb::{
     RawConflicts, RawCrashLeader, RawDown, RawHeal, RawPartition, RawSlowWatch, RawSlowWrites, RawUp,
 };
 use super::machines::{MachineVerb, RawPanic, RawReclaim, RawSlowNode};
+use super::pressure::RawPress;
 use super::{Choice, Evictees, Verb};
 
 /// A step as the file has it: a trigger and one verb.
@@ -50,6 +52,9 @@ pub(in crate::scenario) struct RawStep {
     slow_node: Option<RawSlowNode>,
     zone_down: Option<RawZone>,
     zone_up: Option<RawZone>,
+    memory_pressure: Option<RawPress>,
+    disk_pressure: Option<RawPress>,
+    pid_pressure: Option<RawPress>,
     debug: Option<RawDebug>,
     create_job: Option<RawCreateJob>,
     evict: Option<RawEvict>,
@@ -279,7 +284,7 @@ impl RawStep {
             (None, _) => Err(Fault::new("", "the step has no verb").help(
                 "one of apply, setImage, scale, patch, delete, label, annotate, rolloutUndo, rolloutPause, \
                  rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, \
-                 kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, debug, \
+                 kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, memoryPressure, diskPressure, pidPressure, debug, \
                  partition, heal, apiServerDown, apiServerUp, controllerManagerDown, controllerManagerUp, schedulerDown, \
                  schedulerUp, crashLeader, slowWatch, slowWrites, conflicts",
             )),
@@ -296,6 +301,7 @@ impl RawStep {
         let zone = |raw: Option<RawZone>, verb: fn(String) -> Verb| raw.map(|raw| Ok(verb(raw.zone)));
         let machine =
             |raw: Option<RawNodeName>, verb: MachineVerb| raw.map(|raw| Ok(Verb::Machine { node: raw.node, verb }));
+        let press = |raw: Option<RawPress>, resource| raw.map(|raw| raw.verb(resource));
         let verbs = [
             ("apply", self.apply.map(|_| Ok(Verb::Apply { manifests: Vec::new() }))),
             ("setImage", self.set_image.map(RawSetImage::verb)),
@@ -325,6 +331,9 @@ impl RawStep {
             ("slowNode", self.slow_node.map(RawSlowNode::verb)),
             ("zoneDown", zone(self.zone_down, Verb::ZoneDown)),
             ("zoneUp", zone(self.zone_up, Verb::ZoneUp)),
+            ("memoryPressure", press(self.memory_pressure, MachineResource::Memory)),
+            ("diskPressure", press(self.disk_pressure, MachineResource::Disk)),
+            ("pidPressure", press(self.pid_pressure, MachineResource::Processes)),
             ("debug", self.debug.map(RawDebug::verb)),
             ("partition", self.partition.map(RawPartition::verb)),
             ("heal", self.heal.map(RawHeal::verb)),

@@ -8,6 +8,7 @@ mod kernel_panic;
 mod machine_loss;
 mod node_crash;
 mod node_partition;
+mod node_pressure;
 mod pod_killer;
 mod slow_node;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use kernel_panic::KernelPanic;
 pub use machine_loss::{MachineDeletion, SpotReclaim};
 pub use node_crash::NodeCrash;
 pub use node_partition::NodePartition;
+pub use node_pressure::NodePressure;
 pub use pod_killer::PodKiller;
 pub use slow_node::SlowNode;
 pub use zones::ZONE_LABEL;
@@ -39,6 +41,7 @@ use kernel_panic::Panics;
 use machine_loss::{Deletions, Reclaims};
 use node_crash::Crashes;
 use node_partition::Partitions;
+use node_pressure::Pressures;
 use pod_killer::Kills;
 use slow_node::Slowdowns;
 use units::Joined;
@@ -55,6 +58,8 @@ const SHORTEST: SimDuration = SimDuration::from_millis(1);
 pub enum FaultPlan {
     /// Machines crash and come back.
     NodeCrash(NodeCrash),
+    /// Something outside the pods uses machines.
+    NodePressure(NodePressure),
     /// Pods are deleted.
     PodKiller(PodKiller),
     /// Kernels panic, machines boot again.
@@ -76,6 +81,7 @@ impl FaultPlan {
     fn validate(&self) -> Result<(), SimError> {
         let times: &[(&str, &Sampler)] = match self {
             Self::NodeCrash(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
+            Self::NodePressure(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
             Self::PodKiller(plan) => &[("every", &plan.every)],
             Self::KernelPanic(plan) => &[("mtbf", &plan.mtbf), ("mttr", &plan.mttr)],
             Self::MachineDeletion(plan) => &[("mtbf", &plan.mtbf)],
@@ -104,6 +110,7 @@ impl FaultPlan {
 #[derive(Clone)]
 pub(super) enum Injector {
     Crashes(Box<Crashes>),
+    Pressures(Box<Pressures>),
     Kills(Box<Kills>),
     Panics(Box<Panics>),
     Deletions(Box<Deletions>),
@@ -118,6 +125,7 @@ impl Injector {
         let purpose = Purpose::new(FIRST_PURPOSE.wrapping_add(number));
         match plan {
             FaultPlan::NodeCrash(plan) => Self::Crashes(Box::new(Crashes::new(plan, purpose))),
+            FaultPlan::NodePressure(plan) => Self::Pressures(Box::new(Pressures::new(plan, purpose))),
             FaultPlan::PodKiller(plan) => Self::Kills(Box::new(Kills::new(plan, purpose, streams))),
             FaultPlan::KernelPanic(plan) => Self::Panics(Box::new(Panics::new(plan, purpose))),
             FaultPlan::MachineDeletion(plan) => Self::Deletions(Box::new(Deletions::new(plan, purpose))),
@@ -132,6 +140,7 @@ impl Injector {
     fn first(&mut self) -> Option<SimDuration> {
         match self {
             Self::Crashes(_)
+            | Self::Pressures(_)
             | Self::Partitions(_)
             | Self::Panics(_)
             | Self::Deletions(_)
@@ -146,6 +155,7 @@ impl Injector {
     fn take_in(&mut self, joined: &Joined<'_>) -> Option<(u32, SimDuration)> {
         match self {
             Self::Crashes(crashes) => crashes.take_in(joined),
+            Self::Pressures(pressures) => pressures.take_in(joined),
             Self::Panics(panics) => panics.take_in(joined),
             Self::Deletions(deletions) => deletions.take_in(joined),
             Self::Reclaims(reclaims) => reclaims.take_in(joined),
@@ -159,6 +169,7 @@ impl Injector {
     fn struck(&self) -> Vec<u32> {
         match self {
             Self::Crashes(crashes) => crashes.units.struck(),
+            Self::Pressures(pressures) => pressures.units.struck(),
             Self::Slowdowns(slowdowns) => slowdowns.units.struck(),
             Self::Partitions(partitions) => partitions.units.struck(),
             Self::Troubles(troubles) if troubles.goes_on() => vec![0],
@@ -171,6 +182,7 @@ impl Injector {
     fn strike(&mut self, sim: &mut Simulation, unit: u32) -> SimDuration {
         match self {
             Self::Crashes(crashes) => crashes.strike(sim, unit),
+            Self::Pressures(pressures) => pressures.strike(sim, unit),
             Self::Kills(kills) => kills.strike(sim),
             Self::Panics(panics) => panics.strike(sim, unit),
             Self::Deletions(deletions) => deletions.strike(sim, unit),

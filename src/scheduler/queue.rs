@@ -199,14 +199,20 @@ impl SchedulingQueue {
         self.held.insert(uid.clone());
     }
 
-    /// The deletions are on their way; if there was an error, the pod is tried again at once.
-    pub(super) fn release(&mut self, registry: &Registry, uid: &Uid, failed: bool) {
+    /// The deletions are on their way; if there was an error, the pod is tried again at once. If something woke it meanwhile, as
+    /// the end of a victim that another pod had displaced too, that counts now: there may be no other occasion.
+    pub(super) fn release(&mut self, registry: &Registry, uid: &Uid, failed: bool, now: WallTime) {
         self.held.remove(uid);
-        if failed
-            && let Some(&slot) = self.slots.get(uid)
+        let Some(&slot) = self.slots.get(uid) else { return };
+        let was_woken = self.entries[slot as usize].as_ref().is_some_and(|entry| entry.pool == Pool::Gated);
+        if (failed || was_woken)
             && let Some(entry) = self.take(slot)
         {
-            self.enter(registry, entry.queued, Pool::Active);
+            if failed {
+                self.enter(registry, entry.queued, Pool::Active);
+            } else {
+                self.requeue(registry, entry.queued, now);
+            }
         }
     }
 

@@ -264,7 +264,7 @@ impl Scheduler {
     pub fn on_result(&mut self, view: &View, now: WallTime, id: AttemptId, error: Option<&ApiError>) -> Vec<Request> {
         if let Some(at) = self.preempting.iter().position(|(preempting, _)| *preempting == id) {
             let (_, uid) = self.preempting.remove(at);
-            self.queue.release(&self.registry, &uid, error.is_some());
+            self.queue.release(&self.registry, &uid, error.is_some(), now);
         }
         let Some(at) = self.bindings.iter().position(|binding| binding.id == id) else { return Vec::new() };
         if error.is_none()

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use seatrial::invariants::Always;
 use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::objects::{Conditions, Key, Pod, Text};
+use seatrial::scenario::{RunOptions, Scenario};
 use seatrial::scheduler::{Code, Cycle, NodeInfo, Outcome, Plugin, Registry, Verdict};
 use seatrial::sim::{Delays, NodeTemplate, Simulation};
 
@@ -238,4 +239,13 @@ proptest! {
             prop_assert!(explanation.message.is_some(), "{name} could have been placed");
         }
     }
+}
+
+#[test]
+fn a_preemptor_that_is_woken_while_its_victims_go_is_tried_again() {
+    let text = include_str!("cases/two-preemptors-of-one-victim.yaml");
+    let run = Scenario::read("two-preemptors.yaml", text)
+        .and_then(|scenario| scenario.run(&RunOptions::default()))
+        .expect("a scenario");
+    assert!(run.held(), "{:?}", run.verdicts);
 }

@@ -10,13 +10,13 @@ use super::{Due, Network};
 
 /// The way of an attempt.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+pub(super) struct Way {
     /// The node whose rules it meets.
-    entry: NodeId,
+    pub(super) entry: NodeId,
     target: TargetId,
-    server: ServerId,
+    pub(super) server: ServerId,
     /// On a connection that is open already.
-    connected: bool,
+    pub(super) connected: bool,
 }
 
 /// What an attempt came to.
@@ -72,7 +72,7 @@ impl Network {
 
     /// Where an attempt comes from; `None` if there is nowhere.
     #[inline]
-    fn sender(&mut self, number: usize) -> Option<Sender> {
+    pub(super) fn sender(&mut self, number: usize) -> Option<Sender> {
         let client = &mut self.clients[number];
         if matches!(client.spec.from, Origin::External) {
             return Some(Sender { node: NodeId::NONE, address: 0 });
@@ -104,7 +104,7 @@ impl Network {
 
     /// The server that an attempt gets to, by a connection that is open or a new one.
     #[inline]
-    fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
+    pub(super) fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         if self.clients[number].connections.is_empty() {
             return self.connect(number, sender, now);
         }

@@ -1,4 +1,4 @@
-//! Random scripts of what happens to a cluster under load.
+//! Random scripts, played by the loop and by the reference.
 
 use proptest::prelude::*;
 
@@ -6,6 +6,7 @@ use super::super::super::clients::{KeepAlive, Load};
 use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
 use super::bed::{Bed, open, secs};
+use super::reference::Reference;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
 use crate::network::{Arrivals, ClientSpec};
 
@@ -124,4 +125,27 @@ pub(super) fn play(
     }
     bed.run(5);
     look(bed)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 40 } else { 2000 }))]
+
+    /// The loop counts what an event for every arrival, start, end and timeout counts.
+    #[test]
+    fn the_loop_does_what_events_would_do(script in script(), seed in 0u64..1000) {
+        let mut bed = bed(&script, seed);
+        let mut reference = Reference::new(bed.clone());
+        play(&mut bed, &script, |_| Ok(()))?;
+        for (at, what) in &script.acts {
+            reference.run_until(SimTime::from_millis(*at));
+            reference.control(|bed| act(bed, &script, *what));
+        }
+        reference.run_until(SimTime::from_secs(5));
+        let (fast, slow) = (bed.network.report(), reference.report());
+        for (fast, slow) in fast.clients.iter().zip(&slow.clients) {
+            prop_assert_eq!(&fast.total, &slow.total);
+            prop_assert_eq!(&fast.windows, &slow.windows);
+        }
+        prop_assert!(fast == slow, "{:?} for {:?}", fast.nodes, slow.nodes);
+    }
 }

@@ -56,12 +56,12 @@ fn a_canary_gets_the_share_of_its_ready_pods() {
 }
 
 /// The mean wait of that many requests, in means of a service.
-fn mean_wait(servers: u32, load: f64, requests: u64) -> f64 {
+fn mean_wait(servers: u32, load: f64, requests: u64, seed: u64) -> f64 {
     let mean = SimDuration::from_millis(1);
     let service = Sampler::exponential(mean).expect("a mean");
     let per_second = (load * f64::from(servers) * 1000.0) as u64;
     let arrivals = Rate::per_second(per_second).expect("a rate").poisson().expect("not zero");
-    let streams = Streams::new(11);
+    let streams = Streams::new(seed);
     let (mut when, mut how_long) = (streams.stream(Purpose::new(1), 0u32), streams.stream(Purpose::new(2), 0u32));
     let mut queue = Queue::new(Some(servers));
     let (mut now, mut waited) = (0u64, 0u128);
@@ -88,10 +88,12 @@ fn erlang_c(servers: u32, load: f64) -> f64 {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "ten million requests are for release builds")]
 fn mean_waits_are_those_of_queueing_theory() {
-    for (servers, load) in [(1, 0.5), (1, 0.7), (4, 0.7), (16, 0.8)] {
+    // Of ten million requests the mean differs by 0.14, 0.21, 0.43 and 0.72 % (standard deviations of a simulation elsewhere); of four
+    // times as many by half of that. Four times that is exceeded once in ten thousand.
+    for (servers, load, tolerance) in [(1, 0.5, 0.003), (1, 0.7, 0.0045), (4, 0.7, 0.009), (16, 0.8, 0.015)] {
         let theory = erlang_c(servers, load) / (f64::from(servers) * (1.0 - load));
-        let found = mean_wait(servers, load, 10_000_000);
-        assert!((found / theory - 1.0).abs() < 0.01, "{servers} servers, load {load}: {found} for {theory}");
+        let found = (0..4).map(|seed| mean_wait(servers, load, 10_000_000, seed)).sum::<f64>() / 4.0;
+        assert!((found / theory - 1.0).abs() < tolerance, "{servers} servers, load {load}: {found} for {theory}");
     }
 }
 

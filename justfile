@@ -26,6 +26,10 @@ light:
 bench:
     cargo bench
 
+# The pictures in docs/images (needs chromium).
+screenshots:
+    bash docs/screenshots.sh
+
 # Licences and advisories (needs cargo-deny).
 deny:
     cargo deny check

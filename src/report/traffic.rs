@@ -86,13 +86,13 @@ fn served(client: &str, version: &Served) -> Vec<String> {
 }
 
 /// Billionths as a percentage, never rounded up to all.
-fn percent(billionths: u64) -> String {
+pub(super) fn percent(billionths: u64) -> String {
     let thousandths = billionths / 10_000;
     format!("{}.{:03}%", thousandths / 1000, thousandths % 1000)
 }
 
 /// A duration with three digits or so.
-fn short(time: SimDuration) -> String {
+pub(super) fn short(time: SimDuration) -> String {
     let nanos = time.as_nanos();
     match nanos {
         0 => "0".to_owned(),

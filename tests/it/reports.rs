@@ -116,3 +116,18 @@ fn a_trace_has_the_states_of_every_pod_one_after_the_other() {
     let marks: Vec<&str> = events.iter().filter(|e| e["ph"] == "i").filter_map(|e| e["name"].as_str()).collect();
     assert_eq!(marks.last(), Some(&"nodeDown worker-2"));
 }
+
+#[test]
+fn a_report_shows_what_came_of_the_traffic() {
+    let (scenario, run) = recorded(include_str!("../../scenarios/rollout-without-pre-stop-drops-requests.yaml"));
+    let page = html(&scenario, &run);
+    let (_, bare) = page.split_once("<h3>to-bare → service/bare:80</h3>").expect("a client");
+    let (bare, careful) = bare.split_once("<h3>to-careful → service/careful:80</h3>").expect("the other");
+    let (careful, _) = careful.split_once("<h2>Nodes</h2>").expect("what follows");
+    let is_refused = |text: &str| text.contains("<span class=\"name\">refused</span>");
+    assert!(is_refused(bare) && !is_refused(careful), "only the careful one loses nothing");
+    assert!(careful.contains("20000 requests, 100.000% succeeded, 0 lost"));
+    // Every window of a second from the first request on has been answered.
+    let answered = careful.split("</div></div>").next().expect("a row").matches("<b class=\"good").count();
+    assert!((95..=101).contains(&answered), "{answered}");
+}

@@ -4,6 +4,7 @@
 mod axis;
 mod gantt;
 mod marks;
+mod traffic;
 mod workloads;
 
 use std::fmt::Write as _;
@@ -50,6 +51,9 @@ pub fn html(scenario: &Scenario, run: &Run) -> String {
     promises(&mut page, run);
     marks.list(&mut page);
     workloads::section(&mut page, &lives, &axis, &marks);
+    if let Some(report) = run.simulation.traffic() {
+        traffic::section(&mut page, &report, &axis, &marks);
+    }
     gantt::nodes(&mut page, &lives, &axis, &marks);
     gantt::pods(&mut page, &lives, &axis, &marks);
     let told = happened(run.simulation.recording());

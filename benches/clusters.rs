@@ -4,18 +4,19 @@
 //! `cargo bench --bench clusters` runs all cases, each in a process of its own so that its memory is its own, and prints a
 //! table; `cargo bench --bench clusters -- NAME` runs those whose name begins so.
 //!
-//! Processor time and peak memory on a shared machine of two cores (release profile, November 2026), and what it took
-//! before nodes, watches and counts were kept up to date step by step:
+//! Read on a shared machine of two cores under other load (release profile, November 2026), so that wall time was up to twice
+//! the processor time; and what it took before nodes, watches and counts were kept up to date step by step (wall time where
+//! marked so):
 //!
-//! | case | time | memory | before |
-//! |---|---|---|---|
-//! | `arrivals` | 2.4 s | 79 MB | 6.6 s, 358 MB |
-//! | `arrivals-realistic` | 3.4 s | 94 MB | 8.3 s, 381 MB |
-//! | `burst-realistic` | 0.9 s | 114 MB | 1.7 s, 282 MB |
-//! | `deployments` | 1.5 s | 124 MB | 6.2 s, 126 MB |
-//! | `idle` | 3.0 s | 83 MB | 3.4 s, 83 MB |
-//! | `outage`, set-up | 11 s | | 38 s |
-//! | `outage`, the hour | 8 s | 577 MB, 3.4 kB a pod | 21 s, 608 MB |
+//! | case | processor time | wall time | memory | before |
+//! |---|---|---|---|---|
+//! | `arrivals` | 2.4-3.0 s | 3.2-4.5 s | 79 MB | 6.6 s, 358 MB |
+//! | `arrivals-realistic` | 3.4-4.2 s | 6.3 s | 94 MB | 8.3 s, 381 MB |
+//! | `burst-realistic` | 0.9 s | 1.2-1.3 s | 114 MB | wall 1.8 s, 282 MB |
+//! | `deployments` | 1.5-1.7 s | 2.3-2.6 s | 124 MB | wall 6.2 s, 126 MB |
+//! | `idle` | 3.0 s | 5.6 s | 83 MB | wall 3.4 s under less load, 83 MB |
+//! | `outage`, set-up | | 11 s | | wall 38 s |
+//! | `outage`, the hour | | 8.1 s | 577 MB, 3.4 kB a pod | wall 20.9 s, 608 MB |
 
 #![expect(
     clippy::print_stdout,

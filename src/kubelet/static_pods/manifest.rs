@@ -27,9 +27,9 @@ const FOLDER: &str = "/etc/kubernetes/manifests";
 ///     "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "proxy", "namespace": "kube-system"},
 ///     "spec": {"containers": [{"name": "c", "image": "proxy:v1"}]},
 /// });
-/// let pod = static_pod(&manifest, "Node-1", Timestamp::default())?;
+/// let pod = static_pod(&manifest, "node-1", Timestamp::default())?;
 /// assert_eq!(&*pod.meta.name, "proxy-node-1");
-/// assert_eq!(&*pod.node_name, "Node-1");
+/// assert_eq!(&*pod.node_name, "node-1");
 /// assert!(pod.is_critical());
 /// # Ok::<(), String>(())
 /// ```

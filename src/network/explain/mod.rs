@@ -7,7 +7,7 @@
 //!
 //! let view = View::default();
 //! let to: Destination = "service/web:80".parse()?;
-//! let why = explain(&World::of(&view), &Source::Node("worker".into()), &to);
+//! let why = explain(&World::of(&view), &Source::External, &to);
 //! assert!(!why.is_reachable());
 //! assert_eq!(why.broken().expect("a link").text, "there is no Service default/web");
 //! # Ok::<(), String>(())

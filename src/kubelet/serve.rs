@@ -30,7 +30,7 @@ pub struct Serve {
     /// It is slow after its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<Slow>,
-    /// How much longer a request takes where all of `concurrency` is busy, such as `50%`; in between in proportion.
+    /// How much longer a request takes where all of `concurrency`, at most 1000 then, is busy, such as `50%`; in between in proportion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_with_load: Option<Share>,
     /// What it does with new connections after SIGTERM. Default `stop`.
@@ -41,6 +41,8 @@ pub struct Serve {
 impl Serve {
     /// Most that `concurrency` and `queue` may be.
     pub const MOST: u32 = 100_000;
+    /// Most that `concurrency` may be with `slowWithLoad`: each request looks at all that are being worked on.
+    const MOST_LOAD: u32 = 1000;
 
     /// What is wrong with it, if anything: the field and the rule.
     #[must_use]
@@ -57,6 +59,9 @@ impl Serve {
         }
         if self.slow_with_load.is_some() && self.concurrency.is_none() {
             return Some(("slowWithLoad", "the load is known only with `concurrency`".to_owned()));
+        }
+        if self.slow_with_load.is_some() && self.concurrency.is_some_and(|count| count.get() > Self::MOST_LOAD) {
+            return Some(("slowWithLoad", format!("needs a `concurrency` of at most {}", Self::MOST_LOAD)));
         }
         if self.error_rate.is_some_and(|share| share.millionths() > 1_000_000) {
             return Some(("errorRate", "must be at most 1".to_owned()));

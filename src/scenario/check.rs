@@ -26,6 +26,7 @@ use super::schema::{
     MAX_NODES, Manifest, RawExpectation, RawNode, Scenario, ScenarioFile, Step, Trigger, read_file, too_many,
 };
 use super::steps::{RawStep, Verb};
+use super::traffic::bounds::bound;
 use super::traffic::{MOST_CLIENTS, RawClient};
 
 /// Windows of traffic accounts are kept for the whole run.
@@ -76,7 +77,10 @@ impl<'a> Checker<'a> {
         let steps = self.steps(spec.steps);
         let faults = self.faults(spec.faults, &nodes, &node_groups, &steps);
         self.clients = spec.traffic.iter().map(|client| client.name().to_owned()).collect();
-        let clients = self.traffic(spec.traffic, &nodes, &steps);
+        let mut clients = self.traffic(spec.traffic, &nodes, &steps);
+        for fault in bound(&mut clients, spec.duration) {
+            self.problem(fault);
+        }
         let expectations = self.expectations(spec.expect);
         let measures = self.measures(spec.measure);
         self.containers(&spec.containers);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::objects::Kind;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
+use crate::sim::{ClientSpec, NetworkConfig, Origin, ProxyMode};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
@@ -42,6 +43,46 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
         notices
             .extend(of_the_kind.map(|what| format!("{kind} {}: {what}", document.name.as_deref().unwrap_or_default())));
         fields(&document.value, &mut notices);
+    }
+    notices.into_iter().collect()
+}
+
+/// What of the way of requests is not simulated, as far as these clients and manifests come upon it; each once.
+pub(super) fn about_traffic<'a>(
+    clients: &[ClientSpec],
+    network: Option<&NetworkConfig>,
+    documents: impl Iterator<Item = &'a Document>,
+) -> Vec<String> {
+    let mut notices = BTreeSet::new();
+    if clients.iter().any(|client| !matches!(client.from, Origin::External)) {
+        notices.insert("traffic from inside: the time that DNS takes and its caches are not simulated".to_owned());
+    }
+    let ipvs = network.is_some_and(|network| network.proxy_mode == ProxyMode::Ipvs);
+    for document in documents.filter(|document| document.kind == "Service") {
+        let name = document.name.as_deref().unwrap_or_default();
+        let namespace = document.namespace.as_deref().unwrap_or("default");
+        let is_goal = |client: &&ClientSpec| *client.to.name == *name && *client.to.namespace == *namespace;
+        let mut goals = clients.iter().filter(is_goal).peekable();
+        if goals.peek().is_none() {
+            continue;
+        }
+        let from_outside = goals.any(|client| matches!(client.from, Origin::External));
+        let spec = document.value.at("spec");
+        let told = [
+            (
+                spec.text("type") == "ExternalName",
+                "what an external name stands for is outside of the cluster and not simulated; requests to it fail",
+            ),
+            (
+                from_outside && !spec.texts("loadBalancerSourceRanges").is_empty(),
+                "loadBalancerSourceRanges is not simulated; requests from every address come in",
+            ),
+            (
+                from_outside && ipvs && spec.text("externalTrafficPolicy") == "Local",
+                "ipvs uses endpoints of other nodes where Local finds none; that is not simulated, such requests fail",
+            ),
+        ];
+        notices.extend(told.iter().filter(|(holds, _)| *holds).map(|(_, what)| format!("Service {name}: {what}")));
     }
     notices.into_iter().collect()
 }
@@ -97,6 +138,32 @@ mod tests {
             containers: [{name: c, image: i}], volumes: [{name: v, emptyDir: {}}]}}\n---\n
             {apiVersion: v1, kind: ConfigMap, metadata: {name: m}, data: {a: b}}";
         assert_eq!(notices(manifest), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_requests_do_not_meet_is_told_to_those_who_send_some() {
+        let scenario = |client: &str| {
+            let text = format!(
+                "{{apiVersion: seatrial.dev/v1, kind: Scenario, metadata: {{name: told}}, spec: {{duration: 1s, nodes: [{{name: w}}],
+                  network: {{proxyMode: ipvs}}, traffic: [{client}], objects: '{}'}}}}",
+                "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}],
+                  externalTrafficPolicy: Local, loadBalancerSourceRanges: [10.0.0.0/8]}}"
+            );
+            let scenario = crate::scenario::Scenario::read("n.yaml", &text).expect("a scenario");
+            scenario.run(&crate::scenario::RunOptions::default()).expect("it runs").notices
+        };
+        assert_eq!(scenario(""), Vec::<String>::new());
+        assert_eq!(
+            scenario("{name: a, to: service/web, rate: 1/s}"),
+            [
+                "Service web: ipvs uses endpoints of other nodes where Local finds none; that is not simulated, such requests fail",
+                "Service web: loadBalancerSourceRanges is not simulated; requests from every address come in",
+            ]
+        );
+        assert_eq!(
+            scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"),
+            ["traffic from inside: the time that DNS takes and its caches are not simulated"]
+        );
     }
 
     #[test]

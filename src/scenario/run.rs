@@ -101,7 +101,8 @@ impl Scenario {
         let mut notices = self.notices.clone();
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
         let documents = self.manifests.iter().chain(applied).map(|manifest| &manifest.document);
-        notices.extend(super::notices::about(documents));
+        notices.extend(super::notices::about(documents.clone()));
+        notices.extend(super::notices::about_traffic(&self.clients, self.network.as_ref(), documents));
         self.apply_manifests(&mut sim)?;
         let end = options.until.unwrap_or(self.duration).min(self.duration);
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };

@@ -32,7 +32,7 @@ impl Simulation {
         self.network.as_ref().map_or(0, |network| network.requests())
     }
 
-    /// Lets at most that many requests begin since the start; then time stands still. Default: no limit.
+    /// Lets at most that many attempts begin since the start; then time stands still. Default: no limit.
     pub fn set_request_limit(&mut self, requests: u64) {
         if let Some(network) = &mut self.network {
             network.set_request_limit(requests);
@@ -42,11 +42,7 @@ impl Simulation {
     /// Why the traffic does not go on, if it does not.
     #[must_use]
     pub fn traffic_exhausted(&self) -> Option<String> {
-        let network = self.network.as_ref().filter(|network| network.is_exhausted())?;
-        Some(match network.under_way_at_most() {
-            Some(most) => format!("more than {most} requests were under way at once"),
-            None => format!("the {} requests that it may have were used up", network.requests()),
-        })
+        self.network.as_ref()?.exhausted()
     }
 
     /// Lets the traffic go on until just before `at`.

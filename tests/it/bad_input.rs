@@ -1,5 +1,7 @@
 //! What people get wrong, and what they are told: the place, what is wrong, what to do.
 
+mod traffic;
+
 use std::fmt::Write as _;
 
 use assert_cmd::Command;

@@ -111,6 +111,57 @@ pub(in crate::network) struct ClientLedger {
     pub(super) nowhere: [u64; 2],
 }
 
+impl ClientLedger {
+    /// Counts the end of an attempt.
+    #[inline]
+    pub(in crate::network) fn attempt(&mut self, settled: &Settled) {
+        self.tally.causes[settled.cause as usize] += 1;
+        let failed = usize::from(settled.cause != Cause::Served);
+        self.tally.by_terminating += u64::from(settled.terminating && failed == 0);
+        if settled.group == GroupId::NONE {
+            self.nowhere[failed] += 1;
+            return;
+        }
+        let at = usize::from(settled.group.0);
+        if at >= self.groups.len() {
+            self.groups.resize(at + 1, [0; 2]);
+        }
+        self.groups[at][failed] += 1;
+    }
+
+    /// Counts the end of a request.
+    #[inline]
+    pub(in crate::network) fn request(&mut self, succeeded: bool, latency: u64) {
+        if succeeded {
+            self.tally.succeeded += 1;
+            self.latency.record(latency);
+        } else {
+            self.tally.lost += 1;
+        }
+    }
+
+    /// The same counts, and no window.
+    pub(in crate::network) fn without_windows(&self) -> Self {
+        Self {
+            tally: self.tally.clone(),
+            latency: self.latency.clone(),
+            past: self.past.clone(),
+            past_latency: self.past_latency.clone(),
+            windows: Vec::new(),
+            groups: self.groups.clone(),
+            nowhere: self.nowhere,
+        }
+    }
+
+    /// Counts and latencies since the start.
+    pub(super) fn total(&self) -> (Tally, Histogram) {
+        let (mut tally, mut latency) = (self.past.clone(), self.past_latency.clone());
+        tally.merge(&self.tally);
+        latency.merge(&self.latency);
+        (tally, latency)
+    }
+}
+
 /// All counts.
 #[derive(Clone, Debug)]
 pub(in crate::network) struct Ledger {
@@ -118,7 +169,9 @@ pub(in crate::network) struct Ledger {
     width: u64,
     /// End of the present window, ns.
     pub(in crate::network) window_end: u64,
-    pub(super) clients: Vec<ClientLedger>,
+    clients: Vec<ClientLedger>,
+    /// Windows of all clients.
+    kept: usize,
     /// Names of groups.
     pub(super) groups: Vec<Arc<str>>,
     /// Attempts answered and failed by node.
@@ -134,6 +187,7 @@ impl Ledger {
             width,
             window_end: width,
             clients: vec![ClientLedger::default(); clients],
+            kept: 0,
             groups: Vec::new(),
             nodes: Vec::new(),
             closed: Vec::new(),
@@ -159,37 +213,30 @@ impl Ledger {
     /// Counts the end of an attempt.
     #[inline]
     pub(in crate::network) fn attempt(&mut self, settled: Settled) {
-        let client = &mut self.clients[usize::from(settled.client)];
-        client.tally.causes[settled.cause as usize] += 1;
-        let failed = usize::from(settled.cause != Cause::Served);
-        client.tally.by_terminating += u64::from(settled.terminating && failed == 0);
-        if settled.group == GroupId::NONE {
-            client.nowhere[failed] += 1;
-        } else {
-            let at = usize::from(settled.group.0);
-            if at >= client.groups.len() {
-                client.groups.resize(at + 1, [0; 2]);
-            }
-            client.groups[at][failed] += 1;
-        }
+        self.clients[usize::from(settled.client)].attempt(&settled);
         if settled.node.is_some() {
             if settled.node.at() >= self.nodes.len() {
                 self.nodes.resize(settled.node.at() + 1, [0; 2]);
             }
-            self.nodes[settled.node.at()][failed] += 1;
+            self.nodes[settled.node.at()][usize::from(settled.cause != Cause::Served)] += 1;
         }
     }
 
     /// Counts the end of a request.
     #[inline]
     pub(in crate::network) fn request(&mut self, client: u16, succeeded: bool, latency: u64) {
-        let client = &mut self.clients[usize::from(client)];
-        if succeeded {
-            client.tally.succeeded += 1;
-            client.latency.record(latency);
-        } else {
-            client.tally.lost += 1;
-        }
+        self.clients[usize::from(client)].request(succeeded, latency);
+    }
+
+    /// The accounts of all clients.
+    pub(in crate::network) fn clients(&self) -> &[ClientLedger] {
+        &self.clients
+    }
+
+    /// How many windows are kept.
+    #[inline]
+    pub(in crate::network) const fn windows(&self) -> usize {
+        self.kept
     }
 
     /// Ends the present window; everything that ended in it must have been counted.
@@ -207,6 +254,7 @@ impl Ledger {
             client.latency.clear();
             self.closed.push((number as u16, client.windows.len() as u32));
             client.windows.push(window);
+            self.kept += 1;
         }
         self.window_end = self.window_end.saturating_add(self.width);
     }
@@ -225,13 +273,5 @@ impl Ledger {
             .into_iter()
             .map(|(client, at)| (client, self.clients[usize::from(client)].windows[at as usize].clone()))
             .collect()
-    }
-
-    pub(super) fn total(&self, client: usize) -> (Tally, Histogram) {
-        let client = &self.clients[client];
-        let (mut tally, mut latency) = (client.past.clone(), client.past_latency.clone());
-        tally.merge(&client.tally);
-        latency.merge(&client.latency);
-        (tally, latency)
     }
 }

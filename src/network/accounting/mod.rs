@@ -5,7 +5,7 @@ mod ledger;
 mod report;
 
 pub use histogram::Histogram;
-pub(super) use ledger::{GroupId, Ledger, Settled};
+pub(super) use ledger::{ClientLedger, GroupId, Ledger, Settled};
 pub use ledger::{Tally, Window};
 pub(super) use report::by_node;
 pub use report::{ClientReport, Served, TrafficReport};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::outcome::{Cause, Outcome};
 use super::histogram::Histogram;
-use super::ledger::{Ledger, Tally, Window};
+use super::ledger::{ClientLedger, Ledger, Tally, Window};
 
 /// What came of all traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,15 +46,14 @@ pub struct Served {
 }
 
 impl ClientReport {
+    /// `known`: the account, which need not be the one in the ledger.
     pub(in crate::network) fn of(
         ledger: &Ledger,
-        client: usize,
-        name: Arc<str>,
-        to: Arc<str>,
+        known: &ClientLedger,
+        [name, to]: [Arc<str>; 2],
         with_windows: bool,
     ) -> Self {
-        let (total, latency) = ledger.total(client);
-        let known = &ledger.clients[client];
+        let (total, latency) = known.total();
         let versions = known.groups.iter().enumerate().filter(|(_, counts)| **counts != [0; 2]);
         let versions = versions.map(|(at, [answered, failed])| Served {
             name: ledger.groups[at].clone(),

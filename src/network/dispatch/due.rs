@@ -89,6 +89,12 @@ impl Tickets {
         self.tickets.len() as u32 - 1
     }
 
+    /// How many are open.
+    #[inline]
+    pub(super) fn open_ones(&self) -> usize {
+        self.tickets.len() - self.free.len()
+    }
+
     pub(super) fn get(&mut self, number: u32) -> &mut Ticket {
         &mut self.tickets[number as usize]
     }

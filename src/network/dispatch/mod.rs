@@ -43,15 +43,21 @@ pub struct Network {
     /// Attempts under way at servers and in silence.
     under_way: usize,
     requests: u64,
-    request_limit: u64,
+    /// Attempts, and what takes about as long.
+    work: u64,
+    work_limit: u64,
     /// Everything before is done, ns.
     now: u64,
     /// Pods that send may have changed.
     senders_changed: bool,
 }
 
-/// Most attempts under way; a run with more of them stops.
+/// Most attempts under way, and most requests that somebody waits for; a run with more of them stops.
 const UNDER_WAY_MAX: usize = 8_000_000;
+/// Most clients that nodes remember for the sake of session affinity.
+const REMEMBERED_MAX: usize = 8_000_000;
+/// Most windows of time that are kept.
+const WINDOWS_MAX: usize = 2_000_000;
 
 impl Network {
     /// A network without services, nodes and pods. `watch`: from an accepted write to the proxies; `models`: how containers serve.
@@ -77,7 +83,8 @@ impl Network {
             busy: Vec::new(),
             under_way: 0,
             requests: 0,
-            request_limit: u64::MAX,
+            work: 0,
+            work_limit: u64::MAX,
             now: 0,
             senders_changed: false,
             clients,
@@ -148,6 +155,7 @@ impl Network {
             let end = self.ledger.window_end;
             self.settle_all(end - 1);
             self.ledger.close_window();
+            self.work += self.clients.len() as u64;
             if self.under_way == 0 {
                 self.ledger.skip_to(now);
             }
@@ -160,21 +168,38 @@ impl Network {
         self.requests
     }
 
-    /// Lets at most that many requests begin; then nothing goes on.
+    /// Lets at most that many attempts begin, later ones of a request and vain looks for somebody who sends included; then nothing goes on.
     pub const fn set_request_limit(&mut self, limit: u64) {
-        self.request_limit = limit;
+        self.work_limit = limit;
     }
 
-    /// Whether there were too many requests, or too many are under way at once.
+    /// Whether there was too much to do, or is too much to remember.
     #[must_use]
-    pub const fn is_exhausted(&self) -> bool {
-        self.requests >= self.request_limit || self.under_way > UNDER_WAY_MAX
+    pub fn is_exhausted(&self) -> bool {
+        self.work >= self.work_limit
+            || self.under_way > UNDER_WAY_MAX
+            || self.tickets.open_ones() > UNDER_WAY_MAX
+            || self.affinity.len() > REMEMBERED_MAX
+            || self.ledger.windows() > WINDOWS_MAX
     }
 
-    /// How many attempts may be under way at once, if there were more.
+    /// What there is too much of, if there is.
     #[must_use]
-    pub fn under_way_at_most(&self) -> Option<usize> {
-        (self.under_way > UNDER_WAY_MAX).then_some(UNDER_WAY_MAX)
+    pub fn exhausted(&self) -> Option<String> {
+        if !self.is_exhausted() {
+            return None;
+        }
+        Some(if self.under_way.max(self.tickets.open_ones()) > UNDER_WAY_MAX {
+            format!("more than {UNDER_WAY_MAX} requests were under way at once")
+        } else if self.affinity.len() > REMEMBERED_MAX {
+            format!("more than {REMEMBERED_MAX} clients were remembered for session affinity")
+        } else if self.ledger.windows() > WINDOWS_MAX {
+            format!(
+                "traffic was recorded over more than {WINDOWS_MAX} windows of time: a longer `network.window` makes fewer"
+            )
+        } else {
+            format!("the {} requests that it may have were used up", self.work_limit)
+        })
     }
 
     /// Windows that were closed since the last call: name of the client, and window.
@@ -195,19 +220,21 @@ impl Network {
     #[must_use]
     pub fn report(&self) -> TrafficReport {
         let settled = self.settled();
-        let clients = (0..self.clients.len()).map(|number| self.report_of(&settled, number, true)).collect();
+        let report = |(number, ledger)| ClientReport::of(&settled, ledger, self.signs(number), true);
+        let clients = settled.clients().iter().enumerate().map(report).collect();
         TrafficReport { clients, nodes: by_node(&settled, |node| self.proxies.name(node)) }
     }
 
-    /// What came of a client's requests so far, without the windows.
+    /// What came of a client's requests so far, without the windows: nothing that grows with time is looked at.
     #[must_use]
     pub fn client_report(&self, name: &str) -> Option<ClientReport> {
         let number = self.clients.iter().position(|client| *client.spec.name == *name)?;
-        Some(self.report_of(&self.settled(), number, false))
+        Some(ClientReport::of(&self.ledger, &self.settled_of(number), self.signs(number), false))
     }
 
-    fn report_of(&self, ledger: &Ledger, number: usize, with_windows: bool) -> ClientReport {
+    /// Name and destination of a client.
+    fn signs(&self, number: usize) -> [Arc<str>; 2] {
         let spec = &self.clients[number].spec;
-        ClientReport::of(ledger, number, spec.name.clone(), spec.destination().into(), with_windows)
+        [spec.name.clone(), spec.destination().into()]
     }
 }

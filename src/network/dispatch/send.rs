@@ -51,6 +51,7 @@ impl Network {
     pub(super) fn attempt(&mut self, number: usize, now: u64, ticket: u32) {
         let Some(sender) = self.sender(number) else { return self.nobody_sends(now, ticket) };
         let is_first = ticket == NO_TICKET || self.tickets.get(ticket).tries == 0;
+        self.work += 1;
         let tally = self.ledger.tally(number as u16);
         if is_first {
             tally.requests += 1;
@@ -86,6 +87,7 @@ impl Network {
 
     /// Nothing is sent; a user tries again later, what was to be tried again is lost.
     fn nobody_sends(&mut self, now: u64, ticket: u32) {
+        self.work += 1;
         if ticket == NO_TICKET {
             return;
         }

@@ -1,6 +1,6 @@
 //! Outcomes are counted when they are there: lazily, as nobody sees when exactly between two windows.
 
-use super::super::accounting::{Ledger, Settled};
+use super::super::accounting::{ClientLedger, Ledger, Settled};
 use super::super::clients::Client;
 use super::super::ids::NodeId;
 use super::super::outcome::Cause;
@@ -51,6 +51,25 @@ impl Network {
         for client in clients.iter_mut() {
             *under_way -= settle_silent(client, ledger, now);
         }
+    }
+
+    /// The accounts of one client as they are at the present instant, without its windows.
+    pub(super) fn settled_of(&self, number: usize) -> ClientLedger {
+        let mut account = self.ledger.clients()[number].without_windows();
+        let mut count = |server: Option<&Server>, attempt: &Pending| {
+            let is_over = usize::from(attempt.client) == number && attempt.ends <= self.now;
+            if is_over && attempt.ticket == NO_TICKET {
+                account.attempt(&settled(server, attempt));
+                account.request(attempt.cause == Cause::Served, attempt.ends - attempt.sent);
+            }
+        };
+        for id in &self.busy {
+            let server = &self.fleet.servers[id.at()];
+            server.pending.iter().for_each(|attempt| count(Some(server), attempt));
+        }
+        let silent = self.clients[number].silent.iter();
+        silent.take_while(|attempt| attempt.ends <= self.now).for_each(|attempt| count(None, attempt));
+        account
     }
 
     /// The accounts as they are at the present instant.

@@ -25,6 +25,12 @@ impl Affinity {
         (is_fresh && usable.binary_search(target).is_ok()).then_some(*target)
     }
 
+    /// How many entries there are, old ones too.
+    #[inline]
+    pub(in crate::network) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Remembers a connection.
     pub(in crate::network) fn note(&mut self, place: (NodeId, PortId, u64), target: TargetId, now: u64) {
         self.entries.insert(place, (target, now));

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 /// The servers of a queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::network) struct Queue {
-    /// When each server is free, ns: a heap with the smallest first. Empty = there are as many as come.
+    /// How many servers there are; 0 = as many as come.
+    servers: usize,
+    /// When each server that was needed so far is free, ns: a heap with the smallest first.
     free: Vec<u64>,
     /// When those begin that may still wait, ns; ascending.
     starts: VecDeque<u64>,
@@ -16,13 +18,13 @@ pub(in crate::network) struct Queue {
 impl Queue {
     /// Idle servers; `None` = as many as come.
     pub(in crate::network) fn new(servers: Option<u32>) -> Self {
-        Self { free: vec![0; servers.unwrap_or(0) as usize], starts: VecDeque::new() }
+        Self { servers: servers.unwrap_or(0) as usize, ..Self::default() }
     }
 
     /// When a request that comes now would begin, ns.
     #[inline]
     pub(in crate::network) fn start(&self, now: u64) -> u64 {
-        self.free.first().map_or(now, |free| now.max(*free))
+        if self.free.len() < self.servers { now } else { self.free.first().map_or(now, |free| now.max(*free)) }
     }
 
     /// How many wait now.
@@ -47,11 +49,24 @@ impl Queue {
         if start > now {
             self.starts.push_back(start);
         }
-        if !self.free.is_empty() {
+        let all_busy = self.free.first().is_none_or(|free| *free > now);
+        if all_busy && self.free.len() < self.servers {
+            self.free.push(end);
+            self.rise();
+        } else if self.servers > 0 {
             self.free[0] = end;
             self.sink();
         }
         end
+    }
+
+    /// Restores the heap after an entry was added at its end.
+    fn rise(&mut self) {
+        let mut at = self.free.len() - 1;
+        while at > 0 && self.free[at] < self.free[(at - 1) / 2] {
+            self.free.swap(at, (at - 1) / 2);
+            at = (at - 1) / 2;
+        }
     }
 
     /// Restores the heap after its first entry grew.

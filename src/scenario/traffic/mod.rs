@@ -1,5 +1,6 @@
 //! The clients of a scenario as the file has them, and the checks that make them.
 
+pub(super) mod bounds;
 pub(super) mod facts;
 pub(super) mod parse;
 mod rates;
@@ -185,6 +186,10 @@ fn destination(text: &str) -> Result<(Target, PortRef), Fault> {
     let (target, port) = text.split_once(':').unwrap_or((text, ""));
     let example = "such as service/web:80, service/web:http, or service/web if it has one port";
     let target: Target = target.parse().map_err(|error| Fault::new("to", format!("{error}")).help(example))?;
+    if target.kind == Kind::Ingress {
+        let fault = Fault::new("to", "traffic through an Ingress is not simulated");
+        return Err(fault.help("send it to the service behind; `httpStatus` and `seatrial explain` follow an Ingress"));
+    }
     if target.kind != Kind::Service {
         return Err(Fault::new("to", format!("requests go to a service, not to a {}", target.kind)).help(example));
     }

@@ -147,5 +147,10 @@ proptest! {
             prop_assert_eq!(&fast.windows, &slow.windows);
         }
         prop_assert!(fast == slow, "{:?} for {:?}", fast.nodes, slow.nodes);
+        // Who asks of one client is told the same, without windows.
+        for mut client in fast.clients {
+            client.windows.clear();
+            prop_assert!(bed.report(&client.name) == client, "{}", client.name);
+        }
     }
 }

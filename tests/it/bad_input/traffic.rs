@@ -1,0 +1,140 @@
+//! Clients, networks and applications that cannot be.
+
+use seatrial::scenario::{RunOptions, Scenario};
+
+use super::{all_are_wrong, spec, table};
+
+/// A scenario with a machine, a Service and one client with these fields.
+fn client(fields: &str) -> String {
+    spec(&format!("nodes: [{{name: w}}]\ntraffic:\n- {{name: users, {fields}}}"))
+}
+
+#[test]
+fn traffic_that_makes_no_sense() {
+    let to = "to: service/web, rate: 1/s";
+    let crowd: String = (0..3).map(|n| format!("- {{name: c{n}, to: service/web, users: 900000}}\n")).collect();
+    let pools: String =
+        (0..2).map(|n| format!("- {{name: c{n}, {to}, keepAlive: {{connections: 1000000}}}}\n")).collect();
+    let years = "duration: 80000h\nnodes: [{name: w}]\n";
+    let cases = [
+        ("no destination", client("rate: 1/s")),
+        ("no load", client("to: service/web")),
+        ("a rate without a time", client("to: service/web, rate: 200")),
+        ("a rate in a wrong unit", client("to: service/web, rate: 200/fortnight")),
+        ("a negative rate", client("to: service/web, rate: -1/s")),
+        ("more than one request a nanosecond", client("to: service/web, rate: 1000000000000/s")),
+        ("more requests than anybody sends", client("to: service/web, rate: 20000000/s")),
+        ("a rate and users", client("to: service/web, rate: 1/s, users: 3")),
+        ("no users", client("to: service/web, users: 0")),
+        ("more users than a city", client("to: service/web, users: 4000000")),
+        ("users that do not think", client("to: service/web, users: 1, think: 1us")),
+        ("arrivals of users", client("to: service/web, users: 1, arrivals: poisson")),
+        ("arrivals of an unknown kind", client(&format!("{to}, arrivals: random"))),
+        ("a rate that falls in time", client("to: service/web, rate: [{at: 9s, rate: 1/s}, {at: 3s, rate: 2/s}]")),
+        (
+            "a burst longer than its period",
+            client("to: service/web, rate: {curve: bursts, low: 0/s, high: 9/s, every: 1s, for: 1m}"),
+        ),
+        ("a curve of an unknown shape", client("to: service/web, rate: {curve: sawtooth}")),
+        ("a period of no time", client("to: service/web, rate: {curve: diurnal, low: 0/s, high: 1/s, every: 0s}")),
+        ("nothing of a kind", client("to: web, rate: 1/s")),
+        ("what takes no requests", client("to: deployment/web, rate: 1/s")),
+        ("an unknown kind", client("to: servcie/web, rate: 1/s")),
+        ("an ingress", client("to: ingress/web, rate: 1/s")),
+        ("a port that is none", client("to: 'service/web:99999', rate: 1/s")),
+        ("a port that is missing", client("to: 'service/web:', rate: 1/s")),
+        ("a machine that is not there", client(&format!("{to}, from: node/nobody"))),
+        ("a selector that is none", client(&format!("{to}, from: 'app=a=b'"))),
+        ("addresses of pods", client(&format!("{to}, from: app=web, addresses: 3"))),
+        ("no time to wait", client(&format!("{to}, timeout: 0s"))),
+        ("a day to wait", client(&format!("{to}, timeout: 24h"))),
+        ("an end before the start", client(&format!("{to}, start: 9s, stop: 3s"))),
+        ("a thousand retries", client(&format!("{to}, retries: 1000"))),
+        ("retries in words", client(&format!("{to}, retries: many"))),
+        ("a budget that is no share", client(&format!("{to}, retries: {{count: 1, budget: some}}"))),
+        ("no connections", client(&format!("{to}, keepAlive: {{connections: 0}}"))),
+        ("more connections than ports", client(&format!("{to}, keepAlive: {{connections: 4000000000}}"))),
+        ("a field that does not exist", client(&format!("{to}, conections: 3"))),
+        (
+            "two clients of a name",
+            spec(&format!("nodes: [{{name: w}}]\ntraffic:\n- {{name: a, {to}}}\n- {{name: a, {to}}}")),
+        ),
+        ("millions of users of all clients", spec(&format!("nodes: [{{name: w}}]\ntraffic:\n{crowd}"))),
+        ("millions of connections of all clients", spec(&format!("nodes: [{{name: w}}]\ntraffic:\n{pools}"))),
+        (
+            "a short curve over a long time",
+            spec(&format!(
+                "{years}traffic: [{{name: a, to: service/web, rate: {{curve: diurnal, low: 1/h, high: 2/h, every: 100ms}}}}]"
+            )),
+        ),
+        ("a proxy of an unknown kind", spec("network: {proxyMode: ebpf}")),
+        ("an unknown scheduler", spec("network: {ipvsScheduler: random}")),
+        ("a number without a unit", spec("network: {hop: 3}")),
+        ("a negative time", spec("network: {outside: -3ms}")),
+        ("a window of a moment", spec("network: {window: 1us}")),
+        ("no client in an expectation", spec("expect: [{final: traffic(nobody).lost == 0}]")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn containers_that_serve_in_no_possible_way() {
+    let serve = |fields: &str| spec(&format!("containers:\n- {{image: 'web:*', serve: {{{fields}}}}}"));
+    let cases = [
+        ("a time without a unit", serve("time: 5")),
+        ("a negative time", serve("time: -5ms")),
+        ("an unknown distribution", serve("time: {distribution: bell, mean: 3ms}")),
+        ("cores for CPU time", serve("cpu: 500m5")),
+        ("nobody who works", serve("concurrency: 0")),
+        ("a crowd that works", serve("concurrency: 1000000")),
+        ("a queue without end", serve("concurrency: 1, queue: 4000000")),
+        ("a queue before nobody", serve("queue: 5")),
+        ("more errors than requests", serve("errorRate: 3/2")),
+        ("errors in words", serve("errorRate: rarely")),
+        ("a load that nobody knows", serve("slowWithLoad: 50%")),
+        ("a load of a crowd", serve("concurrency: 5000, slowWithLoad: 50%")),
+        ("a warm-up without a length", serve("warmUp: {slower: 200%}")),
+        ("an unknown answer to SIGTERM", serve("onSigterm: ignore")),
+        ("a field that does not exist", serve("threads: 4")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+/// What is odd and allowed comes to an end, or is stopped and told.
+#[test]
+fn absurd_traffic_comes_to_an_end() {
+    let web = "objects: '{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: NodePort, selector: {app: web}, ports: [{port: 80}]}}'";
+    let run = |duration: &str, client: &str| {
+        let text = spec(&format!(
+            "duration: {duration}\nnodes: [{{name: w}}]\n{web}\ntraffic: [{{name: a, to: service/web, {client}}}]"
+        ));
+        let options = RunOptions { max_events: Some(20_000), ..RunOptions::default() };
+        Scenario::read("odd.yaml", &text)
+            .expect("a scenario")
+            .run(&options)
+            .expect("it runs")
+            .stopped()
+            .unwrap_or_default()
+    };
+    let used_up = "the 400000 requests that it may have were used up";
+    // Machines tell of themselves for ever, and that ends first.
+    let events = "the 20000 events that it may have were used up";
+    for (duration, client, told) in [
+        ("1h", "rate: 10000000/s", used_up),
+        ("1h", "rate: 10000000/s, arrivals: poisson, timeout: 1h, retries: {count: 100, backOff: 1000h}", used_up),
+        ("1h", "rate: 10000/s, retries: {count: 100, backOff: 0s}", used_up),
+        ("1h", "users: 100000, think: 10us", used_up),
+        ("80000h", "users: 10, from: app=nobody", used_up),
+        ("80000h", "rate: 1/s", events),
+        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/h, every: 10s, for: 1s}", events),
+        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/1000000h, every: 10s, for: 1s}, arrivals: poisson", events),
+        ("80000h", "rate: {curve: recorded, step: 2000000h, counts: [1, 0, 1]}", events),
+    ] {
+        let stopped = run(duration, client);
+        assert!(stopped.starts_with(told), "{client}: {stopped}");
+    }
+}

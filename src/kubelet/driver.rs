@@ -110,6 +110,8 @@ pub struct Effects {
     pub timers: Vec<(SimDuration, PodTimer)>,
     /// Timers to be handed to [`Kubelet::on_node_timer`].
     pub node_timers: Vec<(SimDuration, NodeTimer)>,
+    /// The kubelet does not hold the shutdown of its machine up any longer.
+    pub shut_down: bool,
 }
 
 /// One pod in the hands of its kubelet at one event.
@@ -166,6 +168,18 @@ impl Kubelet {
     #[must_use]
     pub const fn node_name(&self) -> &Arc<str> {
         &self.node.name
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Arc<KubeletConfig> {
+        &self.setup.config
+    }
+
+    /// What its machine has.
+    #[must_use]
+    pub fn machine(&self) -> Machine {
+        self.setup.machine
     }
 
     /// Whether the machine runs.
@@ -349,6 +363,7 @@ impl Kubelet {
                 self.plan_pressure(cx);
             }
             self.let_in_after(cx, uid);
+            self.pod_ends_in_shutdown(cx, uid);
         } else {
             sync.report_changes();
             if counts && self.workers.get(uid).is_some_and(|worker| worker.lives() != lives) {

@@ -34,6 +34,7 @@ mod pressure;
 mod probes;
 mod processes;
 mod serve;
+mod shutdown;
 mod static_pods;
 mod status;
 mod surroundings;
@@ -53,12 +54,13 @@ pub use disks::{Content, Disks};
 pub use driver::{Effects, Kubelet, KubeletContext, slowed};
 pub use eviction::{KubeletConfig, PressureConditions, Signal, Threshold, ThresholdAmount};
 pub use node::{
-    LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, heartbeat,
-    is_news, lease, node_labels, pressure_events, register_node, renew_lease,
+    LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, NodeHealth,
+    health_events, heartbeat, is_news, lease, node_labels, register_node, renew_lease,
 };
 pub use pressure::{Eaten, Machine, MachineResource, NodeTimer};
 pub use processes::{ProcessEvent, ProcessNotice};
 pub use serve::{OnSigterm, Serve, Share, Slow};
+pub use shutdown::ShutdownGracePeriod;
 pub use static_pods::static_pod;
 pub use surroundings::{KnownServices, ViewSurroundings};
 pub use troubles::{has_ready_endpoint, service_of};

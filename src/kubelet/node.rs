@@ -63,7 +63,7 @@ pub fn register_node(
             allocatable_wire: capacity.clone(),
             capacity,
             allocatable,
-            conditions: own_conditions(&[], now, PressureConditions::default()).into(),
+            conditions: own_conditions(&[], now, NodeHealth::default()).into(),
             rest,
         },
     })
@@ -82,12 +82,21 @@ pub fn node_labels(name: &str, given: &Labels) -> Labels {
     own.into_iter().filter(|(key, _)| !given.contains_key(key)).chain(given.iter()).collect()
 }
 
-/// The node's status as its kubelet reports it now, ready and with these pressures.
+/// What a kubelet has to say of its node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeHealth {
+    /// What it is short of.
+    pub pressure: PressureConditions,
+    /// The machine is being shut down, and takes no pods.
+    pub shutting_down: bool,
+}
+
+/// The node's status as its kubelet reports it now: ready unless it is being shut down, and with these pressures.
 #[must_use]
-pub fn heartbeat(node: &Node, now: WallTime, pressure: PressureConditions) -> Node {
+pub fn heartbeat(node: &Node, now: WallTime, health: NodeHealth) -> Node {
     let mut node = node.clone();
     node.meta.resource_version = 0;
-    node.status.conditions = own_conditions(&node.status.conditions, now, pressure).into();
+    node.status.conditions = own_conditions(&node.status.conditions, now, health).into();
     node
 }
 
@@ -127,34 +136,42 @@ fn changes(node: &Node, pressure: PressureConditions) -> impl Iterator<Item = (&
     PRESSURES.iter().filter_map(change)
 }
 
-/// Whether the node's status does not say what pressure there is.
+/// What `Ready` says while the machine is being shut down (upstream `nodestatus.ReadyCondition`).
+const SHUTTING_DOWN: (&str, ConditionStatus, &str, &str) =
+    ("Ready", ConditionStatus::False, "KubeletNotReady", "node is shutting down");
+
+/// Whether the node's status does not say how the node is.
 #[must_use]
-pub fn is_news(node: &Node, pressure: PressureConditions) -> bool {
-    changes(node, pressure).next().is_some()
+pub fn is_news(node: &Node, health: NodeHealth) -> bool {
+    let ready = node.status.conditions.find("Ready").map(|ready| ready.status);
+    let expected = if health.shutting_down { ConditionStatus::False } else { ConditionStatus::True };
+    ready != Some(expected) || changes(node, health.pressure).next().is_some()
 }
 
-/// The Events about pressures that begin or end with the next report.
-pub fn pressure_events(node: &Node, pressure: PressureConditions) -> impl Iterator<Item = EventSpec> {
+/// The Events about pressures that begin or end with the next report, and about a shutdown that begins.
+pub fn health_events(node: &Node, health: NodeHealth) -> impl Iterator<Item = EventSpec> {
     let name = node.meta.name.clone();
-    let event = move |((.., reasons), begins): (&'static PressureStatement, bool)| {
-        let reason = reasons[usize::from(!begins)];
+    let event = move |reason: &'static str| {
         let message = format!("Node {name} status is now: {reason}");
         let uid = Uid::Text(name.clone());
         let about =
             ObjectReference { kind: "Node".into(), name: name.clone().into(), uid, ..ObjectReference::default() };
         EventSpec { about, kind: EventKind::Normal, reason: reason.into(), message: message.into() }
     };
-    changes(node, pressure).map(event).collect::<Vec<_>>().into_iter()
+    let pressures = changes(node, health.pressure).map(|((.., reasons), begins)| reasons[usize::from(!begins)]);
+    let stops = health.shutting_down && node.status.conditions.is_true("Ready");
+    pressures.chain(stops.then_some("NodeNotReady")).map(event).collect::<Vec<_>>().into_iter()
 }
 
-fn own_conditions(before: &[Condition], now: WallTime, pressure: PressureConditions) -> Vec<Condition> {
+fn own_conditions(before: &[Condition], now: WallTime, health: NodeHealth) -> Vec<Condition> {
     let now = Some(now.timestamp());
     let others = before.iter().filter(|condition| HEALTHY.iter().all(|(kind, ..)| condition.kind != **kind));
-    let holds = pressure.names();
+    let holds = health.pressure.names();
     let statement = |healthy: &'static (&str, ConditionStatus, &str, &str)| {
         let pressed = PRESSURES.iter().find(|(kind, ..)| *kind == healthy.0 && holds.contains(kind));
         match pressed {
             Some((kind, reason, message, _)) => (*kind, ConditionStatus::True, *reason, *message),
+            None if health.shutting_down && healthy.0 == SHUTTING_DOWN.0 => SHUTTING_DOWN,
             None => *healthy,
         }
     };

@@ -205,6 +205,9 @@ impl Simulation {
             self.background += 1;
             self.queue.push(at + delay, rank::KUBELET, Event::Node { node, timer });
         }
+        if std::mem::take(&mut effects.shut_down) {
+            self.power_off_soon(node);
+        }
         let requests = std::mem::take(&mut effects.requests);
         if let Some(mut notices) = effects.processes.take_if(|notices| !notices.is_empty()) {
             self.tell_network(&notices);
@@ -291,8 +294,8 @@ impl Simulation {
             return;
         }
         let name = self.kubelets.nodes[node as usize].kubelet.node_name().clone();
-        let conditions = self.kubelets.nodes[node as usize].kubelet.pressure_conditions();
-        let signs = self.signs_of_life(&name, conditions);
+        let health = self.kubelets.nodes[node as usize].kubelet.health();
+        let signs = self.signs_of_life(&name, health);
         for request in signs {
             match request {
                 Request::Event(spec) => self.record_kubelet_event(&spec),
@@ -318,7 +321,7 @@ impl Simulation {
     }
 
     /// What a kubelet writes to show that it lives: its lease, and now and then the node's status.
-    fn signs_of_life(&self, name: &Arc<str>, pressure: kubelet::PressureConditions) -> Vec<Request> {
+    fn signs_of_life(&self, name: &Arc<str>, health: kubelet::NodeHealth) -> Vec<Request> {
         let (view, now) = (self.view(), self.wall());
         let Some(node) = view.nodes.get(&Key::new("", name.clone())) else { return Vec::new() };
         let lease = view.leases.get(&Key::new(kubelet::NODE_LEASE_NAMESPACE, name.clone()));
@@ -329,14 +332,13 @@ impl Simulation {
         let reported = node.status.conditions.first().and_then(|condition| condition.last_heartbeat_time);
         let interval = i64::try_from(kubelet::NODE_STATUS_REPORT_INTERVAL.as_nanos()).unwrap_or(i64::MAX);
         // A node that was given up says at once that it is back.
-        let report_is_due = reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval)
-            || !node.status.conditions.is_true("Ready")
-            || kubelet::is_news(node, pressure);
+        let report_is_due =
+            reported.is_none_or(|at| now.nanos_since(at.wall()) >= interval) || kubelet::is_news(node, health);
         if !report_is_due {
             return vec![renewal];
         }
-        let report = Request::Update(kubelet::heartbeat(node, now, pressure).into(), Part::Status);
-        let events = kubelet::pressure_events(node, pressure).map(Request::Event);
+        let report = Request::Update(kubelet::heartbeat(node, now, health).into(), Part::Status);
+        let events = kubelet::health_events(node, health).map(Request::Event);
         [renewal, report].into_iter().chain(events).collect()
     }
 

@@ -353,6 +353,19 @@ fn use_and_pressure_that_make_no_sense() {
         ("a signal that is none", node("kubelet: {evictionHard: {memory.free: 1Gi}}")),
         ("an unknown setting", node("kubelet: {evictionHart: {}}")),
         ("a soft threshold without grace", node("kubelet: {evictionSoft: {memory.available: 1Gi}}")),
+        (
+            "a shutdown longer for some than for all",
+            node("kubelet: {shutdownGracePeriod: 9s, shutdownGracePeriodCriticalPods: 10s}"),
+        ),
+        ("a shutdown of less than a second", node("kubelet: {shutdownGracePeriod: 10ms}")),
+        ("a shutdown that takes less than no time", node("kubelet: {shutdownGracePeriod: -5s}")),
+        (
+            "a shutdown by two rules",
+            node(
+                "kubelet: {shutdownGracePeriod: 9s, shutdownGracePeriodByPodPriority: [{priority: 1, shutdownGracePeriodSeconds: 5}]}",
+            ),
+        ),
+        ("a group of pods without a time", node("kubelet: {shutdownGracePeriodByPodPriority: [{priority: 1}]}")),
         ("no processes", node("processes: 0")),
         ("a static pod without a name", node("staticPods: [{apiVersion: v1, kind: Pod}]")),
         ("a static pod of another kind", node("staticPods: [{apiVersion: apps/v1, kind: Deployment}]")),

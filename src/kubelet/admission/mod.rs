@@ -13,9 +13,10 @@ use crate::api::{EventKind, EventSpec, Request};
 use crate::objects::{Key, Node, Object, Pod, PodPhase, PodStatus, Resource, Resources, Uid, WallTime};
 
 use super::driver::{Kubelet, KubeletContext, confirm_deletion};
+use super::shutdown::Shutdown;
 use super::worker::Verdict;
 
-/// What the pods that the kubelet has taken add up to, and those that wait for room.
+/// What the pods that the kubelet has taken add up to, those that wait for room, and what keeps all others out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Admitted {
     /// When the kubelet was started last.
@@ -23,6 +24,8 @@ pub(super) struct Admitted {
     requested: Resources,
     /// Pods for which others go.
     waiting: Vec<Waiting>,
+    /// The end of the machine, while it is under way.
+    pub(super) shutdown: Option<Box<Shutdown>>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +43,7 @@ pub(super) struct Rejection {
 }
 
 impl Rejection {
-    fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self { reason: reason.into(), message: message.into() }
     }
 }
@@ -86,6 +89,14 @@ impl Kubelet {
     }
 
     fn ask(&self, cx: &KubeletContext<'_>, pod: &Pod) -> Answer {
+        match (self.ask_those_before(cx, pod), self.refuses_in_shutdown()) {
+            (Answer::Taken | Answer::Later(_), Some(rejection)) => Answer::Rejected(rejection),
+            (answer, _) => answer,
+        }
+    }
+
+    /// What all say but the shutdown, which is asked last.
+    fn ask_those_before(&self, cx: &KubeletContext<'_>, pod: &Pod) -> Answer {
         if let Some(rejection) = self.refuses_under_pressure(pod).or_else(|| sysctls::refused(pod)) {
             return Answer::Rejected(rejection);
         }
@@ -165,6 +176,9 @@ impl Kubelet {
         let is_due = |waiting: &Waiting| waiting.victims.is_empty();
         let Some(at) = self.admitted.waiting.iter().position(is_due) else { return };
         let Waiting { pod, ordinal, .. } = self.admitted.waiting.remove(at);
+        if let Some(rejection) = self.refuses_in_shutdown() {
+            return reject(cx, &pod, &rejection);
+        }
         if pod.is_static() {
             self.take(cx, &pod, ordinal);
             return self.make_mirrors(cx);

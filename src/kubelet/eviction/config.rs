@@ -1,4 +1,4 @@
-//! The part of a kubelet's configuration that is about eviction.
+//! A kubelet's configuration, most of which is about eviction.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::signal::{Observation, Signal};
 use crate::kernel::SimDuration;
+use crate::kubelet::shutdown::{ShutdownGracePeriod, grace_periods};
 use crate::objects::{Format, Quantity};
 
 /// Settings of a kubelet, by the names of upstream's `KubeletConfiguration`. Default: upstream's for Linux.
@@ -28,6 +29,9 @@ pub struct KubeletConfig {
     pub eviction_pressure_transition_period: SimDuration,
     /// Most grace of a pod that a soft threshold evicts, in seconds.
     pub eviction_max_pod_grace_period: i64,
+    /// How long pods have to end when the machine is shut down, from the lowest priority up; none: they get no time. Written as
+    /// `shutdownGracePeriod` and `shutdownGracePeriodCriticalPods`, or as `shutdownGracePeriodByPodPriority`.
+    pub shutdown_grace_periods: Vec<ShutdownGracePeriod>,
 }
 
 impl Default for KubeletConfig {
@@ -36,6 +40,7 @@ impl Default for KubeletConfig {
             thresholds: default_hard(),
             eviction_pressure_transition_period: DEFAULT_TRANSITION,
             eviction_max_pod_grace_period: 0,
+            shutdown_grace_periods: Vec::new(),
         }
     }
 }
@@ -106,6 +111,9 @@ struct Written {
     eviction_max_pod_grace_period: i64,
     eviction_pressure_transition_period: Option<SimDuration>,
     merge_default_eviction_settings: bool,
+    shutdown_grace_period: SimDuration,
+    shutdown_grace_period_critical_pods: SimDuration,
+    shutdown_grace_period_by_pod_priority: Vec<ShutdownGracePeriod>,
 }
 
 impl TryFrom<Written> for KubeletConfig {
@@ -139,6 +147,11 @@ impl TryFrom<Written> for KubeletConfig {
             thresholds,
             eviction_pressure_transition_period: transition.unwrap_or(DEFAULT_TRANSITION),
             eviction_max_pod_grace_period: written.eviction_max_pod_grace_period.max(0),
+            shutdown_grace_periods: grace_periods(
+                written.shutdown_grace_period,
+                written.shutdown_grace_period_critical_pods,
+                written.shutdown_grace_period_by_pod_priority,
+            )?,
         })
     }
 }

@@ -14,6 +14,7 @@ use crate::objects::{Uid, WallTime};
 
 use super::driver::{Kubelet, KubeletContext};
 use super::eviction::{Manager, Observation, Observations, PressureConditions, StorageLimits};
+use super::node::NodeHealth;
 use super::usage::{ContainerUse, Growth, first_instant};
 use super::worker::{Worker, until};
 
@@ -35,6 +36,8 @@ enum Due {
     Round,
     /// The machine has no memory left.
     MemoryOut,
+    /// A group of pods has had its time to end before the machine is shut down.
+    ShutdownGroup,
 }
 
 /// What a kubelet knows of the use of its machine. There is none as long as nothing uses anything.
@@ -85,6 +88,12 @@ impl Kubelet {
         self.pressure.as_ref().map(|pressure| pressure.manager.conditions()).unwrap_or_default()
     }
 
+    /// How the node is as its kubelet knows it.
+    #[must_use]
+    pub fn health(&self) -> NodeHealth {
+        NodeHealth { pressure: self.pressure_conditions(), shutting_down: self.is_shutting_down() }
+    }
+
     /// Whether the kubelet will do something about the use of its machine without anything else happening.
     #[must_use]
     pub fn expects_pressure(&self) -> bool {
@@ -113,6 +122,9 @@ impl Kubelet {
 
     /// A timer about the node is due.
     pub fn on_node_timer(&mut self, cx: &mut KubeletContext<'_>, timer: NodeTimer) {
+        if timer.due == Due::ShutdownGroup {
+            return self.shutdown_timer(cx, timer.at);
+        }
         let Some(pressure) = self.pressure.as_mut().filter(|_| self.running) else { return };
         match timer.due {
             Due::Round if pressure.round == Some(timer.at) => {
@@ -124,9 +136,14 @@ impl Kubelet {
                 self.kill_for_memory(cx);
             }
             // Planned otherwise since.
-            Due::Round | Due::MemoryOut => return,
+            Due::Round | Due::MemoryOut | Due::ShutdownGroup => return,
         }
         self.plan_pressure(cx);
+    }
+
+    /// Asks to be told when a group of pods has had its time.
+    pub(super) fn schedule_shutdown(&self, cx: &mut KubeletContext<'_>, delay: SimDuration, at: WallTime) {
+        cx.effects.node_timers.push((delay, NodeTimer { due: Due::ShutdownGroup, at }));
     }
 
     /// What a stop of the machine leaves: what is on its disk.

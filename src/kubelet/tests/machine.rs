@@ -4,7 +4,7 @@ use serde_json::{Map, json};
 
 use super::bench::Bench;
 use crate::kubelet::worker::{ContainerWorker, Worker};
-use crate::kubelet::{Kubelet, PressureConditions, heartbeat, lease, register_node, renew_lease};
+use crate::kubelet::{Kubelet, NodeHealth, heartbeat, lease, register_node, renew_lease};
 use crate::objects::{Condition, ConditionStatus, Conditions, Resource, Timestamp};
 
 #[test]
@@ -100,7 +100,7 @@ fn a_node_registers_healthy_and_recovers_on_a_heartbeat() {
     assert_eq!(node.to_wire()["status"]["addresses"][0], json!({"type": "InternalIP", "address": "10.0.0.1"}));
     assert!(node.status.conditions.is_true("Ready"));
 
-    let later = heartbeat(&node, at(400), PressureConditions::default());
+    let later = heartbeat(&node, at(400), NodeHealth::default());
     let ready = later.status.conditions.find("Ready").expect("Ready");
     assert_eq!(ready.last_heartbeat_time, Some(at(400).timestamp()));
     assert_eq!(ready.last_transition_time, Some(at(100).timestamp()));
@@ -108,7 +108,7 @@ fn a_node_registers_healthy_and_recovers_on_a_heartbeat() {
     let unknown = Condition::new("Ready", ConditionStatus::Unknown, at(500).timestamp());
     let mine = Condition::new("NetworkUnavailable", ConditionStatus::False, at(1).timestamp());
     lost.status.conditions = vec![mine, unknown].into();
-    let back = heartbeat(&lost, at(600), PressureConditions::default());
+    let back = heartbeat(&lost, at(600), NodeHealth::default());
     assert_eq!(back.status.conditions.len(), 5);
     assert_eq!(
         back.status.conditions.find("Ready").and_then(|ready| ready.last_transition_time),

@@ -2,6 +2,7 @@
 
 mod cloud;
 mod reclaim;
+mod shutdown;
 
 use serde_json::{Value, json};
 
@@ -69,6 +70,8 @@ impl Machine {
 pub(super) enum MachineEvent {
     /// It has booted; nothing happens if somebody has stopped it since.
     Boot { node: u32, epoch: u32 },
+    /// Its kubelet does not hold its shutdown up any longer; nothing happens if it has stopped since.
+    PowerOff { node: u32, epoch: u32 },
     /// Its cloud takes it back, with a replacement after that time.
     Vanish { node: u32, replacement: Option<SimDuration> },
     /// A machine joins.
@@ -99,6 +102,11 @@ impl Simulation {
                 let process = &self.kubelets.nodes[node as usize];
                 if process.epoch == epoch && !process.kubelet.is_running() {
                     self.boot(node);
+                }
+            }
+            MachineEvent::PowerOff { node, epoch } => {
+                if self.kubelets.nodes[node as usize].epoch == epoch {
+                    self.power_off(node);
                 }
             }
             MachineEvent::Vanish { node, replacement } => self.vanish(node, replacement),
@@ -175,24 +183,6 @@ impl Simulation {
         };
         let spec = EventSpec { about, kind, reason: reason.into(), message: message.into() };
         self.record_event("kubelet", node + 1, &name, &spec);
-    }
-
-    /// Shuts a machine down, as `poweroff` on it or its cloud's console does: everything on it stops, and its cloud knows.
-    /// Kubelets have no `shutdownGracePeriod`: their graceful node shutdown is not simulated.
-    /// [`Self::node_up`] boots it again.
-    ///
-    /// # Errors
-    /// If there is no such machine, or it does not run.
-    pub fn shutdown(&mut self, node: &str) -> Result<(), SimError> {
-        let number = self.running_machine(node)?;
-        self.power_off(number);
-        Ok(())
-    }
-
-    pub(super) fn power_off(&mut self, node: u32) {
-        self.stop_machine(node);
-        self.kubelets.nodes[node as usize].machine_mut().instance = Instance::Stopped;
-        self.watch_cloud();
     }
 
     /// Takes a machine away for ever, by mistake or by a failure of its host, without a word to the cluster. Its Node object

@@ -99,7 +99,8 @@ impl Simulation {
             _ if !runs => {}
             OnNotice::Cordon => drop(self.cordon(&node, true)?),
             OnNotice::Drain => drop(self.drain(&node, handlers_drain(reclaim.notice))?),
-            OnNotice::Shutdown => self.shutdown(&node)?,
+            OnNotice::Shutdown if self.kubelets.nodes[number as usize].kubelet.is_shutting_down() => {}
+            OnNotice::Shutdown => self.shut_down(number),
         }
         Ok(())
     }
@@ -131,6 +132,10 @@ impl Simulation {
         (template.labels, template.taints) = (labels, taints);
         let number = self.kubelets.by_name.get(&node.meta.name);
         let machine = number.and_then(|number| self.kubelets.nodes[*number as usize].machine.as_ref());
+        if let Some(number) = number {
+            let kubelet = &self.kubelets.nodes[*number as usize].kubelet;
+            (template.kubelet, template.processes) = (kubelet.config().clone(), kubelet.machine().processes);
+        }
         template.status_delay = machine.and_then(|machine| machine.status_delay.clone());
         let (base, last) = generation(&node.meta.name);
         let names = (last + 1..).map(|number| format!("{base}-r{number}"));

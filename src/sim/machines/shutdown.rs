@@ -16,6 +16,23 @@ impl Simulation {
     /// now on, pods end group by group, and the machine goes when they are through or their time is up; otherwise everything on it
     /// stops at once. Then its cloud knows. [`Self::node_up`] boots it again.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use seatrial::kernel::SimDuration;
+    /// use seatrial::sim::{NodeTemplate, Simulation};
+    ///
+    /// let kubelet = serde_json::from_str(r#"{"shutdownGracePeriod": "1m", "shutdownGracePeriodCriticalPods": "20s"}"#)?;
+    /// let mut sim = Simulation::builder().build()?;
+    /// sim.add_node(&NodeTemplate { kubelet: Arc::new(kubelet), ..NodeTemplate::new("n") })?;
+    /// sim.apply("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: i}]}}")?;
+    /// sim.run_for(SimDuration::from_secs(10));
+    /// sim.shutdown("n")?;
+    /// assert!(sim.machine_is_up("n"));
+    /// sim.run_for(SimDuration::from_mins(1));
+    /// assert!(!sim.machine_is_up("n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is no such machine, it does not run, or is being shut down already.
     pub fn shutdown(&mut self, node: &str) -> Result<(), SimError> {

@@ -220,3 +220,33 @@ fn a_machine_that_is_taken_back_is_shut_down_in_time_and_replaced_by_one_with_th
     let node = sim.view().nodes.get(&Key::new("", "n-r1")).unwrap();
     assert!(!node.status.conditions.is_true("Ready"));
 }
+
+#[test]
+fn a_group_without_time_is_not_waited_for() {
+    let mut sim = cluster("{shutdownGracePeriod: 6s}");
+    pod(&mut sim, "system", "five", json!({"priorityClassName": CRITICAL}));
+    run_to(&mut sim, 10.0);
+    sim.shutdown("n").unwrap();
+    run_to(&mut sim, 10.1);
+    assert!(!sim.machine_is_up("n") && phase(&sim, "system") == "Running", "the six seconds are those of others");
+}
+
+#[test]
+fn static_pods_end_with_the_critical_ones_and_begin_anew_with_the_machine() {
+    let config: KubeletConfig = serde_yaml::from_str(BOTH).unwrap();
+    let static_pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "s"},
+        "spec": {"containers": [{"name": "c", "image": "x"}], "priorityClassName": CRITICAL, "priority": 2_000_001_000},
+    });
+    let mut sim = Simulation::builder().delays(Delays::ideal()).build().unwrap();
+    let machine = NodeTemplate { kubelet: Arc::new(config), static_pods: vec![static_pod], ..NodeTemplate::new("n") };
+    sim.add_node(&machine).unwrap();
+    run_to(&mut sim, 10.0);
+    assert_eq!(phase(&sim, "s-n"), "Running");
+    sim.shutdown("n").unwrap();
+    run_to(&mut sim, 50.0);
+    assert_eq!((phase(&sim, "s-n").as_str(), sim.machine_is_up("n")), ("Failed", false));
+    sim.node_up("n").unwrap();
+    run_to(&mut sim, 100.0);
+    assert_eq!(phase(&sim, "s-n"), "Running");
+}

@@ -4,19 +4,18 @@
 //! `cargo bench --bench clusters` runs all cases, each in a process of its own so that its memory is its own, and prints a
 //! table; `cargo bench --bench clusters -- NAME` runs those whose name begins so.
 //!
-//! Read on a shared machine of two cores under other load (release profile, November 2026), so that wall time was up to twice
-//! the processor time; and what it took before nodes, watches and counts were kept up to date step by step (wall time where
-//! marked so):
+//! Read on a machine of two cores (one is used; release profile, November 2026):
 //!
-//! | case | processor time | wall time | memory | before |
-//! |---|---|---|---|---|
-//! | `arrivals` | 2.4-3.0 s | 3.2-4.5 s | 79 MB | 6.6 s, 358 MB |
-//! | `arrivals-realistic` | 3.4-4.2 s | 6.3 s | 94 MB | 8.3 s, 381 MB |
-//! | `burst-realistic` | 0.9 s | 1.2-1.3 s | 114 MB | wall 1.8 s, 282 MB |
-//! | `deployments` | 1.5-1.7 s | 2.3-2.6 s | 124 MB | wall 6.2 s, 126 MB |
-//! | `idle` | 3.0 s | 5.6 s | 83 MB | wall 3.4 s under less load, 83 MB |
-//! | `outage`, set-up | | 11 s | | wall 38 s |
-//! | `outage`, the hour | | 8.1 s | 577 MB, 3.4 kB a pod | wall 20.9 s, 608 MB |
+//! | case | wall time | peak memory |
+//! |---|---|---|
+//! | `arrivals` | 2.3 s | 80 MB |
+//! | `arrivals-realistic` | 3.6 s | 95 MB |
+//! | `burst` | 0.5 s | 107 MB |
+//! | `burst-realistic` | 0.7 s | 118 MB |
+//! | `deployments` | 1.3 s | 126 MB |
+//! | `idle` | 2.8 s | 90 MB |
+//! | `outage`, set-up | 10.9 s | |
+//! | `outage`, the hour | 7.3 s | 581 MB, 3.5 kB a pod with nodes and all else |
 
 #![expect(
     clippy::print_stdout,

@@ -1,5 +1,15 @@
 //! Scheduling alone: 10,000 pods to 100 to 10,000 nodes, as one process with everything at once; what the API server and the
 //! watch cost is left out. `cargo bench --bench scheduling -- '1000 nodes'` runs one size.
+//!
+//! Microseconds a pod, read on one core (release profile, November 2026):
+//!
+//! | nodes | plain | required anti-affinity | preferred affinity | spread constraints |
+//! |---|---|---|---|---|
+//! | 100 | 2.6 | 5.6 | 12.6 | 12.5 |
+//! | 500 | 3.7 | 7.7 | 7.9 | 15.2 |
+//! | 1,000 | 5.5 | 11.0 | 11.3 | 25.1 |
+//! | 5,000 | 6.4 | 12.5 | 22.9 | 59.9 |
+//! | 10,000 | 7.1 | 13.2 | 24.2 | 87.1 |
 
 use std::hint::black_box;
 use std::sync::Arc;

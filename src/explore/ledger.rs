@@ -37,7 +37,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Opens a folder for the results of a plan; makes it if it is not there. What an earlier session wrote for the same plan
+    /// Opens a folder for the results of a plan; makes it if it is not there. What was written for the same plan before
     /// is kept.
     ///
     /// # Errors

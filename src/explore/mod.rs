@@ -1,7 +1,7 @@
 //! Exploration: a scenario under many seeds and values of its parameters, on all cores; failures shrunk to small scenarios.
 //!
 //! A [`Plan`] says which runs there are. Every run is a [`Case`] with a number; its [`CaseResult`] depends on nothing but the
-//! plan and that number, so that it does not matter how many threads, machines or sessions share the work:
+//! plan and that number, so that it does not matter how many threads and machines share the work, and how often it is broken off:
 //! [`explore`] hands the results over in the order of their numbers, a [`Ledger`] keeps them in a file that can be gone on
 //! with after a kill, and [`merge`] puts the files of several shards together.
 //!

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, serde_resource, take};
+use super::object::serde_resource;
 use super::text::{self, Text};
 use super::{SharedList, skip};
 
@@ -260,21 +260,12 @@ impl IngressClass {
     }
 }
 
-impl Resource for IngressClass {
-    const KIND: Kind = Kind::IngressClass;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        Ok(Self { meta: take(&mut wire, "metadata")?, spec: Arc::new(take(&mut wire, "spec")?) })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-}
+serde_resource!(IngressClass, without_status);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Resource;
     use serde_json::json;
 
     #[test]

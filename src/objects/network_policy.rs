@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take};
+use super::object::serde_resource;
 use super::text::Text;
 use super::workload::ObjectSelector;
 use super::{IntOrPercent, LabelSelector, SharedList, skip};
@@ -168,21 +168,12 @@ impl<'de> Deserialize<'de> for ObjectSelector {
     }
 }
 
-impl Resource for NetworkPolicy {
-    const KIND: Kind = Kind::NetworkPolicy;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        Ok(Self { meta: take(&mut wire, "metadata")?, spec: Arc::new(take(&mut wire, "spec")?) })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-}
+serde_resource!(NetworkPolicy, without_status);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::Resource;
     use serde_json::json;
 
     #[test]

@@ -108,9 +108,16 @@ pub trait Resource: Typed + Clone + Send + Sync + 'static {
     }
 }
 
-/// Implements [`Resource`] for a kind of metadata, a shared spec and a status that serde reads and writes whole.
+/// Implements [`Resource`] for a kind of metadata and a shared spec that serde reads and writes whole, and of a status unless
+/// it is said to be `without_status`.
 macro_rules! serde_resource {
     ($kind:ident) => {
+        $crate::objects::object::serde_resource!(@ $kind, status);
+    };
+    ($kind:ident, without_status) => {
+        $crate::objects::object::serde_resource!(@ $kind);
+    };
+    (@ $kind:ident $(, $status:ident)?) => {
         impl $crate::objects::Resource for $kind {
             const KIND: $crate::objects::Kind = $crate::objects::Kind::$kind;
 
@@ -119,7 +126,7 @@ macro_rules! serde_resource {
                 Ok(Self {
                     meta: take(&mut wire, "metadata")?,
                     spec: std::sync::Arc::new(take(&mut wire, "spec")?),
-                    status: take(&mut wire, "status")?,
+                    $($status: take(&mut wire, "status")?,)?
                 })
             }
 
@@ -127,9 +134,9 @@ macro_rules! serde_resource {
                 serde_json::to_value(&*self.spec).ok()
             }
 
-            fn status_wire(&self) -> Option<serde_json::Value> {
-                serde_json::to_value(&self.status).ok()
-            }
+            $(fn status_wire(&self) -> Option<serde_json::Value> {
+                serde_json::to_value(&self.$status).ok()
+            })?
         }
     };
 }

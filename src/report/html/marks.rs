@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::kernel::SimTime;
 use crate::report::happened::step_line;
 use crate::report::table::moment;
-use crate::scenario::{Run, Scenario};
+use crate::scenario::Run;
 use crate::sim::Record;
 
 use super::axis::Axis;
@@ -32,7 +32,7 @@ struct Mark {
 }
 
 impl Marks {
-    pub(super) fn of(_: &Scenario, run: &Run) -> Self {
+    pub(super) fn of(run: &Run) -> Self {
         let mut marks: Vec<Mark> = Vec::new();
         for record in run.simulation.recording().records() {
             if let Record::Step(at, step) = record {

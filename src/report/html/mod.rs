@@ -38,7 +38,7 @@ const STYLE: &str = include_str!("page.css");
 pub fn html(scenario: &Scenario, run: &Run) -> String {
     let lives = Lives::of(&run.simulation);
     let axis = Axis::until(run.simulation.now());
-    let marks = Marks::of(scenario, run);
+    let marks = Marks::of(run);
     let mut page = String::new();
     let _ = write!(
         page,

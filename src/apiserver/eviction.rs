@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use crate::api::{ApiError, Cause, DeleteOptions, Reason, Response};
 use crate::objects::{
-    Condition, ConditionStatus, Conditions, Key, Kind, Pod, PodDisruptionBudget, PodDisruptionBudgetStatus, PodPhase,
-    Timestamp, WallTime,
+    Condition, ConditionStatus, Conditions, DISRUPTION_TARGET, Key, Kind, Pod, PodDisruptionBudget,
+    PodDisruptionBudgetStatus, PodPhase, Timestamp, WallTime, disruption_reason,
 };
 
 use super::delete::check_preconditions;
@@ -59,8 +59,8 @@ impl ApiServer {
 
     fn evict_for_good(&mut self, now: WallTime, key: &Key, pod: &Arc<Pod>, options: &DeleteOptions) -> Response {
         check_preconditions(Kind::Pod, key, &pod.meta, options)?;
-        let target = Condition::new("DisruptionTarget", ConditionStatus::True, now.timestamp())
-            .because("EvictionByEvictionAPI", "Eviction API: evicting");
+        let target = Condition::new(DISRUPTION_TARGET, ConditionStatus::True, now.timestamp())
+            .because(disruption_reason::EVICTION_BY_EVICTION_API, "Eviction API: evicting");
         let mut marked = Pod::clone(pod);
         marked.status.conditions = pod.status.conditions.with(target);
         if marked != **pod {

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, DeleteOptions, EventKind, EventSpec, Request};
-use crate::objects::{
-    Condition, ConditionStatus, Conditions, Key, Kind, ObjectMeta, ObjectReference, OwnerReference, Pod, PodTemplate,
-    Resource, SharedList, Timestamp,
-};
+use crate::objects::{Key, Kind, ObjectMeta, ObjectReference, OwnerReference, Pod, PodTemplate, Resource, SharedList};
 
 /// Most pods that one sync of a ReplicaSet creates or deletes (upstream `BurstReplicas`).
 pub const BURST_REPLICAS: usize = 500;
@@ -134,20 +131,6 @@ impl PodEvents {
         let about = self.owner.clone();
         Request::Event(EventSpec { about, kind, reason: reason.into(), message: message.into() })
     }
-}
-
-/// The condition that says why a pod is deleted by something else than its owner; `None` if it says so already.
-#[must_use]
-pub fn disruption_target(pod: &Pod, reason: &'static str, message: &'static str, now: Timestamp) -> Option<Condition> {
-    const TYPE: &str = "DisruptionTarget";
-    let before = pod.status.conditions.find(TYPE).filter(|before| before.status == ConditionStatus::True);
-    let condition = Condition {
-        observed_generation: Some(pod.meta.generation),
-        last_transition_time: before.map_or(Some(now), |before| before.last_transition_time),
-        ..Condition::new(TYPE, ConditionStatus::True, now).because(reason, message)
-    };
-    let said = before.is_some_and(|before| before.reason == condition.reason && before.message == condition.message);
-    (!said).then_some(condition)
 }
 
 /// The request that deletes a pod with its own grace.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::api::View;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{
-    Conditions, IntOrPercent, Key, Kind, Object, Pod, PodDisruptionBudget, PodPhase, Resource, Rounding, Timestamp, Uid,
+    Conditions, DISRUPTION_TARGET, IntOrPercent, Key, Kind, Object, Pod, PodDisruptionBudget, PodPhase, Resource,
+    Rounding, Timestamp, Uid, disruption_reason,
 };
 use crate::sim::Simulation;
 
@@ -167,8 +168,8 @@ impl Invariant for BudgetKept {
 }
 
 fn evicted_by_api(pod: &Pod) -> bool {
-    let target = pod.status.conditions.find("DisruptionTarget");
-    target.is_some_and(|condition| condition.reason == *"EvictionByEvictionAPI")
+    let target = pod.status.conditions.find(DISRUPTION_TARGET);
+    target.is_some_and(|condition| condition.reason == *disruption_reason::EVICTION_BY_EVICTION_API)
 }
 
 /// How many healthy pods the budget asks for; `None` if that cannot be told.

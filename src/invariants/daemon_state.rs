@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::controllers::daemon_set::{Placement, target};
-use crate::objects::{Conditions, DaemonSet, Key, Pod, Uid};
+use crate::objects::{Conditions, DISRUPTION_TARGET, DaemonSet, Key, Pod, Uid};
 use crate::sim::Simulation;
 
 /// A pod that neither ended nor is being deleted.
@@ -86,7 +86,7 @@ pub(super) fn was_deleted(sim: &Simulation, pod: &LivePod) -> bool {
 }
 
 fn is_disrupted(pod: &Pod) -> bool {
-    pod.status.conditions.is_true("DisruptionTarget")
+    pod.status.conditions.is_true(DISRUPTION_TARGET)
 }
 
 /// The invariant of a DaemonSet by name, as expectations write it.

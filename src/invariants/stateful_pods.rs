@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Conditions, Key, Kind, Pod, PodManagementPolicy, StatefulSet, Uid};
+use crate::objects::{Conditions, DISRUPTION_TARGET, Key, Kind, Pod, PodManagementPolicy, StatefulSet, Uid};
 use crate::sim::Simulation;
 
 use super::window::Window;
@@ -108,7 +108,7 @@ impl Seen {
         let taken = |pod: &Pod| {
             pod.meta.is_deleting()
                 && self.pods.get(&pod.meta.uid) == Some(&false)
-                && !pod.status.conditions.is_true("DisruptionTarget")
+                && !pod.status.conditions.is_true(DISRUPTION_TARGET)
         };
         let (ordinal, pod) = surplus().find(|(_, pod)| taken(pod))?;
         let (_, higher) = surplus().find(|(other, pod)| other > ordinal && !pod.meta.is_deleting())?;

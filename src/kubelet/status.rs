@@ -7,8 +7,8 @@ use smallvec::SmallVec;
 
 use crate::api::Request;
 use crate::objects::{
-    Condition, ConditionStatus, Conditions, ContainerState, ContainerStatus, KUBELET_CONDITIONS, Pod, PodPhase,
-    PodStatus, SharedList, Terminated, Text,
+    Condition, ConditionStatus, Conditions, ContainerState, ContainerStatus, DISRUPTION_TARGET, KUBELET_CONDITIONS,
+    Pod, PodPhase, PodStatus, SharedList, Terminated, Text, disruption_reason,
 };
 
 use super::driver::PodSync;
@@ -23,10 +23,6 @@ const HOLDS: Finding = (true, Text::Static(""), Text::Static(""));
 /// Reason of a container that a rule of another one, or of its own, takes away.
 const RESTARTING_ALL: &str = "RestartingAllContainers";
 const REMOVED: &str = "The container is removed because RestartAllContainers in place";
-
-/// Condition of a pod that goes for others' sake, and the reason that kubelets give.
-const DISRUPTION_TARGET: &str = "DisruptionTarget";
-const TERMINATED_BY_KUBELET: &str = "TerminationByKubelet";
 
 fn unmet(reason: &'static str, message: impl Into<Text>) -> Finding {
     (false, reason.into(), message.into())
@@ -166,7 +162,8 @@ impl PodSync<'_, '_> {
         let findings = [sandbox, self.initialized(phase), ready, containers_ready, HOLDS];
         let is_over = matches!(phase, PodPhase::Succeeded | PodPhase::Failed);
         let disruption = self.worker.verdict().filter(|_| is_over).and_then(|verdict| verdict.disruption.clone());
-        let disruption = disruption.map(|message| (DISRUPTION_TARGET, (true, TERMINATED_BY_KUBELET.into(), message)));
+        let disruption = disruption
+            .map(|message| (DISRUPTION_TARGET, (true, disruption_reason::TERMINATION_BY_KUBELET.into(), message)));
         let owned = disruption.into_iter().chain(KUBELET_CONDITIONS.into_iter().zip(findings));
         let mut list: SmallVec<_> = owned.map(|(kind, finding)| self.condition(kind, finding, generation)).collect();
         if self.worker.may_restart_all() {

@@ -13,6 +13,7 @@ pub mod cron;
 mod cron_job;
 mod daemon_set;
 pub mod defaults;
+mod disruption;
 mod endpoint_slice;
 mod endpoints;
 pub mod environment;
@@ -69,6 +70,7 @@ pub use cron_job::{
     CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, CronJob, CronJobSpec, CronJobStatus, JobTemplate, Timing,
 };
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
+pub use disruption::{DISRUPTION_TARGET, disruption_reason, disruption_target};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, TargetRef};
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};
 pub use host_port::HostPort;

@@ -84,7 +84,8 @@ impl<'a> Checker<'a> {
         let expectations = self.expectations(spec.expect);
         let measures = self.measures(spec.measure);
         self.containers(&spec.containers);
-        let notices = Vec::new();
+        let machines = nodes.iter().chain(node_groups.iter().map(|group| &group.template));
+        let notices = super::notices::about_machines(machines);
         if spec.network.as_ref().is_some_and(|network| network.window < SHORTEST_WINDOW) {
             self.problem(Fault::new("spec.network.window", format!("must be at least {SHORTEST_WINDOW}")));
         }

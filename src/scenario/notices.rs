@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::kubelet::Signal;
 use crate::objects::Kind;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
-use crate::sim::{ClientSpec, NetworkConfig, Origin, ProxyMode};
+use crate::sim::{ClientSpec, NetworkConfig, NodeTemplate, Origin, ProxyMode};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
@@ -45,6 +46,15 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
         fields(&document.value, &mut notices);
     }
     notices.into_iter().collect()
+}
+
+/// What of the settings of these machines' kubelets is not simulated; each once.
+pub(super) fn about_machines<'a>(machines: impl Iterator<Item = &'a NodeTemplate>) -> Vec<String> {
+    let waits_for_inodes = |template: &NodeTemplate| {
+        template.kubelet.thresholds.iter().any(|threshold| threshold.signal == Signal::Inodes)
+    };
+    let told = "inodesFree: inodes are not simulated; such a threshold is never met";
+    machines.into_iter().any(waits_for_inodes).then(|| told.to_owned()).into_iter().collect()
 }
 
 /// What of the way of requests is not simulated, as far as these clients and manifests come upon it; each once.
@@ -124,8 +134,19 @@ fn field(name: &str, value: &Value) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::objects::reader::{ReaderLimits, read_manifests};
+
+    #[test]
+    fn thresholds_of_inodes_are_told_of_and_default_settings_are_not() {
+        let mut template = NodeTemplate::new("n");
+        assert_eq!(about_machines([&template].into_iter()), Vec::<String>::new());
+        template.kubelet =
+            Arc::new(serde_yaml::from_str("{evictionHard: {nodefs.inodesFree: 5%}}").expect("settings of a kubelet"));
+        assert_eq!(about_machines([&template].into_iter()).len(), 1);
+    }
 
     fn notices(manifest: &str) -> Vec<String> {
         let documents = read_manifests("test", manifest, &ReaderLimits::default()).expect("readable");

@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::objects::{ConditionStatus, Conditions, Pod};
+use crate::objects::{ConditionStatus, Conditions, DISRUPTION_TARGET, Pod, disruption_reason};
 
 use super::cache::{NodeInfo, Nominating};
 use super::cycle::{Cycle, Reasons, check};
@@ -23,8 +23,6 @@ use budgets::Budgets;
 
 /// Name of the plugin without which no pod is displaced.
 pub(super) const PLUGIN: &str = "DefaultPreemption";
-/// Reason of the condition `DisruptionTarget` of displaced pods.
-pub(super) const REASON: &str = "PreemptionByScheduler";
 
 const NO_CLAIMS: &str = "no new claims to deallocate";
 /// Of that many percent of the nodes, or of that many if there are fewer, it is found out what they would cost.
@@ -120,8 +118,11 @@ fn ineligible(cycle: &Cycle<'_>, refused: &[Refusal]) -> Option<&'static str> {
 }
 
 fn leaves_by_preemption(pod: &Pod) -> bool {
-    let condition = pod.status.conditions.find("DisruptionTarget");
-    pod.meta.is_deleting() && condition.is_some_and(|c| c.status == ConditionStatus::True && c.reason == *REASON)
+    let condition = pod.status.conditions.find(DISRUPTION_TARGET);
+    pod.meta.is_deleting()
+        && condition.is_some_and(|c| {
+            c.status == ConditionStatus::True && c.reason == *disruption_reason::PREEMPTION_BY_SCHEDULER
+        })
 }
 
 /// The nodes that refused the pod for something that other pods may be in the way of, in the order of all nodes.

@@ -2,14 +2,12 @@
 
 use crate::api::{Change, Context, Enqueue, KindSet, Part, Reconciler, Request, Response, Step, View};
 use crate::kernel::SimDuration;
-use crate::objects::{Condition, ConditionStatus, Conditions, Key, Kind, Pod, Resource, WallTime};
+use crate::objects::{
+    Condition, ConditionStatus, Conditions, DISRUPTION_TARGET, Key, Kind, Pod, Resource, WallTime, disruption_reason,
+};
 
 /// How long a pod may carry the condition without being deleted.
 const STALE_AFTER: SimDuration = SimDuration::from_secs(120);
-/// The condition of pods that are about to be disrupted.
-const DISRUPTION_TARGET: &str = "DisruptionTarget";
-/// The kubelet takes its time between the condition and the end of the pod.
-const BY_KUBELET: &str = "TerminationByKubelet";
 
 /// Sets `DisruptionTarget` to false on pods that were not deleted within two minutes of it: the second work queue of
 /// upstream's disruption controller.
@@ -66,7 +64,8 @@ impl Reconciler for StaleDisruptionController {
 /// `nonTerminatingPodHasStaleDisruptionCondition`).
 fn until_stale(pod: &Pod, now: WallTime) -> Option<SimDuration> {
     let condition = pod.status.conditions.find(DISRUPTION_TARGET)?;
-    let may_be = condition.status == ConditionStatus::True && condition.reason != *BY_KUBELET;
+    let may_be =
+        condition.status == ConditionStatus::True && condition.reason != *disruption_reason::TERMINATION_BY_KUBELET;
     if !may_be || pod.meta.is_deleting() || pod.is_terminal() {
         return None;
     }

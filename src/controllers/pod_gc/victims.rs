@@ -7,8 +7,7 @@ use rustc_hash::FxHashSet;
 use serde_json::json;
 
 use crate::api::{Request, View};
-use crate::controllers::pod_control::disruption_target;
-use crate::objects::{Key, Pod, PodPhase, Uid, WallTime};
+use crate::objects::{Key, Pod, PodPhase, Uid, WallTime, disruption_reason, disruption_target};
 
 /// A pod to remove.
 #[derive(Clone, Debug)]
@@ -23,9 +22,9 @@ impl Victim {
     pub(super) fn mark(&self, now: WallTime) -> Request {
         let pod = &self.pod;
         let mut status = json!({"phase": PodPhase::Failed.as_str(), "observedGeneration": pod.meta.generation});
-        let message = "PodGC: node no longer exists";
+        let (reason, message) = (disruption_reason::DELETION_BY_POD_GC, "PodGC: node no longer exists");
         if self.disrupted
-            && let Some(condition) = disruption_target(pod, "DeletionByPodGC", message, now.timestamp())
+            && let Some(condition) = disruption_target(pod, reason, message, now.timestamp())
         {
             status["conditions"] = json!([condition]);
         }

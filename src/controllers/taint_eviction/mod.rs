@@ -15,9 +15,11 @@ use crate::api::{
     Step, View,
 };
 use crate::kernel::SimDuration;
-use crate::objects::{Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp, WallTime};
+use crate::objects::{
+    Key, Kind, Node, ObjectReference, Pod, Resource, Taint, Text, Timestamp, WallTime, disruption_reason,
+    disruption_target,
+};
 
-use super::pod_control::disruption_target;
 use tolerance::{Tolerance, tolerance};
 
 /// How often the deletion of a pod is tried.
@@ -229,7 +231,7 @@ fn no_execute(node: &Node) -> impl Iterator<Item = &Taint> {
 /// writes meanwhile stays.
 fn condition(pod: &Pod, now: Timestamp) -> Option<Request> {
     let message = "Taint manager: deleting due to NoExecute taint";
-    let condition = disruption_target(pod, "DeletionByTaintManager", message, now)?;
+    let condition = disruption_target(pod, disruption_reason::DELETION_BY_TAINT_MANAGER, message, now)?;
     Some(Request::patch_pod_status(pod, json!({"conditions": [condition]})))
 }
 

@@ -2,11 +2,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::objects::{Condition, ConditionStatus, Pod, PodDisruptionBudget, Resource, Timestamp};
+use crate::objects::{Condition, ConditionStatus, Pod, PodDisruptionBudget, Resource, Timestamp, disruption_reason};
 use crate::scheduler::cycle::Explanation;
 use crate::scheduler::testing::{Bench, bound, requesting, sized, with_meta};
 
-use super::{REASON, priority};
+use super::priority;
 
 /// A pod of that priority that has run since that second.
 fn pod(name: &str, priority: i32, cpu_milli: i64, since: i64) -> Arc<Pod> {
@@ -122,7 +122,7 @@ fn a_pod_that_waits_for_its_victims_takes_no_more() {
     };
     let waiting = with_meta(&pod("p", 1000, 500, 0), |pod| pod.status.nominated_node_name = "n1".into());
     let mut bench = bench(&[&[], &[("other", 0, 400, 0)]]);
-    bench.add_bound("n1", &leaving(REASON));
+    bench.add_bound("n1", &leaving(disruption_reason::PREEMPTION_BY_SCHEDULER));
     let message = bench.failure(&waiting);
     assert!(message.ends_with("preemption: not eligible due to a terminating pod on the nominated node."), "{message}");
     bench.add_bound("n1", &leaving("EvictionByEvictionAPI"));

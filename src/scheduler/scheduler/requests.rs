@@ -5,11 +5,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::api::{DeleteOptions, EventKind, EventSpec, Part, Request};
-use crate::objects::{Condition, ConditionStatus, Conditions, Kind, Object, Pod, Resource, Text, WallTime};
+use crate::objects::{
+    Condition, ConditionStatus, Conditions, Kind, Object, Pod, Resource, Text, WallTime, disruption_reason,
+    disruption_target,
+};
 
 use crate::scheduler::cache::Nominating;
 use crate::scheduler::framework::Registry;
-use crate::scheduler::preemption::REASON;
 
 pub(super) fn bind(pod: &Arc<Pod>, node: &Arc<str>) -> Vec<Request> {
     let message = format!("Successfully assigned {} to {node}", pod.key());
@@ -75,24 +77,17 @@ pub(super) fn clear_nomination(pod: &Arc<Pod>) -> Request {
 /// Says on a pod why it goes, deletes it with its own grace period, and tells of it (upstream
 /// `framework/preemption/executor.go`).
 pub(super) fn displace(for_pod: &Pod, victim: &Arc<Pod>, node: &str, now: WallTime) -> Vec<Request> {
-    const TYPE: &str = "DisruptionTarget";
     let scheduler = match &*for_pod.spec.scheduler_name {
         "" => Registry::DEFAULT_SCHEDULER,
         name => name,
     };
-    let before = victim.status.conditions.find(TYPE).filter(|before| before.status == ConditionStatus::True);
-    let condition = Condition {
-        observed_generation: Some(victim.meta.generation).filter(|generation| *generation > 0),
-        last_transition_time: before.map_or(Some(now.timestamp()), |before| before.last_transition_time),
-        reason: REASON.into(),
-        message: format!("{scheduler}: preempting to accommodate a higher priority pod").into(),
-        ..Condition::new(TYPE, ConditionStatus::True, now.timestamp())
-    };
+    let why = format!("{scheduler}: preempting to accommodate a higher priority pod");
+    let condition = disruption_target(victim, disruption_reason::PREEMPTION_BY_SCHEDULER, why, now.timestamp());
+    let mark = condition.map(|condition| Request::patch_pod_status(victim, json!({"conditions": [condition]})));
     let message = format!("Preempted by pod {} on node {node}", for_pod.meta.uid);
     let about = Object::from(victim.clone());
-    vec![
-        Request::patch_pod_status(victim, json!({"conditions": [condition]})),
-        Request::Delete { kind: Kind::Pod, key: victim.key(), options: DeleteOptions::of_uid(victim.meta.uid.clone()) },
-        Request::Event(EventSpec::about(&about, EventKind::Normal, "Preempted", message)),
-    ]
+    let delete =
+        Request::Delete { kind: Kind::Pod, key: victim.key(), options: DeleteOptions::of_uid(victim.meta.uid.clone()) };
+    let tell = Request::Event(EventSpec::about(&about, EventKind::Normal, "Preempted", message));
+    mark.into_iter().chain([delete, tell]).collect()
 }

@@ -66,6 +66,7 @@ impl Cluster {
             address: address(pod).parse().expect("an address"),
             host_network: false,
             containers: vec![container],
+            resolv_conf: None,
         };
         self.network.add_pod(&up, self.now);
         self.network.process(&uid, 0, ProcessChange::Started, self.now);
@@ -99,6 +100,7 @@ impl Cluster {
 fn client(service: usize, nodes: usize, rate: u64) -> ClientSpec {
     ClientSpec {
         name: format!("c{service}").into(),
+        host: None,
         to: Key::new("default", format!("s{service}")),
         port: PortRef::Only,
         from: Origin::Node(format!("node-{}", service % nodes).into()),

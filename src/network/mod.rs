@@ -35,7 +35,7 @@ mod testing;
 
 pub use accounting::{ClientReport, Histogram, Served, Tally, TrafficReport, Window};
 pub use cidr::Cidr;
-pub use clients::{Arrivals, ClientSpec, KeepAlive, Load, Origin, Piece, PortRef, Retries};
+pub use clients::{AddressPick, Arrivals, ClientSpec, HostName, KeepAlive, Load, Origin, Piece, PortRef, Retries};
 pub use dispatch::Network;
 pub use outcome::{Cause, Outcome};
 pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, SyncTiming};

@@ -101,11 +101,15 @@ pub enum Cause {
     SourceRange,
     /// A NetworkPolicy denies it.
     PolicyDenied,
+    /// Cluster DNS did not answer: no pod of it is ready, or none that was asked answered in time.
+    DnsFailure,
+    /// What the name or the address stands for is outside of the cluster and not simulated.
+    OutsideCluster,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Served,
         Self::ApplicationError,
         Self::QueueFull,
@@ -127,6 +131,8 @@ impl Cause {
         Self::NoHealthyNode,
         Self::SourceRange,
         Self::PolicyDenied,
+        Self::DnsFailure,
+        Self::OutsideCluster,
     ];
 
     /// What a TCP client sees of it.
@@ -147,10 +153,17 @@ impl Cause {
             | Self::NoSuchPort
             | Self::NoHealthyNode
             | Self::SourceRange
-            | Self::PolicyDenied => Outcome::TimedOut,
+            | Self::PolicyDenied
+            | Self::OutsideCluster => Outcome::TimedOut,
             Self::NoRule => Outcome::ClientError,
-            Self::NoSuchName => Outcome::NameError,
+            Self::NoSuchName | Self::DnsFailure => Outcome::NameError,
         }
+    }
+
+    /// Whether somebody waits for nothing until it is there.
+    #[must_use]
+    pub const fn is_silence(self) -> bool {
+        matches!(self.outcome(), Outcome::TimedOut) || matches!(self, Self::DnsFailure)
     }
 
     /// In words, such as `killed while working on it`.
@@ -178,6 +191,8 @@ impl Cause {
             Self::NoHealthyNode => "no healthy node behind the load balancer",
             Self::SourceRange => "outside of the source ranges",
             Self::PolicyDenied => "denied by a network policy",
+            Self::DnsFailure => "DNS did not answer",
+            Self::OutsideCluster => "outside of the cluster, not simulated",
         }
     }
 }

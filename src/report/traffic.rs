@@ -131,6 +131,7 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
             "byTerminating": client.total.by_terminating,
             "extraHops": client.total.extra_hops,
             "connections": client.total.connections,
+            "dnsQueries": client.total.dns_queries,
             "failures": failures.collect::<Vec<_>>(),
             "latency": {
                 "mean": client.latency.mean().as_secs_f64(),

@@ -86,6 +86,8 @@ impl<'a> Checker<'a> {
         self.containers(&spec.containers);
         let machines = nodes.iter().chain(node_groups.iter().map(|group| &group.template));
         let notices = super::notices::about_machines(machines);
+        let dns = spec.network.as_ref().map(|network| super::traffic::host::check(&network.dns));
+        dns.into_iter().flatten().for_each(|fault| self.problem(fault));
         if spec.network.as_ref().is_some_and(|network| network.window < SHORTEST_WINDOW) {
             self.problem(Fault::new("spec.network.window", format!("must be at least {SHORTEST_WINDOW}")));
         }

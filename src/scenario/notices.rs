@@ -64,14 +64,14 @@ pub(super) fn about_traffic<'a>(
     documents: impl Iterator<Item = &'a Document>,
 ) -> Vec<String> {
     let mut notices = BTreeSet::new();
-    if clients.iter().any(|client| !matches!(client.from, Origin::External)) {
-        notices.insert("traffic from inside: the time that DNS takes and its caches are not simulated".to_owned());
-    }
     let ipvs = network.is_some_and(|network| network.proxy_mode == ProxyMode::Ipvs);
     for document in documents.filter(|document| document.kind == "Service") {
         let name = document.name.as_deref().unwrap_or_default();
         let namespace = document.namespace.as_deref().unwrap_or("default");
-        let is_goal = |client: &&ClientSpec| *client.to.name == *name && *client.to.namespace == *namespace;
+        let is_goal = |client: &&ClientSpec| match &client.host {
+            Some(host) => host.name.split('.').next() == Some(name),
+            None => *client.to.name == *name && *client.to.namespace == *namespace,
+        };
         let mut goals = clients.iter().filter(is_goal).peekable();
         if goals.peek().is_none() {
             continue;
@@ -80,7 +80,7 @@ pub(super) fn about_traffic<'a>(
         let spec = document.value.at("spec");
         let told = [
             (
-                spec.text("type") == "ExternalName",
+                spec.text("type") == "ExternalName" && !spec.text("externalName").contains(".svc."),
                 "what an external name stands for is outside of the cluster and not simulated; requests to it fail",
             ),
             (
@@ -181,10 +181,7 @@ mod tests {
                 "Service web: loadBalancerSourceRanges is not simulated; requests from every address come in",
             ]
         );
-        assert_eq!(
-            scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"),
-            ["traffic from inside: the time that DNS takes and its caches are not simulated"]
-        );
+        assert_eq!(scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"), Vec::<String>::new());
     }
 
     #[test]

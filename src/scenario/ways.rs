@@ -47,7 +47,7 @@ impl Way {
         let Some(pod) = sim.view().pods.get(key) else { return 0 };
         let dns = ClusterDns::default();
         let conf = ResolvConf::of(pod, &dns, &NodeDns::default());
-        let lookup = conf.lookup(host, RecordType::A, |_, name, record_type| dns.answer(sim.view(), name, record_type));
+        let lookup = conf.lookup(host, RecordType::A, |server, name, _| dns.answer_by(server, sim.view(), name));
         lookup.answer().map_or(0, |answer| answer.ips().count() as i64)
     }
 }

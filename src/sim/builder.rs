@@ -333,7 +333,7 @@ impl SimulationBuilder {
     /// How the network works: proxies, ways, load balancers. Default: [`NetworkConfig::default`], or without any delay
     /// ([`NetworkConfig::ideal`]) where watches have none. Nothing of it is simulated unless a [`client`](Self::client) sends requests.
     #[must_use]
-    pub const fn network(mut self, config: NetworkConfig) -> Self {
+    pub fn network(mut self, config: NetworkConfig) -> Self {
         self.network = Some(config);
         self
     }
@@ -348,6 +348,7 @@ impl SimulationBuilder {
     /// let users = ClientSpec {
     ///     name: "users".into(),
     ///     to: Key::new("default", "web"),
+    ///     host: None,
     ///     port: PortRef::Only,
     ///     from: Origin::Node("node-0".into()),
     ///     load: Load::Open(Arrivals::constant("100/s".parse()?)),

@@ -36,9 +36,10 @@ mod work_queue;
 pub use crate::apiserver::{Applied, LAST_APPLIED};
 pub use crate::autoscaler::{AutoscalerOptions, Expander};
 pub use crate::kubelet::{Content, Disks};
+pub use crate::network::dns::{ClientCaching, DnsConfig};
 pub use crate::network::{
-    Arrivals, Cause, ClientReport, ClientSpec, Histogram, IpvsScheduler, KeepAlive, Load, NetworkConfig, Origin,
-    Outcome, Piece, PortRef, ProxyMode, Retries, Served, Tally, TrafficReport, Window,
+    AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Histogram, HostName, IpvsScheduler, KeepAlive, Load,
+    NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode, Retries, Served, Tally, TrafficReport, Window,
 };
 pub use autoscaler::NodeGroup;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};

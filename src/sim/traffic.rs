@@ -99,6 +99,7 @@ impl Simulation {
             address: notice.address?,
             host_network: pod.spec.host_network,
             containers: self.containers_up(pod),
+            resolv_conf: self.network.as_ref().and_then(|network| network.resolv_conf(pod)),
         })
     }
 

@@ -36,6 +36,8 @@ pub struct Tally {
     pub extra_hops: u64,
     /// New connections.
     pub connections: u64,
+    /// Questions to DNS, one for every name that was tried.
+    pub dns_queries: u64,
 }
 
 impl Tally {
@@ -48,6 +50,7 @@ impl Tally {
         self.by_terminating += other.by_terminating;
         self.extra_hops += other.extra_hops;
         self.connections += other.connections;
+        self.dns_queries += other.dns_queries;
     }
 
     /// Attempts with an outcome.

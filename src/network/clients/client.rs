@@ -16,6 +16,7 @@ const ARRIVALS: Purpose = Purpose::new(0x5ea_0202);
 const WAYS: Purpose = Purpose::new(0x5ea_0203);
 const SERVICE_TIMES: Purpose = Purpose::new(0x5ea_0204);
 const PATIENCE: Purpose = Purpose::new(0x5ea_0205);
+const LOOKUPS: Purpose = Purpose::new(0x5ea_0206);
 
 /// A pod or a node that requests come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,9 @@ pub(in crate::network) struct Client {
     pub(in crate::network) ways: Stream,
     pub(in crate::network) service_times: Stream,
     pub(in crate::network) patience: Stream,
+    pub(in crate::network) lookups: Stream,
+    /// How long the present attempt took to look the host up, ns.
+    pub(in crate::network) lookup: u64,
     pub(in crate::network) goal: Goal,
     /// Attempts that nothing will ever answer, in the order of their ends.
     pub(in crate::network) silent: VecDeque<Pending>,
@@ -104,6 +108,8 @@ impl Client {
             ways: stream(WAYS),
             service_times: stream(SERVICE_TIMES),
             patience: stream(PATIENCE),
+            lookups: stream(LOOKUPS),
+            lookup: 0,
             goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName) },
             silent: VecDeque::new(),
             connections: vec![Connection::CLOSED; connections],
@@ -130,6 +136,12 @@ impl Client {
         if let Some(connection) = self.connections.get_mut(self.next_connection) {
             connection.until = connection.until.min(ends);
         }
+    }
+
+    /// Nothing will answer an attempt. Most end by the same timeout, those that DNS did not answer may end before.
+    pub(in crate::network) fn wait_in_vain(&mut self, attempt: Pending) {
+        let later = self.silent.iter().rev().take_while(|waiting| waiting.ends > attempt.ends).count();
+        self.silent.insert(self.silent.len() - later, attempt);
     }
 
     /// A request has begun: it may be retried a little.

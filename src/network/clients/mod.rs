@@ -2,7 +2,9 @@
 
 mod arrivals;
 mod client;
+mod host;
 mod spec;
 
 pub(super) use client::{Client, Connection, Goal, Sender};
+pub use host::{AddressPick, HostName};
 pub use spec::{Arrivals, ClientSpec, KeepAlive, Load, Origin, Piece, PortRef, Retries};

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use crate::kernel::{Rate, Sampler, SimDuration};
 use crate::objects::{Key, Selector};
 
+use super::host::HostName;
+
 /// Something that sends requests to a service.
 #[derive(Clone, Debug)]
 pub struct ClientSpec {
     /// Name in reports.
     pub name: Arc<str>,
-    /// The Service.
+    /// The Service, whose address it knows. Where it asks for a host, nothing but the namespace counts.
     pub to: Key,
+    /// The host that it asks DNS for instead: it sends to the port of that number at one of the addresses that it gets.
+    pub host: Option<HostName>,
     /// Its port.
     pub port: PortRef,
     /// Where from.
@@ -33,16 +37,19 @@ pub struct ClientSpec {
 }
 
 impl ClientSpec {
-    /// Where requests go, in words: `service/web:80`.
+    /// Where requests go, in words: `service/web:80`, or `web:80` for a host.
     #[must_use]
     pub fn destination(&self) -> String {
-        let namespace =
-            if *self.to.namespace == *"default" { String::new() } else { format!("{}/", self.to.namespace) };
         let port = match &self.port {
             PortRef::Only => String::new(),
             PortRef::Number(port) => format!(":{port}"),
             PortRef::Name(name) => format!(":{name}"),
         };
+        if let Some(host) = &self.host {
+            return format!("{}{port}", host.name);
+        }
+        let namespace =
+            if *self.to.namespace == *"default" { String::new() } else { format!("{}/", self.to.namespace) };
         format!("{namespace}service/{}{port}", self.to.name)
     }
 }

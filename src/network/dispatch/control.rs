@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::api::Change;
 use crate::kernel::SimTime;
-use crate::objects::Uid;
+use crate::objects::{Pod, Uid};
 
 use super::super::accounting::Settled;
 use super::super::clients::{Origin, Sender};
+use super::super::dns::ResolvConf;
 use super::super::ids::ServerId;
 use super::super::outcome::Cause;
 use super::super::servers::{NO_TICKET, Pending, PodUp, ProcessChange, State};
@@ -23,6 +24,15 @@ impl Network {
         let machines = self.proxies.machines();
         self.proxies.follow(change, now.as_nanos());
         self.senders_changed |= machines != self.proxies.machines();
+        if let Some(names) = &mut self.names {
+            names.follow(change, now.as_nanos());
+        }
+    }
+
+    /// The settings of a pod's resolver, if any client asks for a host.
+    #[must_use]
+    pub fn resolv_conf(&self, pod: &Pod) -> Option<ResolvConf> {
+        self.names.as_ref().map(|names| names.resolv_conf(pod))
     }
 
     /// A machine runs, or not any more: its processes are gone, and nobody says so to those that are connected to them.
@@ -47,7 +57,10 @@ impl Network {
         self.remove_pod(&pod.uid, now);
         let node = self.proxies.node(&pod.node);
         let ledger = &mut self.ledger;
-        self.fleet.add(pod, node, |version| ledger.group(version));
+        let number = self.fleet.add(pod, node, |version| ledger.group(version));
+        if let Some(names) = &mut self.names {
+            names.pod_up(number, pod.resolv_conf.as_ref());
+        }
     }
 
     /// Whether a pod has its network.
@@ -63,6 +76,9 @@ impl Network {
                 self.cut(server, now.as_nanos());
             }
             self.fleet.servers[server.at()].end(State::Gone);
+        }
+        if let (Some(names), Some(number)) = (&mut self.names, self.fleet.number_of(uid)) {
+            names.pod_gone(number);
         }
         self.fleet.remove(uid);
         self.senders_changed = true;
@@ -97,8 +113,8 @@ impl Network {
     /// Finds again whom requests of clients inside the cluster come from.
     pub(super) fn find_senders(&mut self) {
         self.senders_changed = false;
-        let Self { clients, fleet, proxies, .. } = self;
-        for client in clients.iter_mut() {
+        let Self { clients, fleet, proxies, names, .. } = self;
+        for (number, client) in clients.iter_mut().enumerate() {
             match &client.spec.from {
                 Origin::External => {}
                 Origin::Node(name) => {
@@ -113,6 +129,9 @@ impl Network {
                     client.senders = chosen.map(|pod| Sender { node: pod.node, address: pod.number }).collect();
                     client.senders.sort_unstable_by_key(|sender| sender.address);
                 }
+            }
+            if let Some(names) = names {
+                names.senders_of(number, &client.senders);
             }
         }
     }

@@ -7,6 +7,7 @@
 mod control;
 mod due;
 mod flows;
+mod names;
 mod send;
 mod settle;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::servers::{Fleet, ServeModel};
 
 use due::{Due, DueQueue, Tickets};
 use flows::Flows;
+use names::Names;
 
 /// The network of a cluster and all that uses it.
 #[derive(Clone, Debug)]
@@ -34,6 +36,8 @@ pub struct Network {
     affinity: Affinity,
     fleet: Fleet,
     clients: Vec<Client>,
+    /// What clients know by name; nothing, if all know addresses.
+    names: Option<Box<Names>>,
     flows: Flows,
     due: DueQueue,
     tickets: Tickets,
@@ -76,6 +80,7 @@ impl Network {
             balancer: Balancer::new(config.proxy_mode, config.ipvs_scheduler),
             affinity: Affinity::default(),
             fleet: Fleet::new(models),
+            names: Names::new(&config.dns, &clients, watch),
             flows,
             due: DueQueue::default(),
             tickets: Tickets::default(),

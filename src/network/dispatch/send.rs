@@ -107,6 +107,7 @@ impl Network {
     /// The server that an attempt gets to, by a connection that is open or a new one.
     #[inline]
     pub(super) fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
+        self.clients[number].lookup = 0;
         if self.clients[number].connections.is_empty() {
             return self.connect(number, sender, now);
         }
@@ -160,7 +161,12 @@ impl Network {
     #[inline]
     fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         self.ledger.tally(number as u16).connections += 1;
-        if self.clients[number].goal.generation != self.proxies.generation() {
+        if self.clients[number].spec.host.is_some() {
+            if let Some(target) = self.find_host(number, sender, now)? {
+                let server = self.fleet.behind(target, self.proxies.places());
+                return Ok(Way { entry: sender.node, target, server, connected: false });
+            }
+        } else if self.clients[number].goal.generation != self.proxies.generation() {
             self.find_goal(number);
         }
         let Self { clients, proxies, balancer, affinity, fleet, .. } = self;
@@ -241,7 +247,7 @@ impl Network {
         let Self { clients, fleet, ledger, config, balancer, .. } = self;
         let client = &mut clients[number];
         let external = matches!(client.spec.from, Origin::External);
-        let mut trip = if external { config.outside.as_nanos() } else { 0 };
+        let mut trip = if external { config.outside.as_nanos() } else { client.lookup };
         if !way.server.is_some() {
             let ends = now.saturating_add(client.timeout);
             return Fate { cause: Cause::AddressGone, ends, server: ServerId::NONE, held: false };
@@ -277,7 +283,7 @@ impl Network {
         let wait = match cause.outcome() {
             Outcome::TimedOut => client.timeout,
             _ if matches!(client.spec.from, Origin::External) => self.config.outside.as_nanos(),
-            _ => 0,
+            _ => client.lookup,
         };
         Fate { cause, ends: now.saturating_add(wait), server: ServerId::NONE, held: false }
     }
@@ -295,8 +301,8 @@ impl Network {
             terminating: false,
         };
         if !fate.server.is_some() || (!fate.held && fate.cause.outcome() == Outcome::TimedOut) {
-            if fate.cause.outcome() == Outcome::TimedOut {
-                clients[number].silent.push_back(attempt);
+            if fate.cause.is_silence() {
+                clients[number].wait_in_vain(attempt);
                 *under_way += 1;
                 *under_way -= super::settle::settle_silent(&mut clients[number], ledger, now);
             } else {

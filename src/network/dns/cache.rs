@@ -35,6 +35,8 @@ pub struct Cached {
     pub since: SimTime,
     /// Whether it came out of the cache.
     pub is_hit: bool,
+    /// Until when it is kept; nothing = it is not, or for ever.
+    pub until: Option<SimTime>,
 }
 
 impl NameCache {
@@ -52,18 +54,20 @@ impl NameCache {
         if let Some(entry) = self.entries.get(&key)
             && entry.until.is_none_or(|until| now < until)
         {
-            return Cached { answer: entry.answer.clone(), since: entry.since, is_hit: true };
+            return Cached { answer: entry.answer.clone(), since: entry.since, is_hit: true, until: entry.until };
         }
         let answer = ask();
         self.entries.shift_remove(&key);
+        let mut kept = None;
         if let Some(ttl) = keep(&answer).filter(|ttl| !ttl.is_zero()) {
             if self.entries.len() >= CAPACITY {
                 self.entries.shift_remove_index(0);
             }
             let until = if ttl == SimDuration::MAX { None } else { now.checked_add(ttl) };
+            kept = until;
             self.entries.insert(key, Entry { answer: answer.clone(), since: now, until });
         }
-        Cached { answer, since: now, is_hit: false }
+        Cached { answer, since: now, is_hit: false, until: kept }
     }
 
     /// How many answers are kept, over-aged ones among them.
@@ -147,12 +151,13 @@ impl ClientCaching {
     /// How long a failure is kept at most (the JVM's `networkaddress.cache.negative.ttl`).
     const MOST_NEGATIVE: SimDuration = SimDuration::from_secs(10);
 
-    /// How long an answer is kept; nothing = not at all.
+    /// How long an answer is kept whose records live for `ttl`, or one without records whose denial lives for `denial`; nothing = not
+    /// at all.
     #[must_use]
-    pub fn keeps(self, answer: &Answer) -> Option<SimDuration> {
-        match (self, answer.ttl()) {
-            (Self::None, _) | (Self::Ttl | Self::Forever, None) => None,
-            (Self::Ttl, ttl) => ttl,
+    pub fn keeps(self, ttl: Option<SimDuration>, denial: Option<SimDuration>) -> Option<SimDuration> {
+        match (self, ttl) {
+            (Self::None, _) | (Self::Forever, None) => None,
+            (Self::Ttl, ttl) => ttl.or(denial),
             (Self::For(time), None) => Some(time.min(Self::MOST_NEGATIVE)),
             (Self::For(time), Some(_)) => Some(time),
             (Self::Forever, Some(_)) => Some(SimDuration::MAX),

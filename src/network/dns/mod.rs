@@ -13,6 +13,7 @@
 //! ```
 
 mod cache;
+mod config;
 mod lookup;
 mod records;
 mod resolv_conf;
@@ -26,6 +27,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::kernel::{SimDuration, Stream};
 
 pub use cache::{Cached, ClientCaching, CoreDnsCache, NameCache};
+pub use config::DnsConfig;
 pub use lookup::{Attempt, Lookup};
 pub use records::reverse_name;
 pub(crate) use records::{cluster_ips, external_name};
@@ -120,6 +122,11 @@ pub struct Answer {
 impl Answer {
     pub(super) const fn no_such_name() -> Self {
         Self { rcode: Rcode::NameError, records: Vec::new(), unknown_outside: None }
+    }
+
+    #[cfg(test)]
+    pub(in crate::network) const fn nothing() -> Self {
+        Self::of(Vec::new())
     }
 
     pub(super) const fn of(records: Vec<Record>) -> Self {

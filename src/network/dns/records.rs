@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::View;
 use crate::objects::{Endpoint, EndpointPort, Key, Service};
 
-use super::{Answer, ClusterDns, PodRecords, Rcode, Record, RecordData, RecordType};
+use super::{Answer, ClusterDns, Nameserver, PodRecords, Rcode, Record, RecordData, RecordType};
 
 /// CNAMEs that are followed one after the other before CoreDNS gives up.
 const MOST_CNAMES: usize = 8;
@@ -38,6 +38,17 @@ enum Host {
 }
 
 impl ClusterDns {
+    /// The addresses that a name server has for an absolute name: those of IPv4, or else those of IPv6. One that is not cluster DNS
+    /// knows the outside only.
+    #[must_use]
+    pub fn answer_by(&self, server: &Nameserver, view: &View, name: &str) -> Answer {
+        if *server != Nameserver::Cluster && self.below(name).is_some() {
+            return Answer::no_such_name();
+        }
+        let answer = self.answer(view, name, RecordType::A);
+        if answer.is_nodata() { self.answer(view, name, RecordType::Aaaa) } else { answer }
+    }
+
     /// What CoreDNS answers to a question about an absolute name, whether or not that is written with a dot at the end.
     #[must_use]
     pub fn answer(&self, view: &View, name: &str, record_type: RecordType) -> Answer {

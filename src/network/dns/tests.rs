@@ -288,7 +288,13 @@ fn clients_that_cache_see_a_pod_that_is_long_gone() {
         let mut cache = NameCache::default();
         let look = |secs: u64| {
             let now = SimTime::from_secs(secs);
-            cache.get(now, "db", RecordType::A, |answer| caching.keeps(answer), || record((secs / 10) as u8))
+            cache.get(
+                now,
+                "db",
+                RecordType::A,
+                |answer| caching.keeps(answer.ttl(), None),
+                || record((secs / 10) as u8),
+            )
         };
         [0, 10, 20, 30, 60, 300].map(look).map(|cached| cached.answer.to_string().replace("10.0.0.", ""))
     };
@@ -296,7 +302,8 @@ fn clients_that_cache_see_a_pod_that_is_long_gone() {
     assert_eq!(seen(ClientCaching::Ttl), ["0", "0", "0", "3", "6", "30"]);
     assert_eq!(seen(ClientCaching::For(SimDuration::from_secs(60))), ["0", "0", "0", "0", "6", "30"]);
     assert_eq!(seen(ClientCaching::Forever), ["0", "0", "0", "0", "0", "0"]);
-    let denied = Answer::no_such_name();
-    assert_eq!(ClientCaching::For(SimDuration::from_secs(60)).keeps(&denied), Some(SimDuration::from_secs(10)));
-    assert_eq!(ClientCaching::Forever.keeps(&denied), None);
+    let [five, ten, minute] = [5, 10, 60].map(SimDuration::from_secs);
+    assert_eq!(ClientCaching::For(minute).keeps(None, Some(five)), Some(ten));
+    assert_eq!(ClientCaching::Ttl.keeps(None, Some(five)), Some(five));
+    assert_eq!(ClientCaching::Forever.keeps(None, Some(five)), None);
 }

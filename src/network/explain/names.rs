@@ -149,14 +149,7 @@ impl Walk<'_> {
             self.may_ask_dns()?;
         }
         let dns = self.dns;
-        Ok(conf.lookup(host, RecordType::A, |server, name, record_type| match server {
-            Nameserver::Cluster => dns.answer(view, name, record_type),
-            // It knows the outside only.
-            Nameserver::Node | Nameserver::Other(_) if dns.below(name).is_some() => {
-                Answer { rcode: Rcode::NameError, records: Vec::new(), unknown_outside: None }
-            }
-            Nameserver::Node | Nameserver::Other(_) => dns.answer(view, name, record_type),
-        }))
+        Ok(conf.lookup(host, RecordType::A, |server, name, _| dns.answer_by(server, view, name)))
     }
 
     /// Whether policies let the client ask cluster DNS.

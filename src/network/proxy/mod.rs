@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernel::SimDuration;
 
+use super::dns::DnsConfig;
+
 pub(super) use affinity::Affinity;
 pub(super) use balance::{Balancer, Pick};
 pub use runner::SyncTiming;
@@ -78,6 +80,8 @@ pub struct NetworkConfig {
     pub load_balancer_delay: SimDuration,
     /// Length of a window of the accounts.
     pub window: SimDuration,
+    /// Cluster DNS.
+    pub dns: DnsConfig,
 }
 
 impl Default for NetworkConfig {
@@ -93,6 +97,7 @@ impl Default for NetworkConfig {
             outside: SimDuration::from_millis(5),
             load_balancer_delay: SimDuration::from_secs(10),
             window: SimDuration::from_secs(1),
+            dns: DnsConfig::default(),
         }
     }
 }
@@ -110,6 +115,7 @@ impl NetworkConfig {
             hop: zero,
             outside: zero,
             load_balancer_delay: zero,
+            dns: DnsConfig::ideal(),
             ..Self::default()
         }
     }

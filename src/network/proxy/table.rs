@@ -392,7 +392,8 @@ impl ProxyTable {
         self.ports[port.at()].versions[at].set = Some(Arc::new(set));
     }
 
-    fn target(&mut self, address: IpAddr, port: u16) -> TargetId {
+    /// The number of an address and port.
+    pub(in crate::network) fn target(&mut self, address: IpAddr, port: u16) -> TargetId {
         let next = TargetId(self.places.len() as u32);
         let target = *self.targets.entry((address, port)).or_insert(next);
         if target == next {

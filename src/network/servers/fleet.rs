@@ -9,6 +9,7 @@ use crate::kernel::SimDuration;
 use crate::objects::{Key, Labels, Uid};
 
 use super::super::accounting::GroupId;
+use super::super::dns::ResolvConf;
 use super::super::ids::{NodeId, ServerId, TargetId};
 use super::model::ServeModel;
 use super::server::{Server, State};
@@ -30,6 +31,8 @@ pub struct PodUp {
     pub host_network: bool,
     /// Containers that may serve.
     pub containers: Vec<ContainerUp>,
+    /// Settings of its resolver, if somebody asks for hosts.
+    pub resolv_conf: Option<ResolvConf>,
 }
 
 /// A container that may serve.
@@ -102,8 +105,8 @@ impl Fleet {
         Self { models: models.into(), ..Self::default() }
     }
 
-    /// A pod has come up.
-    pub(in crate::network) fn add(&mut self, pod: &PodUp, node: NodeId, mut group: impl FnMut(&str) -> GroupId) {
+    /// A pod has come up. Returns its number.
+    pub(in crate::network) fn add(&mut self, pod: &PodUp, node: NodeId, mut group: impl FnMut(&str) -> GroupId) -> u64 {
         let containers = pod.containers.iter().map(|container| {
             let server = Server::new(node, group(&container.version), container.model, container.cpu_limit);
             (container.place, container.ports.clone(), self.place(server))
@@ -128,6 +131,7 @@ impl Fleet {
         self.by_uid.insert(pod.uid.clone(), at);
         self.by_address.entry(pod.address).or_default().push(at);
         self.resolve_again(pod.address);
+        self.numbers
     }
 
     fn place(&mut self, mut server: Server) -> ServerId {
@@ -174,6 +178,20 @@ impl Fleet {
     pub(in crate::network) fn servers_of(&self, uid: &Uid) -> Vec<ServerId> {
         let pod = self.by_uid.get(uid).and_then(|at| self.pods[*at as usize].as_ref());
         pod.into_iter().flat_map(|pod| &pod.containers).map(|(.., server)| *server).collect()
+    }
+
+    /// The number of a pod.
+    pub(in crate::network) fn number_of(&self, uid: &Uid) -> Option<u64> {
+        let pod = self.pods[*self.by_uid.get(uid)? as usize].as_ref()?;
+        Some(pod.number)
+    }
+
+    /// Whether a process may listen to a port of an address: a pod there declares it, or none declares any.
+    pub(in crate::network) fn may_listen(&self, address: IpAddr, port: u16) -> bool {
+        let pods = self.by_address.get(&address).into_iter().flatten();
+        let pods = pods.filter_map(|at| self.pods[*at as usize].as_ref());
+        let mut declared = pods.flat_map(|pod| &pod.containers).flat_map(|(_, ports, _)| ports).peekable();
+        declared.peek().is_none() || declared.any(|declared| *declared == port)
     }
 
     /// Whether the pod is known.

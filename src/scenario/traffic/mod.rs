@@ -2,6 +2,7 @@
 
 pub(super) mod bounds;
 pub(super) mod facts;
+pub(super) mod host;
 pub(super) mod parse;
 mod rates;
 
@@ -10,11 +11,12 @@ use serde::de::{self, Deserializer};
 use serde_json::Value;
 
 use crate::kernel::{Sampler, SimDuration};
-use crate::objects::{Kind, Selector, SelectorError};
-use crate::sim::{ClientSpec, KeepAlive, Load, Origin, PortRef, Retries, Target};
+use crate::objects::{Key, Kind, Selector, SelectorError};
+use crate::sim::{ClientSpec, HostName, KeepAlive, Load, Origin, PortRef, Retries, Target};
 
 use super::error::Fault;
 
+use host::RawClientDns;
 use rates::RawRate;
 
 /// Most users, connections and addresses of a client.
@@ -35,6 +37,8 @@ pub(super) struct RawClient {
     name: String,
     to: String,
     from: Option<String>,
+    namespace: Option<String>,
+    dns: Option<RawClientDns>,
     rate: Option<RawRate>,
     arrivals: Option<RawArrivals>,
     users: Option<u32>,
@@ -99,9 +103,13 @@ impl RawClient {
         if self.name.trim().is_empty() {
             return Err(Fault::new("name", "the name is empty"));
         }
-        let (to, port) = destination(&self.to)?;
-        let from = origin(self.from.as_deref().unwrap_or("external"), &to.key.namespace, has_node)?;
+        let (to, host, port) = self.goal()?;
+        let from = origin(self.from.as_deref().unwrap_or("external"), self.namespace.as_ref(), &to, has_node)?;
         let is_external = matches!(from, Origin::External);
+        if is_external && host.is_some() {
+            let fault = Fault::new("from", "names of the cluster are known inside of it only");
+            return Err(fault.help("`from` pods or a node, or `to: service/NAME`"));
+        }
         let load = self.load()?;
         let timeout = self.timeout.unwrap_or(DEFAULT_TIMEOUT);
         if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
@@ -116,7 +124,8 @@ impl RawClient {
         }
         Ok(ClientSpec {
             name: self.name.as_str().into(),
-            to: to.key,
+            to,
+            host,
             port,
             from,
             load,
@@ -127,6 +136,21 @@ impl RawClient {
             keep_alive: self.keep_alive.map(RawKeepAlive::checked).transpose()?,
             addresses: count("addresses", self.addresses.unwrap_or(1000))?,
         })
+    }
+
+    /// A Service, or a host and the namespace of those who ask for it.
+    fn goal(&self) -> Result<(Key, Option<HostName>, PortRef), Fault> {
+        if !self.to.contains('/') {
+            let (host, port) = host::parse(self.to.trim(), self.dns.clone())?;
+            let namespace = self.namespace.as_deref().unwrap_or("default");
+            return Ok((Key::new(namespace, host.name.clone()), Some(host), port));
+        }
+        if self.dns.is_some() {
+            let fault = Fault::new("dns", "the address of a Service is known, nobody asks for it");
+            return Err(fault.help("ask for a host by its name, such as `to: web:80`"));
+        }
+        let (target, port) = destination(&self.to)?;
+        Ok((target.key, None, port))
     }
 
     fn load(&self) -> Result<Load, Fault> {
@@ -206,22 +230,30 @@ fn destination(text: &str) -> Result<(Target, PortRef), Fault> {
 }
 
 /// `external`, `node/worker-0`, or a selector of pods.
-fn origin(text: &str, namespace: &str, has_node: impl Fn(&str) -> bool) -> Result<Origin, Fault> {
+fn origin(text: &str, namespace: Option<&String>, to: &Key, has_node: impl Fn(&str) -> bool) -> Result<Origin, Fault> {
     let help = "`external`, `node/NAME`, or a label selector of pods such as app=frontend";
-    match text.trim() {
-        "external" => Ok(Origin::External),
-        "" => Err(Fault::new("from", "is empty").help(help)),
+    let origin = match text.trim() {
+        "external" => Origin::External,
+        "" => return Err(Fault::new("from", "is empty").help(help)),
         text if text.starts_with("node/") => {
             let name = text.trim_start_matches("node/");
             if !has_node(name) {
                 return Err(Fault::new("from", format!("there is no node {name:?}")).help(help));
             }
-            Ok(Origin::Node(name.into()))
+            Origin::Node(name.into())
         }
         text => {
             let selector: Selector =
                 text.parse().map_err(|error: SelectorError| Fault::new("from", error.to_string()).help(help))?;
-            Ok(Origin::Pods(namespace.into(), selector))
+            return Ok(Origin::Pods(
+                namespace.map_or_else(|| to.namespace.clone(), |own| own.as_str().into()),
+                selector,
+            ));
         }
+    };
+    if namespace.is_some() {
+        let fault = Fault::new("namespace", "only pods have a namespace");
+        return Err(fault.help("it belongs to a `from` that is a label selector"));
     }
+    Ok(origin)
 }

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use crate::api::{Change, ChangeType};
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime, Streams};
 use crate::network::{
-    Arrivals, ClientReport, ClientSpec, ContainerUp, Load, Network, NetworkConfig, Origin, PodUp, PortRef,
+    Arrivals, ClientReport, ClientSpec, ContainerUp, HostName, Load, Network, NetworkConfig, Origin, PodUp, PortRef,
     ProcessChange, Retries, ServeModel,
 };
-use crate::objects::{Key, Labels, Object, Uid};
+use crate::objects::{Key, Labels, Object, Pod, Selector, Uid};
 
 pub(super) const fn secs(secs: u64) -> SimDuration {
     SimDuration::from_secs(secs)
@@ -23,6 +23,7 @@ pub(super) fn open(name: &str, load: Load) -> ClientSpec {
     ClientSpec {
         name: name.into(),
         to: Key::new("default", "web"),
+        host: None,
         port: PortRef::Only,
         from: Origin::Node("node-0".into()),
         load,
@@ -35,6 +36,21 @@ pub(super) fn open(name: &str, load: Load) -> ClientSpec {
     }
 }
 
+/// The pod that asks DNS.
+const CLIENT: usize = 999;
+
+/// Requests to port 8080 of a host, from the client.
+pub(super) fn to_host(name: &str, host: HostName, load: Load) -> ClientSpec {
+    let port = if &*host.name == "web" { 80 } else { 8080 };
+    let selector = Selector::from_labels(&Labels::new().with("app", "client"));
+    ClientSpec {
+        host: Some(host),
+        port: PortRef::Number(port),
+        from: Origin::Pods("default".into(), selector),
+        ..open(name, load)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Bed {
     pub(super) network: Network,
@@ -43,6 +59,8 @@ pub(super) struct Bed {
     /// Whether the endpoint of each pod is ready.
     ready: Vec<bool>,
     nodes: usize,
+    /// Also behind the names `pods` and, if they are published, `web-0.pods` and so on.
+    headless: bool,
 }
 
 impl Bed {
@@ -72,7 +90,7 @@ impl Bed {
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
             "spec": {"type": "NodePort", "clusterIP": "10.96.0.1", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
         });
-        let mut bed = Self { network, now: SimTime::ZERO, service, ready: vec![true; pods], nodes };
+        let mut bed = Self { network, now: SimTime::ZERO, service, ready: vec![true; pods], nodes, headless: false };
         for node in 0..nodes {
             let name = format!("node-{node}");
             bed.tell(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), ChangeType::Added);
@@ -84,22 +102,42 @@ impl Bed {
         bed
     }
 
+    /// The same pods are also behind a headless Service, `pods`; `client` asks DNS from the first node.
+    pub(super) fn headless(mut self) -> Self {
+        self.tell(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}), ChangeType::Added);
+        let spec = json!({"clusterIP": "None", "ports": [{"port": 8080, "protocol": "TCP"}]});
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pods", "namespace": "default"}, "spec": spec});
+        self.tell(service, ChangeType::Added);
+        self.tell(self.service.clone(), ChangeType::Modified);
+        self.headless = true;
+        self.publish();
+        self.pod_on(CLIENT, "node-0".to_owned(), "client");
+        self
+    }
+
     fn tell(&mut self, wire: Value, change_type: ChangeType) {
         let object = Object::from_wire(wire).expect("an object");
         self.network.follow(&Change { change_type, object, old: None, resource_version: 1 }, self.now);
     }
 
     pub(super) fn pod_up(&mut self, pod: usize) {
+        self.pod_on(pod, format!("node-{}", pod % self.nodes), "web");
+    }
+
+    fn pod_on(&mut self, pod: usize, node: String, app: &str) {
         let container =
             ContainerUp { place: 0, ports: vec![8080], version: format!("v{pod}").into(), model: 0, cpu_limit: 0 };
+        let mut sender = Pod::default();
+        sender.meta.namespace = "default".into();
         let up = PodUp {
             uid: uid(pod),
             key: Key::new("default", format!("web-{pod}")),
-            labels: Labels::new().with("app", "web"),
-            node: format!("node-{}", pod % self.nodes).as_str().into(),
+            labels: Labels::new().with("app", app),
+            node: node.as_str().into(),
             address: address(pod).parse().expect("an address"),
             host_network: false,
             containers: vec![container],
+            resolv_conf: self.network.resolv_conf(&sender),
         };
         self.network.add_pod(&up, self.now);
         self.process(pod, ProcessChange::Started);
@@ -114,7 +152,36 @@ impl Bed {
                 "nodeName": format!("node-{}", pod % nodes)})
         };
         let endpoints: Vec<Value> = self.ready.iter().enumerate().map(endpoint).collect();
+        if self.headless {
+            let mut named = slice(endpoints.clone());
+            named["metadata"] =
+                json!({"name": "pods-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "pods"}});
+            for (pod, endpoint) in named["endpoints"].as_array_mut().into_iter().flatten().enumerate() {
+                endpoint["hostname"] = json!(format!("web-{pod}"));
+            }
+            self.tell(named, ChangeType::Modified);
+        }
         self.tell(slice(endpoints), ChangeType::Modified);
+    }
+
+    /// The pod is not there any more, nor is its endpoint.
+    pub(super) fn pod_gone(&mut self, pod: usize) {
+        self.kill(pod);
+        self.network.remove_pod(&uid(pod), self.now);
+        self.set_ready(pod, false);
+    }
+
+    /// Cluster DNS is pods, of which these are ready.
+    pub(super) fn dns_pods(&mut self, ready: &[usize]) {
+        let spec = json!({"clusterIP": "10.96.0.10", "ports": [{"name": "dns", "port": 53, "protocol": "UDP"}]});
+        let meta = json!({"name": "kube-dns", "namespace": "kube-system"});
+        self.tell(json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}), ChangeType::Modified);
+        let endpoints = ready.iter().map(|pod| json!({"addresses": [address(*pod)], "conditions": {"ready": true}}));
+        let mut named = slice(endpoints.collect());
+        let labels = json!({"kubernetes.io/service-name": "kube-dns"});
+        named["metadata"] = json!({"name": "kube-dns-1", "namespace": "kube-system", "labels": labels});
+        named["ports"] = json!([{"name": "dns", "protocol": "UDP", "port": 53}]);
+        self.tell(named, ChangeType::Modified);
     }
 
     pub(super) fn set_ready(&mut self, pod: usize, ready: bool) {

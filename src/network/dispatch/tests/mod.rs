@@ -1,6 +1,7 @@
 //! Tests of the loop: against a slow reference, against theory, and of what must never happen.
 
 mod bed;
+mod names;
 mod reference;
 mod same;
 mod statistics;

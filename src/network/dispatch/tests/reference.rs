@@ -218,7 +218,10 @@ impl Reference {
         assert!(!matches!(spec.from, Origin::External), "the reference knows no load balancers");
         let way = match network.find_way(client, sender, now) {
             Ok(way) => way,
-            Err(cause) => return self.fails(number, cause, 0),
+            Err(cause) => {
+                let lookup = self.bed.network.clients[client].lookup;
+                return self.fails(number, cause, lookup);
+            }
         };
         if !way.server.is_some() {
             return self.fails(number, Cause::AddressGone, 0);
@@ -231,7 +234,8 @@ impl Reference {
         let network = &mut self.bed.network;
         let server = &network.fleet.servers[id.at()];
         let request = &mut self.requests[number];
-        request.trip = if server.node == entry { 0 } else { network.config.hop.as_nanos() };
+        let hop = if server.node == entry { 0 } else { network.config.hop.as_nanos() };
+        request.trip = hop + network.clients[request.client].lookup;
         let (trip, group, node) = (request.trip, server.group, server.node);
         let dead = match server.state {
             State::Gone => Some(Cause::AddressGone),
@@ -319,8 +323,7 @@ impl Reference {
         if cause.outcome() == Outcome::TimedOut {
             self.bed.network.clients[request.client].give_up_connection(at);
         }
-        if cause.outcome() != Outcome::TimedOut && !self.bed.network.clients[self.requests[number].client].is_attentive
-        {
+        if !cause.is_silence() && !self.bed.network.clients[self.requests[number].client].is_attentive {
             // Nobody waits: it is counted at once.
             return self.finish(number, at);
         }

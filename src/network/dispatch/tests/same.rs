@@ -5,10 +5,11 @@ use proptest::prelude::*;
 use super::super::super::clients::{KeepAlive, Load};
 use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
-use super::bed::{Bed, open, secs};
+use super::bed::{Bed, open, secs, to_host};
 use super::reference::Reference;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
-use crate::network::{Arrivals, ClientSpec};
+use crate::network::dns::{ClientCaching, DnsConfig};
+use crate::network::{AddressPick, Arrivals, ClientSpec, HostName};
 
 /// Something that happens to the cluster.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
         6 => Act::Stop(pod, a, a + b),
         _ => Act::NodeDown(1 + pod % 2),
     });
-    let clients = prop::collection::vec((1u64..400, 0u8..5, 0u32..3), 1..4);
+    let clients = prop::collection::vec((1u64..400, 0u8..9, 0u32..3), 1..4);
     let acts = prop::collection::vec((0u64..4000, act), 0..14);
     let server = (prop::option::of(1u32..5), 0u32..20, 100u64..30_000, 0u32..300_000);
     (1usize..5, server, 0u64..1500, clients, acts).prop_map(|(pods, server, min_sync, clients, mut acts)| {
@@ -63,7 +64,11 @@ fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSp
             think: Sampler::exponential(SimDuration::from_millis(50)).expect("a mean"),
         },
     };
-    let mut spec = open(&format!("client-{number}"), load);
+    let name = format!("client-{number}");
+    let mut spec = match kind {
+        ..5 => open(&name, load),
+        _ => to_host(&name, host(*kind), load),
+    };
     spec.timeout = SimDuration::from_millis(if *kind == 1 { 40 } else { 700 });
     spec.retries.count = *retries;
     spec.retries.back_off = SimDuration::from_micros(12_345);
@@ -74,6 +79,18 @@ fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSp
         spec.keep_alive = Some(KeepAlive { connections: 3, requests: 17, lasts: SimDuration::from_millis(900) });
     }
     spec
+}
+
+/// By the address of a Service, by those of its pods, by that of one pod, by none.
+fn host(kind: u8) -> HostName {
+    let time = SimDuration::from_millis(300);
+    let (name, caching, pick) = match kind {
+        5 => ("web", ClientCaching::Ttl, AddressPick::First),
+        6 => ("pods", ClientCaching::For(time), AddressPick::RoundRobin),
+        7 => ("pods.default.svc.cluster.local", ClientCaching::None, AddressPick::First),
+        _ => ("web-0.pods", ClientCaching::Ttl, AddressPick::Random),
+    };
+    HostName { name: name.into(), caching, pick }
 }
 
 pub(super) fn bed(script: &Script, seed: u64) -> Bed {
@@ -90,10 +107,16 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
         sync_base: SimDuration::from_millis(3),
         node_jitter: SimDuration::from_millis(5),
         hop: SimDuration::from_micros(77),
+        dns: DnsConfig {
+            query: SimDuration::from_micros(333),
+            lag: Some(SimDuration::from_millis(20)),
+            ttl: SimDuration::from_millis(500),
+            ..DnsConfig::default()
+        },
         ..NetworkConfig::ideal()
     };
     let clients = script.clients.iter().enumerate().map(client).collect();
-    Bed::with(clients, 3, script.pods, model, config, seed)
+    Bed::with(clients, 3, script.pods, model, config, seed).headless()
 }
 
 fn act(bed: &mut Bed, script: &Script, act: Act) {

@@ -4,9 +4,9 @@
 //! |---|---|
 //! | `proxy/` | kube-proxy on every node: versioned endpoint sets, when each node has programmed which, the choice of a backend |
 //! | `servers/` | the processes that answer: queue, service time, what a request finds at a pod in each state of its life |
-//! | `clients/` | who sends requests, and when: rates, users, timeouts, retries, connections |
+//! | `clients/` | who sends requests, and when: rates, users, timeouts, retries, connections, what they keep of DNS |
 //! | `accounting/` | outcomes and latencies by client, version, node and cause, over windows of time |
-//! | `dispatch/` | the loop that takes the arrivals between two control events |
+//! | `dispatch/` | the loop that takes the arrivals between two control events; `names/`: clients that ask DNS for a host |
 //! | `dns/` | what names stand for: records, search domains, caches |
 //! | `explain/` | the way from a client to a container, and its first broken link, in words |
 //! | `gateway/` | which rule of the Gateway API's HTTPRoutes takes a request, and the shares of its backends |

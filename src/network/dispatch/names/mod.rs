@@ -210,9 +210,9 @@ impl Names {
             let is_inside = dns.below(name).is_some();
             let cached = cache.get(now, dns, name, record_type, || dns.answer_by(server, view, name));
             queries += 1;
-            time = time + config.query;
+            time += config.query;
             if !is_inside && !cached.is_hit {
-                time = time + config.forward;
+                time += config.forward;
             }
             // What has just been put into the cache takes less time when it is asked for again.
             let same_until = if cached.is_hit { cached.until } else { cached.until.map(|_| now) };

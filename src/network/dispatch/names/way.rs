@@ -110,13 +110,13 @@ impl Names {
             return luck.pick(addresses).copied().ok_or(Cause::NoSuchName);
         };
         let until = if time == SimDuration::MAX { u64::MAX } else { now.saturating_add(time.as_nanos()) };
-        let shuffled = |addresses: &Box<[IpAddr]>| {
-            let mut addresses = addresses.clone();
+        let shuffled = |addresses: &[IpAddr]| {
+            let mut addresses = addresses.to_vec();
             luck.shuffle(&mut addresses);
             addresses.into()
         };
         let mut kept =
-            Kept { until, addresses: found.addresses.as_ref().map(shuffled).map_err(|cause| *cause), turn: 0 };
+            Kept { until, addresses: found.addresses.as_deref().map(shuffled).map_err(|cause| *cause), turn: 0 };
         let picked = kept.pick(host.pick, luck);
         self.kept[client].insert(sender.address, kept);
         picked

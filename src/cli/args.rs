@@ -28,7 +28,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a scenario and tell what happened
+    /// Run a scenario and tell what happened, or several and tell which expectations failed
     #[command(after_help = "Exit codes: 0 every expectation held, 1 one failed or the run could not end, 2 the input \
                             is wrong, 3 an internal error")]
     Run(RunArguments),
@@ -70,8 +70,9 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RunArguments {
-    /// The scenario file; - is standard input
-    pub(super) scenario: PathBuf,
+    /// Scenario files, or folders of such; - is standard input
+    #[arg(required = true, value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
     /// Another seed than the scenario's
     #[arg(long)]
     pub(super) seed: Option<u64>,
@@ -88,9 +89,12 @@ pub(super) struct RunArguments {
     /// Write a trace for <https://ui.perfetto.dev>
     #[arg(long, value_name = "FILE")]
     pub(super) trace: Option<PathBuf>,
-    /// How to tell what happened: text for people, json for programs
-    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
-    pub(super) output: RunOutput,
+    /// Write what came of the expectations as JUnit XML, as CI systems read it: a suite for each scenario
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// How to tell what happened: text for people, json for programs, junit for CI systems
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunReport::Text)]
+    pub(super) output: RunReport,
     /// Stop after that many events of the simulation
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_EVENTS)]
     pub(super) max_events: u64,
@@ -161,6 +165,13 @@ fn assignment(text: &str) -> Result<(String, String), String> {
 pub(super) enum RunOutput {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RunReport {
+    Text,
+    Json,
+    Junit,
 }
 
 #[derive(Debug, Args)]

@@ -31,11 +31,11 @@ pub(super) fn check(arguments: &CheckArguments) -> io::Result<Exit> {
 
 fn check_file(path: &Path) -> Result<Vec<String>, ScenarioError> {
     let text = input::read(path)?;
-    if is_scenario(&text) { scenario(&input::scenario_of(path, &text)?) } else { manifests(&input::name(path), &text) }
-}
-
-fn is_scenario(text: &str) -> bool {
-    text.lines().any(|line| line.trim_start().starts_with("apiVersion:") && line.contains("seatrial.dev/"))
+    if input::is_scenario(&text) {
+        scenario(&input::scenario_of(path, &text)?)
+    } else {
+        manifests(&input::name(path), &text)
+    }
 }
 
 /// Sets the cluster up, so that the API server checks nodes and manifests; no time passes.

@@ -1,7 +1,7 @@
 //! Files, or standard input.
 
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::scenario::{Parameters, Run, RunOptions, Scenario, ScenarioError};
 
@@ -41,6 +41,33 @@ pub(super) fn scenario(path: &Path, values: &Parameters) -> Result<Scenario, Sce
 /// The scenario of an input that was read already.
 pub(super) fn scenario_of(path: &Path, text: &str) -> Result<Scenario, ScenarioError> {
     Scenario::read_with(&name(path), text, folder(path), &Parameters::default())
+}
+
+/// The scenario files that are meant: of a folder, those in it, by name.
+pub(super) fn scenarios(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ScenarioError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let wrong = |message: String| ScenarioError::File { path: path.display().to_string(), message };
+        let entries = std::fs::read_dir(path).map_err(|error| wrong(error.to_string()))?;
+        let is_yaml = |path: &PathBuf| path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(is_yaml).collect();
+        inside.retain(|file| file.is_file() && read(file).is_ok_and(|text| is_scenario(&text)));
+        if inside.is_empty() {
+            return Err(wrong("there is no scenario in this folder".to_owned()));
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+/// Whether a file wants to be a scenario.
+pub(super) fn is_scenario(text: &str) -> bool {
+    text.lines().any(|line| line.trim_start().starts_with("apiVersion:") && line.contains("seatrial.dev/"))
 }
 
 /// Where the manifests of a scenario are looked for.

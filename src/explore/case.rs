@@ -59,7 +59,7 @@ impl CaseOutcome {
     #[must_use]
     pub fn of(run: &Run) -> Self {
         let failed = |verdict: &Verdict| match &verdict.outcome {
-            Outcome::Failed { at, why } => {
+            Outcome::Failed { at, why, .. } => {
                 Some(Self::Failed { expectation: verdict.expectation.clone(), at: *at, why: why.clone() })
             }
             Outcome::Held { .. } => None,

@@ -328,7 +328,7 @@ fn gist(event: &Event) -> String {
     format!("{} {text}", event.reason)
 }
 
-fn shortened(message: &str) -> String {
+pub(super) fn shortened(message: &str) -> String {
     let line: Vec<char> = message.lines().next().unwrap_or("").chars().collect();
     if line.len() <= MOST_CHARS {
         return line.into_iter().collect();
@@ -362,13 +362,13 @@ fn answers(result: &Value) -> (Vec<String>, Vec<String>) {
     (refusals, accepted)
 }
 
-/// What a step is about first, then how.
 /// `a, b, c`.
 fn names(items: &[Value]) -> Option<String> {
     let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 
+/// What a step is about first, then how.
 fn arguments(args: &Value) -> String {
     let mut words = Vec::new();
     for key in ["target", "node", "kind"] {

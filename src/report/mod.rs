@@ -1,7 +1,10 @@
 //! Pure folds from a run to what people read: tables, timelines, the story of a run.
 
+mod around;
 mod describe;
+mod difference;
 mod exploration;
+mod failure;
 mod get;
 mod happened;
 mod html;
@@ -14,8 +17,10 @@ mod trace;
 mod traffic;
 mod tree;
 
+pub use around::{Nearby, around};
 pub use describe::{DESCRIBED, DescribeOptions, describe};
 pub use exploration::exploration;
+pub use failure::failure;
 pub use get::{GetOptions, OutputFormat, get};
 pub use html::html;
 pub use story::story;

@@ -9,6 +9,7 @@ use crate::objects::{Conditions, Key, Kind, Pod};
 use crate::scenario::{Measured, Outcome, Run, Scenario, Trigger, Verdict};
 use crate::sim::Simulation;
 
+use super::failure::failure;
 use super::get::{GetOptions, OutputFormat, get};
 use super::happened::happened;
 use super::table::{Table, moment, rounded};
@@ -184,12 +185,15 @@ fn node_counts(sim: &Simulation) -> String {
 
 fn promises(scenario: &Scenario, run: &Run) -> String {
     let mut text = String::new();
-    for Verdict { expectation, outcome } in &run.verdicts {
+    for verdict in &run.verdicts {
+        let Verdict { expectation, outcome, .. } = verdict;
         let _ = match outcome {
             Outcome::Held { at: Some(at) } => writeln!(text, "  held    {expectation} (at {})", rounded(*at)),
             Outcome::Held { at: None } => writeln!(text, "  held    {expectation}"),
-            Outcome::Failed { at, why } => {
-                writeln!(text, "  BROKEN  {expectation}\n          at {}: {why}", rounded(*at))
+            Outcome::Failed { .. } => {
+                let _ = writeln!(text, "  BROKEN  {expectation}");
+                let story = failure(scenario, run, verdict);
+                story.lines().try_for_each(|line| writeln!(text, "          {line}"))
             }
         };
     }

@@ -16,7 +16,7 @@ use crate::sim::{
 
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
-use super::expectation::{Expectation, ExpectationKind};
+use super::expectation::{Expectation, ExpectationKind, Written};
 use super::expression::{Expression, ExpressionError};
 use super::faults::RawFault;
 use super::measure::{Gauge, Measure, RawMeasure};
@@ -355,8 +355,10 @@ impl<'a> Checker<'a> {
                         self.problem(fault.help("leave `after` out, or write `always`"));
                     }
                     let after = after.unwrap_or_default();
-                    let expression = self.condition(&format!("{path}.{}", kind.name()), &text, Some(kind));
-                    expectations.extend(expression.map(|expression| Expectation { kind, after, expression }));
+                    let path = format!("{path}.{}", kind.name());
+                    let expression = self.condition(&path, &text, Some(kind));
+                    let written = self.written(&path);
+                    expectations.extend(expression.map(|expression| Expectation { kind, after, expression, written }));
                 }
                 (Some((_, first)), Some((_, second))) => {
                     let message = format!("an expectation is one of {} and {}", first.name(), second.name());
@@ -428,6 +430,12 @@ impl<'a> Checker<'a> {
                 None
             }
         }
+    }
+
+    /// Where the value at `path` stands.
+    fn written(&self, path: &str) -> Option<Written> {
+        let span = find(self.root, path).span?;
+        Some(Written { source: self.source.clone(), place: span.start })
     }
 
     fn require(&mut self, path: &str, holds: bool, message: &str) {

@@ -1,10 +1,14 @@
 //! What a scenario expects, and whether it came true.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::invariants::Invariant;
 use crate::kernel::{SimDuration, SimTime};
+use crate::objects::reader::Place;
 use crate::sim::Simulation;
 
-use super::expression::Expression;
+use super::expression::{Expression, Part, Subject};
 
 /// An expectation of a scenario.
 #[derive(Clone, Debug)]
@@ -15,6 +19,32 @@ pub struct Expectation {
     pub after: SimDuration,
     /// What.
     pub expression: Expression,
+    /// Where the expression stands.
+    pub written: Option<Written>,
+}
+
+/// Where something stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The file.
+    pub source: Arc<str>,
+    /// The place.
+    pub place: Place,
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.source, self.place.line, self.place.column)
+    }
+}
+
+impl Expectation {
+    /// It is not what it should be now.
+    fn failed(&self, sim: &Simulation) -> Outcome {
+        let wanted = self.kind != ExpectationKind::Never;
+        let expression = &self.expression;
+        Outcome::Failed { at: sim.now(), why: expression.explain(sim, wanted), parts: expression.parts(sim, wanted) }
+    }
 }
 
 /// Over which time something is expected.
@@ -47,10 +77,14 @@ impl ExpectationKind {
 }
 
 /// What became of an expectation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Verdict {
     /// As the file has it, such as `always: maxSurge(deployment/web)`.
     pub expectation: String,
+    /// Where its expression stands.
+    pub written: Option<Written>,
+    /// What it is about.
+    pub about: Vec<Subject>,
     /// Whether it held.
     pub outcome: Outcome,
 }
@@ -67,8 +101,10 @@ pub enum Outcome {
     Failed {
         /// When that was certain.
         at: SimTime,
-        /// The values, or what happened instead.
+        /// In one line, the values that are not as they should be, or what happened instead.
         why: String,
+        /// Every part of the expression with its value at that instant; nothing of a promise over time.
+        parts: Vec<Part>,
     },
 }
 
@@ -102,6 +138,24 @@ impl Watch {
         SimTime::ZERO + self.expectation.after
     }
 
+    /// When something that is awaited is too late, unless it is decided.
+    pub(super) fn deadline(&self) -> Option<SimTime> {
+        match self.expectation.kind {
+            ExpectationKind::Eventually { within: Some(within) } if self.outcome.is_none() => {
+                Some(self.begins() + within)
+            }
+            _ => None,
+        }
+    }
+
+    /// Looks at the end of an instant, whether it is too late.
+    pub(super) fn expire(&mut self, sim: &Simulation) {
+        if self.deadline().is_some_and(|deadline| sim.now() >= deadline) {
+            self.observe(sim);
+            self.outcome.get_or_insert_with(|| self.expectation.failed(sim));
+        }
+    }
+
     /// Looks at the cluster after a change.
     pub(super) fn observe(&mut self, sim: &Simulation) {
         let (at, from) = (sim.now(), self.begins());
@@ -110,12 +164,12 @@ impl Watch {
         }
         if let Some(invariant) = &mut self.invariant {
             if let Err(violation) = invariant.check(sim) {
-                self.outcome = Some(Outcome::Failed { at, why: violation.story });
+                self.outcome = Some(Outcome::Failed { at, why: violation.story, parts: Vec::new() });
             }
             return;
         }
         let expression = &self.expectation.expression;
-        let failed = || Some(Outcome::Failed { at, why: expression.explain(sim) });
+        let failed = || Some(self.expectation.failed(sim));
         self.outcome = match self.expectation.kind {
             ExpectationKind::Always if !expression.holds(sim) => failed(),
             ExpectationKind::Never if expression.holds(sim) => failed(),
@@ -134,9 +188,7 @@ impl Watch {
         let outcome = self.outcome.unwrap_or_else(|| match kind {
             ExpectationKind::Always | ExpectationKind::Never => Outcome::Held { at: None },
             ExpectationKind::Final if expression.holds(sim) => Outcome::Held { at: None },
-            ExpectationKind::Final | ExpectationKind::Eventually { .. } => {
-                Outcome::Failed { at: sim.now(), why: expression.explain(sim) }
-            }
+            ExpectationKind::Final | ExpectationKind::Eventually { .. } => self.expectation.failed(sim),
         });
         let within = match kind {
             ExpectationKind::Eventually { within: Some(within) } => format!(" within {within}"),
@@ -146,6 +198,8 @@ impl Watch {
             SimDuration::ZERO => String::new(),
             after => format!(" after {after}"),
         };
-        Verdict { expectation: format!("{}: {expression}{after}{within}", kind.name()), outcome }
+        let told = format!("{}: {expression}{after}{within}", kind.name());
+        let about = expression.subjects();
+        Verdict { expectation: told, written: self.expectation.written, about, outcome }
     }
 }

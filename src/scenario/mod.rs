@@ -48,8 +48,8 @@ mod ways;
 
 pub use error::{Problem, ScenarioError};
 pub use excerpt::Excerpt;
-pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict};
-pub use expression::{Expression, ExpressionError, NumberExpression};
+pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict, Written};
+pub use expression::{Expression, ExpressionError, NumberExpression, Part, Subject};
 pub use measure::{Gauge, Measure, Measured};
 pub use parameters::Parameters;
 pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, StepOutcome};

@@ -218,6 +218,7 @@ impl Runner<'_> {
             });
             if broken.is_continue() {
                 sim.run_until(next);
+                self.watches.iter_mut().for_each(|watch| watch.expire(sim));
                 if sim.livelock().is_some() || sim.is_exhausted() || next >= self.end || self.is_settled(sim) {
                     return;
                 }
@@ -236,8 +237,9 @@ impl Runner<'_> {
             Some(quiet) if self.steps.is_done() => sim.last_change() + quiet,
             _ => self.end,
         };
-        // An expectation that begins looks at once, also when nothing changes then.
+        // An expectation looks when it begins and when it is too late, also when nothing changes then.
         let begins = self.watches.iter().map(Watch::begins).chain(self.meters.iter().map(Meter::begins));
+        let begins = begins.chain(self.watches.iter().filter_map(Watch::deadline));
         let begins = begins.filter(|begins| *begins > sim.now());
         // A change may push the settling time on; never stand still.
         step.min(self.end).min(begins.min().unwrap_or(self.end)).min(settled.max(sim.now()))

@@ -5,7 +5,8 @@ use std::fmt;
 use crate::network::Source;
 use crate::network::dns::{ClusterDns, NodeDns, RecordType, ResolvConf};
 use crate::network::explain::{Destination, Verdict, parse_source};
-use crate::sim::Simulation;
+use crate::objects::Kind;
+use crate::sim::{Simulation, Target};
 
 /// From a client to where it wants to go, as written and as read.
 #[derive(Clone, Debug)]
@@ -23,6 +24,20 @@ impl Way {
             text.split_once(',').ok_or("a client and a destination are expected, with a comma between them")?;
         let written = [bare(from), bare(to)];
         Ok(Self { from: parse_source(&written[0])?, to: written[1].parse()?, written })
+    }
+
+    /// The client.
+    pub(super) const fn source(&self) -> &Source {
+        &self.from
+    }
+
+    /// The object that it wants to go to, unless it goes by a host's name.
+    pub(super) fn target(&self) -> Option<Target> {
+        match &self.to {
+            Destination::Service(key, _) => Some(Target { kind: Kind::Service, key: key.clone() }),
+            Destination::Pod(key, _) => Some(Target { kind: Kind::Pod, key: key.clone() }),
+            Destination::Host { .. } | Destination::Node(..) => None,
+        }
     }
 
     /// Whether every connection gets an answer of the application.

@@ -59,7 +59,12 @@ fn a_broken_promise_exits_with_1_and_says_the_values() {
         .assert()
         .code(1);
     let told = stdout(&run);
-    assert!(told.contains("BROKEN  final: podsOn(node/w) == 1\n          at 1m0s: podsOn(node/w) = 0\n"), "{told}");
+    assert!(
+        told.contains(
+            "BROKEN  final: podsOn(node/w) == 1\n          at 1m0s (<stdin>:8:13)\n            ✗ podsOn(node/w) = 0, want == 1\n"
+        ),
+        "{told}"
+    );
     assert!(told.ends_with("The expectation was broken.\n"), "{told}");
 }
 

@@ -9,6 +9,7 @@ mod determinism;
 mod disruptions;
 mod disturbances;
 mod docs;
+mod expectations;
 mod explain;
 mod exploration;
 mod jobs;

@@ -118,7 +118,7 @@ impl Search {
         let run = self.run(draft)?;
         let verdict = run.verdicts.iter().find(|verdict| verdict.expectation == self.expectation)?;
         match &verdict.outcome {
-            Outcome::Failed { at, why } => Some(Failure { at: *at, why: why.clone() }),
+            Outcome::Failed { at, why, .. } => Some(Failure { at: *at, why: why.clone() }),
             Outcome::Held { .. } => None,
         }
     }

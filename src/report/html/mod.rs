@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use crate::scenario::{Outcome, Run, Scenario, Verdict};
 
+use super::failure::failure;
 use super::happened::happened;
 use super::lives::Lives;
 use super::story::verdict;
@@ -48,7 +49,7 @@ pub fn html(scenario: &Scenario, run: &Run) -> String {
         name = escaped(&scenario.name)
     );
     head(&mut page, scenario, run);
-    promises(&mut page, run);
+    promises(&mut page, scenario, run);
     marks.list(&mut page);
     workloads::section(&mut page, &lives, &axis, &marks);
     if let Some(report) = run.simulation.traffic() {
@@ -89,19 +90,21 @@ const fn good(held: bool) -> &'static str {
     if held { "good" } else { "bad" }
 }
 
-fn promises(page: &mut String, run: &Run) {
+fn promises(page: &mut String, scenario: &Scenario, run: &Run) {
     if run.verdicts.is_empty() {
         return;
     }
     page.push_str("<h2>Promises</h2>\n<ul class=\"promises\">\n");
     for verdict in &run.verdicts {
-        let Verdict { expectation, outcome } = verdict;
+        let Verdict { expectation, outcome, .. } = verdict;
         let _ = write!(page, "<li class=\"{}\"><code>{}</code>", good(verdict.held()), escaped(expectation));
         let _ = match outcome {
             Outcome::Held { at: Some(at) } => write!(page, "<small>held at {}</small>", rounded(*at)),
             Outcome::Held { at: None } => write!(page, "<small>held</small>"),
-            Outcome::Failed { at, why } => {
-                write!(page, "<small>broken at {}: {}</small>", rounded(*at), escaped(why))
+            Outcome::Failed { .. } => {
+                let story = failure(scenario, run, verdict);
+                let (place, story) = story.split_once('\n').unwrap_or((&story, ""));
+                write!(page, "<small>broken {}</small><pre>{}</pre>", escaped(place), escaped(story))
             }
         };
         page.push_str("</li>\n");

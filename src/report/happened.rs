@@ -21,8 +21,9 @@ const FIRST_LINES: usize = 32;
 const MOST_CHARS: usize = 88;
 /// How many of them come from its end, where errors have their cause.
 const LAST_CHARS: usize = 36;
-/// Most names of pods in a line.
+/// Most names of pods in a line, and of Jobs, whose names say little.
 const MOST_NAMES: usize = 10;
+const MOST_JOBS: usize = 2;
 
 /// Steps, scalings, warnings and the fate of nodes, in order. The same thing said again before the next step is counted, not
 /// repeated.
@@ -71,6 +72,8 @@ enum Told {
     Scaling { who: String, set: String, from: i32, to: i32, writes: u32 },
     /// `statefulset/db: new pods db-0, db-1`.
     Members { who: String, what: &'static str, names: Vec<String> },
+    /// A step that was refused, and those like it that followed: whoever drains a node asks again every five seconds.
+    Refused { text: String, times: u64 },
     /// What an Event says of one object or of several.
     Said { who: String, about: BTreeSet<Arc<str>>, first: Arc<str>, times: u64, text: String },
 }
@@ -80,6 +83,8 @@ struct Chapters {
     lines: Vec<Line>,
     /// Lines of this chapter that may be said again.
     open: FxHashMap<Topic, usize>,
+    /// Steps that were refused, by what they say.
+    refused: FxHashMap<String, usize>,
     /// Owners of pods.
     owners: FxHashMap<Key, Arc<str>>,
     /// Pods that were deleted at this instant. What a user deletes is said by the step, which comes afterwards.
@@ -88,9 +93,31 @@ struct Chapters {
 
 impl Chapters {
     fn step(&mut self, at: SimTime, step: &StepRecord) {
+        let text = format!("» {}", step_line(step));
+        let is_refused = !answers(&step.result).0.is_empty();
+        if is_refused && self.is_refused_again(at, &text) {
+            return;
+        }
         self.open.clear();
         self.deleted.clear();
-        self.plain(at, format!("» {}", step_line(step)));
+        if is_refused {
+            self.refused.insert(text.clone(), self.lines.len());
+            self.lines.push(Line { at, last: at, told: Told::Refused { text, times: 1 } });
+        } else {
+            self.plain(at, text);
+        }
+    }
+
+    /// Counts a refusal that is told already, if that was not long ago.
+    fn is_refused_again(&mut self, now: SimTime, text: &str) -> bool {
+        let line = self.refused.get(text).and_then(|at| self.lines.get_mut(*at));
+        let Some(Line { last, told: Told::Refused { times, .. }, .. }) = line else { return false };
+        let soon = now.since(*last) <= PAUSE;
+        if soon {
+            *last = now;
+            *times += 1;
+        }
+        soon
     }
 
     fn change(&mut self, at: SimTime, change: &Change) {
@@ -138,11 +165,19 @@ impl Chapters {
         let name = &job.meta.name;
         let was_complete = matches!(old, Some(Object::Job(old)) if old.is_complete());
         match change {
-            ChangeType::Deleted => self.plain(at, format!("job/{name}: deleted")),
+            ChangeType::Deleted => self.job_did(at, job, "deleted jobs", format!("job/{name}: deleted")),
             ChangeType::Modified if job.is_complete() && !was_complete => {
-                self.plain(at, format!("job/{name}: complete"));
+                self.job_did(at, job, "completed jobs", format!("job/{name}: complete"));
             }
             ChangeType::Added | ChangeType::Modified => {}
+        }
+    }
+
+    /// The Jobs of a CronJob may be many: a line for those that end or go soon after each other.
+    fn job_did(&mut self, at: SimTime, job: &Job, what: &'static str, alone: String) {
+        match job.meta.controller().filter(|owner| *owner.kind == *Kind::CronJob.as_str()) {
+            Some(owner) => self.one_more(at, format!("cronjob/{}", owner.name), what, job.meta.name.to_string()),
+            None => self.plain(at, alone),
         }
     }
 
@@ -165,9 +200,12 @@ impl Chapters {
     fn member(&mut self, at: SimTime, pod: &Pod, what: &'static str) {
         let owner = pod.meta.controller().filter(|owner| *owner.kind == *Kind::StatefulSet.as_str());
         let Some(owner) = owner else { return };
-        let who = format!("statefulset/{}", owner.name);
+        self.one_more(at, format!("statefulset/{}", owner.name), what, pod.meta.name.to_string());
+    }
+
+    /// Something of somebody, by its name.
+    fn one_more(&mut self, at: SimTime, who: String, what: &'static str, name: String) {
         let topic = (who.clone(), what.to_owned());
-        let name = pod.meta.name.to_string();
         if let Some(Line { last, told: Told::Members { names, .. }, .. }) = self.again(at, &topic) {
             *last = at;
             names.push(name);
@@ -279,15 +317,17 @@ impl std::fmt::Display for Line {
             last => format!(", until {last}"),
         };
         match &self.told {
-            Told::Plain(text) => f.write_str(text),
+            Told::Plain(text) | Told::Refused { text, times: 1 } => f.write_str(text),
+            Told::Refused { text, times } => write!(f, "{text} ({times} times{until})"),
             Told::Scaling { who, set, from, to, writes } => {
                 let direction = if to > from { "up" } else { "down" };
                 write!(f, "{who}: scales {set} {direction} from {from} to {to}")?;
                 if *writes > 1 { write!(f, " ({writes} times{until})") } else { Ok(()) }
             }
             Told::Members { who, what, names } => {
-                let more = names.len().saturating_sub(MOST_NAMES);
-                let told: Vec<&str> = names.iter().take(MOST_NAMES).map(String::as_str).collect();
+                let most = if who.starts_with("cronjob/") { MOST_JOBS } else { MOST_NAMES };
+                let more = names.len().saturating_sub(most);
+                let told: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
                 write!(f, "{who}: {what} {}", told.join(", "))?;
                 if more > 0 { write!(f, " and {more} more{until}") } else { f.write_str(&until) }
             }

@@ -24,5 +24,6 @@ mod scenarios;
 mod scheduling;
 mod stateful_sets;
 mod static_pods;
+mod stories;
 mod tidy;
 mod volumes;

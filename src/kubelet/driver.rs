@@ -15,6 +15,7 @@ use super::behaviour::Behaviours;
 use super::disks::Disks;
 use super::eviction::KubeletConfig;
 use super::images::Images;
+use super::load::Load;
 use super::mounts::InUse;
 use super::pressure::{Machine, NodePressure, NodeTimer};
 use super::processes::ProcessNotice;
@@ -76,6 +77,8 @@ pub struct KubeletContext<'a> {
     pub bad_luck: &'a mut LazyStream,
     /// How long things take on this machine, in hundredths of what they take on others: 100 or more.
     pub slowness_percent: u32,
+    /// How busy processes are; `None` if nobody sends requests.
+    pub load: Option<&'a dyn Load>,
     /// Where the answers go.
     pub effects: &'a mut Effects,
 }

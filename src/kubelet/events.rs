@@ -8,6 +8,7 @@ use crate::objects::wire::Wire;
 use crate::objects::{ObjectReference, Text};
 
 use super::driver::PodSync;
+use super::load::Delayed;
 use super::worker::{ProbeKind, Role};
 
 impl PodSync<'_, '_> {
@@ -116,14 +117,10 @@ impl PodSync<'_, '_> {
     /// nothing.
     fn probe_output(&self, at: usize, kind: ProbeKind) -> Option<String> {
         let worker = &self.worker;
-        let field = match kind {
-            ProbeKind::Startup => "startupProbe",
-            ProbeKind::Readiness => "readinessProbe",
-            ProbeKind::Liveness => "livenessProbe",
-        };
-        let probe = self.container_wire(at)?.get(field)?;
+        let probe = self.container_wire(at)?.get(kind.field())?;
         let hung = worker.containers[at].hung || self.times_out(at, kind);
-        let unserving = !hung && self.is_held_up(at, kind);
+        let turned_away = self.delayed(at, kind) == Delayed::TurnedAway;
+        let unserving = !hung && (turned_away || self.is_held_up(at, kind));
         let timeout = self.probe_spec(at, kind).map_or(1, |probe| probe.timeout_seconds.max(1));
         let address = |handler: &Value| {
             let ip = worker.address.map(|ip| ip.to_string()).unwrap_or_default();

@@ -26,6 +26,7 @@ mod eviction;
 mod hooks;
 mod images;
 mod lifecycle;
+mod load;
 mod mounts;
 mod node;
 mod oom;
@@ -53,13 +54,14 @@ pub use behaviour::{
 pub use disks::{Content, Disks};
 pub use driver::{Effects, Kubelet, KubeletContext, slowed};
 pub use eviction::{KubeletConfig, PressureConditions, Signal, Threshold, ThresholdAmount};
+pub use load::Load;
 pub use node::{
     LEASE_DURATION_SECONDS, LEASE_RENEW_INTERVAL, NODE_LEASE_NAMESPACE, NODE_STATUS_REPORT_INTERVAL, NodeHealth,
     health_events, heartbeat, is_news, lease, node_labels, register_node, renew_lease,
 };
 pub use pressure::{Eaten, Machine, MachineResource, NodeTimer};
 pub use processes::{ProcessEvent, ProcessNotice};
-pub use serve::{OnSigterm, Serve, Share, Slow};
+pub use serve::{OnSigterm, ProbesAnswered, Serve, Share, Slow};
 pub use shutdown::ShutdownGracePeriod;
 pub use static_pods::static_pod;
 pub use surroundings::{KnownServices, ViewSurroundings};

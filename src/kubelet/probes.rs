@@ -1,7 +1,8 @@
 //! Probes: ticks, thresholds, and what their results do.
 //!
 //! A tick is asked for only where it can tell something new: while a result is not what the application's health says, and
-//! while the application fails (each failure is an Event). A healthy pod costs no ticks.
+//! while the application fails (each failure is an Event). A healthy pod costs no ticks, unless load may delay its answers (see
+//! [`super::load`]).
 
 use crate::kernel::SimDuration;
 use crate::objects::{Probe, WallTime};
@@ -28,7 +29,7 @@ impl PodSync<'_, '_> {
         let now = self.cx.now;
         let container = &mut self.worker.containers[at];
         container.readiness_since = now;
-        if !self.would_succeed(at, ProbeKind::Liveness) {
+        if !self.would_succeed(at, ProbeKind::Liveness) || self.is_asked_again(at, ProbeKind::Liveness) {
             self.ask_for_tick(at, ProbeKind::Liveness);
         }
         let spec = self.worker.container_spec(at);
@@ -144,6 +145,9 @@ impl PodSync<'_, '_> {
                 self.worker.dirty = true;
             }
             ProbeKind::Readiness | ProbeKind::Liveness => {}
+        }
+        if kind != ProbeKind::Startup && self.is_asked_again(at, kind) {
+            self.ask_for_tick(at, kind);
         }
     }
 

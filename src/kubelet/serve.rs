@@ -36,6 +36,9 @@ pub struct Serve {
     /// What it does with new connections after SIGTERM. Default `stop`.
     #[serde(default)]
     pub on_sigterm: OnSigterm,
+    /// Where HTTP and gRPC probes are answered. Default `apart`.
+    #[serde(default)]
+    pub probes: ProbesAnswered,
 }
 
 impl Serve {
@@ -56,6 +59,9 @@ impl Serve {
         }
         if self.queue.is_some() && self.concurrency.is_none() {
             return Some(("queue", "nobody waits without `concurrency`".to_owned()));
+        }
+        if self.probes == ProbesAnswered::Queue && self.concurrency.is_none() {
+            return Some(("probes", "nobody waits without `concurrency`".to_owned()));
         }
         if self.slow_with_load.is_some() && self.concurrency.is_none() {
             return Some(("slowWithLoad", "the load is known only with `concurrency`".to_owned()));
@@ -79,6 +85,17 @@ pub enum OnSigterm {
     Stop,
     /// It takes them until it ends.
     Serve,
+}
+
+/// Who answers probes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProbesAnswered {
+    /// Somebody who has nothing else to do: load does not delay them.
+    #[default]
+    Apart,
+    /// Those who work on requests: HTTP and gRPC probes wait in line with them, and are turned away with 503 where too many wait.
+    Queue,
 }
 
 /// A process that is slow at first.

@@ -6,6 +6,7 @@ use crate::objects::Key;
 
 use super::behaviour::{Behaviour, Dependency, ProbeName};
 use super::driver::PodSync;
+use super::load::Delayed;
 use super::worker::{Cause, Due, ProbeKind, Role, State};
 
 /// Whether a Service has a ready endpoint.
@@ -82,7 +83,11 @@ impl<'c> PodSync<'_, 'c> {
             ProbeKind::Liveness => container.alive,
             ProbeKind::Startup | ProbeKind::Readiness => container.answering,
         };
-        is_up && !container.hung && !self.is_held_up(at, kind) && !self.times_out(at, kind)
+        is_up
+            && !container.hung
+            && !self.is_held_up(at, kind)
+            && self.delayed(at, kind) != Delayed::TurnedAway
+            && !self.times_out(at, kind)
     }
 
     /// Whether a probe fails because of a Service that is missing.
@@ -98,10 +103,13 @@ impl<'c> PodSync<'_, 'c> {
 
     /// Whether the answer to a probe comes too late.
     pub(super) fn times_out(&self, at: usize, kind: ProbeKind) -> bool {
-        let takes = self.behaviour(at).probe;
+        let takes = self.cx.slowed(self.behaviour(at).probe);
+        let takes = match self.delayed(at, kind) {
+            Delayed::By(wait) => takes + wait,
+            Delayed::TurnedAway => takes,
+        };
         let timeout = |seconds: i32| SimDuration::from_secs(u64::try_from(seconds).unwrap_or(0).max(1));
-        !takes.is_zero()
-            && self.probe_spec(at, kind).is_some_and(|probe| self.cx.slowed(takes) > timeout(probe.timeout_seconds))
+        !takes.is_zero() && self.probe_spec(at, kind).is_some_and(|probe| takes > timeout(probe.timeout_seconds))
     }
 
     /// Something that probes see has changed.

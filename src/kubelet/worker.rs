@@ -79,6 +79,17 @@ pub(super) enum ProbeKind {
     Liveness,
 }
 
+impl ProbeKind {
+    /// Its field of a container.
+    pub(super) const fn field(self) -> &'static str {
+        match self {
+            Self::Startup => "startupProbe",
+            Self::Readiness => "readinessProbe",
+            Self::Liveness => "livenessProbe",
+        }
+    }
+}
+
 /// A pod on its node. Small: there may be a hundred thousand.
 #[derive(Clone, Debug)]
 pub(super) struct Worker {

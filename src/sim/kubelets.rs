@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use crate::api::{Change, ChangeType, EventSpec, Part, Request};
 use crate::controllers::cloud_node_lifecycle::Instance;
 use crate::kernel::{Purpose, SimDuration, SimTime, Stream};
-use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer, slowed};
+use crate::kubelet::{self, Behaviours, Disks, Effects, Kubelet, KubeletContext, Load, PodCidr, PodTimer, slowed};
 use crate::objects::{Conditions, Key, Node, Object, Pod, Resource, Uid, WallTime};
 
 use super::builder::NodeTemplate;
@@ -194,6 +194,7 @@ impl Simulation {
             luck: &mut luck,
             bad_luck: &mut bad_luck,
             slowness_percent,
+            load: self.network.as_ref().map(|network| &**network as &dyn Load),
             effects: &mut effects,
         };
         act(kubelet, &mut cx);

@@ -3,15 +3,23 @@
 use std::sync::Arc;
 
 use crate::kernel::{Sampler, SimDuration, SimTime};
-use crate::kubelet::{Behaviours, OnSigterm, ProcessEvent, ProcessNotice, Serve};
-use crate::network::{ClientReport, ContainerUp, ErrorRate, PodUp, ProcessChange, ServeModel, TrafficReport, WarmUp};
-use crate::objects::{Container, Pod};
+use crate::kubelet::{Behaviours, Load, OnSigterm, ProcessEvent, ProcessNotice, Serve};
+use crate::network::{
+    ClientReport, ContainerUp, ErrorRate, Network, PodUp, ProcessChange, ServeModel, TrafficReport, WarmUp,
+};
+use crate::objects::{Container, Pod, Uid};
 
 use super::recorder::{Record, TrafficRecord};
 use super::simulation::Simulation;
 
 /// Label of the revision of pods that StatefulSets and DaemonSets made.
 const REVISION_LABEL: &str = "controller-revision-hash";
+
+impl Load for Network {
+    fn wait(&self, pod: &Uid, container: u16) -> Option<SimDuration> {
+        self.wait_at(pod, container)
+    }
+}
 
 impl Simulation {
     /// What came of all traffic so far; `None` if no client was configured.

@@ -20,6 +20,14 @@ const STORIES: &[(&str, &[&str])] = &[
     ),
     ("cron-runs-missed-after-downtime", &["eventually: jobs(cronjob/backup) == 1 within 3h0m0s"]),
     ("evictions-stop", &["eventually: endpoints(service/web) == 16 after 5m0s within 12m0s"]),
+    (
+        "liveness-under-load",
+        &[
+            "always: restarts(app=api) == 0",
+            "always: podsReady(app=api) == 4 after 7m0s",
+            "final: traffic(users).successRate >= 99%",
+        ],
+    ),
     ("node-flapping", &["always: endpoints(service/web) == 4 after 5m0s", "final: traffic(users).successRate >= 99%"]),
     ("preemption-cascade", &["always: podsReady(app=batch) == 8 after 30s"]),
     ("retry-storm", &["final: traffic(callers).succeeded >= 38000"]),
@@ -145,25 +153,25 @@ impl Page {
 
 /// Sections of a story by their titles, one after the other.
 fn sections(story: &str, wanted: &str) -> String {
-    let mut parts = Vec::new();
-    for part in wanted.split("; ") {
-        let (title, lines) = match part.split_once(" /") {
-            Some((title, regex)) => (title, Regex::new(regex.trim_end_matches('/')).expect("a regex")),
-            None => (part, Regex::new("").expect("a regex")),
-        };
-        let is_title = |line: &str| line == title;
-        assert!(story.lines().any(is_title), "there is no section {title:?} in\n{story}");
-        let section = story.lines().skip_while(|line| !is_title(line)).skip(1);
-        // A section goes on until the next line that is not indented.
-        let body = section.take_while(|line| line.is_empty() || line.starts_with(' ')).collect::<Vec<_>>().join("\n");
-        let mut text = format!("{title}\n");
-        for line in body.trim_end().lines().filter(|line| lines.is_match(line)) {
-            text += &format!("{}\n", line.trim_end());
-        }
-        assert!(text.lines().count() > 1, "nothing of {title:?} is left");
-        parts.push(text);
+    wanted.split("; ").map(|part| section(story, part)).collect::<Vec<_>>().join("\n")
+}
+
+fn section(story: &str, part: &str) -> String {
+    let (title, lines) = match part.split_once(" /") {
+        Some((title, regex)) => (title, Regex::new(regex.trim_end_matches('/')).expect("a regex")),
+        None => (part, Regex::new("").expect("a regex")),
+    };
+    let is_title = |line: &str| line == title;
+    assert!(story.lines().any(is_title), "there is no section {title:?} in\n{story}");
+    let section = story.lines().skip_while(|line| !is_title(line)).skip(1);
+    // A section goes on until the next line that is not indented.
+    let body = section.take_while(|line| line.is_empty() || line.starts_with(' ')).collect::<Vec<_>>().join("\n");
+    let mut text = format!("{title}\n");
+    for line in body.trim_end().lines().filter(|line| lines.is_match(line)) {
+        text += &format!("{}\n", line.trim_end());
     }
-    parts.join("\n")
+    assert!(text.lines().count() > 1, "nothing of {title:?} is left");
+    text
 }
 
 /// What is different in the second of two texts, comments at their beginning apart, with two lines around.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::api::{Change, ChangeType, Request, View};
 use crate::kernel::{EventQueue, LazyStream, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{
-    Behaviour, BehaviourSpec, Behaviours, Disks, Effects, Kubelet, KubeletContext, PodCidr, PodTimer,
+    Behaviour, BehaviourSpec, Behaviours, Disks, Effects, Kubelet, KubeletContext, Load, PodCidr, PodTimer,
 };
 use crate::objects::{
     Conditions, ContainerState, ContainerStatus, Key, ObjectReference, Pod, PodPhase, PodStatus, Resource, Timestamp,
@@ -17,6 +17,16 @@ use crate::objects::{
 
 /// 2026-01-01T00:00:00Z.
 const EPOCH: i64 = 1_767_225_600;
+
+/// How long requests wait at every container.
+#[derive(Debug)]
+pub(super) struct Busy(pub(super) Option<SimDuration>);
+
+impl Load for Busy {
+    fn wait(&self, _: &Uid, _: u16) -> Option<SimDuration> {
+        self.0
+    }
+}
 
 pub(super) struct Bench {
     pub(super) kubelet: Kubelet,
@@ -27,6 +37,8 @@ pub(super) struct Bench {
     luck: LazyStream,
     bad_luck: LazyStream,
     pub(super) slowness_percent: u32,
+    /// What keeps the containers busy.
+    pub(super) load: Option<Busy>,
     queue: EventQueue<PodTimer>,
     bound: u64,
     /// Events as `12.5s Normal Killing: message`.
@@ -60,6 +72,7 @@ impl Bench {
             luck: Streams::new(1).lazy(Purpose::new(1), "pods"),
             bad_luck: Streams::new(1).lazy(Purpose::new(2), "pods"),
             slowness_percent: 100,
+            load: None,
             queue: EventQueue::new(),
             bound: 0,
             events: Vec::new(),
@@ -105,6 +118,7 @@ impl Bench {
             luck: &mut self.luck,
             bad_luck: &mut self.bad_luck,
             slowness_percent: self.slowness_percent,
+            load: self.load.as_ref().map(|load| load as &dyn Load),
             effects: &mut effects,
         };
         act(&mut self.kubelet, &mut cx);

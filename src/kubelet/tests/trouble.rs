@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::api::{Change, ChangeType};
+use crate::kernel::SimDuration;
 use crate::objects::{EndpointSlice, Resource};
 
-use super::bench::Bench;
+use super::bench::{Bench, Busy};
 
 fn spec(image: &str, fields: &Value) -> Value {
     let mut container = json!({"name": "c", "image": image, "imagePullPolicy": "IfNotPresent"});
@@ -272,4 +273,29 @@ fn on_a_slow_machine_everything_takes_longer_and_probes_time_out() {
     bench.delete("p", 30);
     bench.run_to(700_000);
     assert_eq!(bench.story.last().map(String::as_str), Some("p 10m2s gone"));
+}
+
+#[test]
+fn probes_wait_in_line_where_the_application_says_so() {
+    let run = |line: &str, wait: Option<SimDuration>| {
+        let mut bench = Bench::new(&format!("[{{image: '*', start: 1s, serve: {{concurrency: 1, probes: {line}}}}}]"));
+        bench.load = Some(Busy(Some(SimDuration::ZERO)));
+        bench.bind("p", spec("app", &json!({"readinessProbe": http()})));
+        bench.run_to(60_000);
+        bench.load = Some(Busy(wait));
+        bench.run_to(120_000);
+        bench.load = Some(Busy(Some(SimDuration::from_secs(1))));
+        bench.run_to(180_000);
+        (bench.story, bench.events)
+    };
+    let unready = ["p 0s Pending", "p 1s Running ready", "p 1m21s Running", "p 2m1s Running ready"];
+    for (wait, why) in [(Some(SimDuration::from_millis(1001)), "context deadline exceeded"), (None, "statuscode: 503")]
+    {
+        let (story, events) = run("queue", wait);
+        assert_eq!(story, unready);
+        let failed: Vec<_> = events.iter().filter(|event| event.contains("Unhealthy")).collect();
+        assert_eq!(failed.len(), 6);
+        assert!(failed.iter().all(|event| event.contains(why)), "{failed:?}");
+        assert_eq!(run("apart", wait).0, unready[..2]);
+    }
 }

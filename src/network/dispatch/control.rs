@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::Change;
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Pod, Uid};
 
 use super::super::accounting::Settled;
@@ -50,6 +50,14 @@ impl Network {
                 self.fleet.servers[server.at()].end(State::NodeDown);
             }
         }
+    }
+
+    /// How long a request that comes next would wait for its turn at a container; `None` if it would be turned away.
+    #[must_use]
+    pub fn wait_at(&self, pod: &Uid, container: u16) -> Option<SimDuration> {
+        let Some(id) = self.fleet.server_of(pod, container) else { return Some(SimDuration::ZERO) };
+        let server = &self.fleet.servers[id.at()];
+        server.wait(self.now, &self.fleet.models[server.model()]).map(SimDuration::from_nanos)
     }
 
     /// A pod has got its network. Its machine may have run one of that uid before it went down.

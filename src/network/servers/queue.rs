@@ -36,6 +36,11 @@ impl Queue {
         self.starts.len()
     }
 
+    /// How many wait now, without forgetting those that wait no more.
+    pub(in crate::network) fn still_waiting(&self, now: u64) -> usize {
+        self.starts.len() - self.starts.partition_point(|start| *start <= now)
+    }
+
     /// How many servers are busy now.
     pub(in crate::network) fn busy(&self, now: u64) -> usize {
         self.free.iter().filter(|free| **free > now).count()
@@ -110,6 +115,7 @@ mod tests {
             for (gap, service) in requests {
                 now += gap;
                 let waiting = begun.iter().filter(|start| **start > now).count();
+                prop_assert_eq!(queue.still_waiting(now), waiting);
                 prop_assert_eq!(queue.waiting(now), waiting);
                 prop_assert_eq!(queue.busy(now), free.iter().filter(|free| **free > now).count());
                 let next = free.iter_mut().min().expect("a server");

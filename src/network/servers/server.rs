@@ -185,6 +185,13 @@ impl Server {
         Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
     }
 
+    /// How long a request that comes now would wait for its turn, ns; `None` if it would be turned away.
+    pub(in crate::network) fn wait(&self, now: u64, model: &ServeModel) -> Option<u64> {
+        let wait = self.queue.start(now) - now;
+        let is_full = wait > 0 && self.queue.still_waiting(now) >= model.queue as usize;
+        (!is_full).then_some(wait)
+    }
+
     /// How much longer than usual a request takes, in thousandths.
     #[inline]
     fn extra(&self, now: u64, model: &ServeModel) -> u64 {

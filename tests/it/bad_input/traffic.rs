@@ -110,6 +110,8 @@ fn containers_that_serve_in_no_possible_way() {
         ("a load that nobody knows", serve("slowWithLoad: 50%")),
         ("a load of a crowd", serve("concurrency: 5000, slowWithLoad: 50%")),
         ("a warm-up without a length", serve("warmUp: {slower: 200%}")),
+        ("probes in a line that nobody stands in", serve("probes: queue")),
+        ("probes nowhere", serve("concurrency: 1, probes: never")),
         ("an unknown answer to SIGTERM", serve("onSigterm: ignore")),
         ("a field that does not exist", serve("threads: 4")),
     ];

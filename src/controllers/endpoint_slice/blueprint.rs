@@ -12,6 +12,8 @@ use super::{HEADLESS_LABEL, MANAGED_BY_LABEL, MANAGER};
 
 /// `IPv4` or `IPv6`.
 pub(super) type AddressType = &'static str;
+/// All that a Service may have.
+pub(super) const ADDRESS_TYPES: [AddressType; 2] = ["IPv4", "IPv6"];
 
 /// Ports of a slice in canonical order.
 pub(in crate::controllers) type Ports = SharedList<EndpointPort>;
@@ -118,12 +120,12 @@ fn owner(service: &Service) -> OwnerReference {
 fn address_types(service: &Service) -> Vec<AddressType> {
     let spec = &service.spec;
     let given: Vec<AddressType> =
-        ["IPv4", "IPv6"].into_iter().filter(|family| spec.ip_families.iter().any(|given| given == family)).collect();
+        ADDRESS_TYPES.into_iter().filter(|family| spec.ip_families.iter().any(|given| given == family)).collect();
     if !given.is_empty() {
         return given;
     }
     if spec.cluster_ip.is_empty() || spec.is_headless() {
-        return vec!["IPv4", "IPv6"];
+        return ADDRESS_TYPES.to_vec();
     }
     if spec.cluster_ip.contains(':') { vec!["IPv6"] } else { vec!["IPv4"] }
 }

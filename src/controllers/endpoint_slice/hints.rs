@@ -1,4 +1,4 @@
-//! Topology hints from `spec.trafficDistribution` (upstream `endpointslice/trafficdist`).
+//! Topology hints from `spec.trafficDistribution` (upstream `endpointslice/trafficdist`), and whether an annotation asks for others.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::objects::{Endpoint, Service};
 
 /// Key of the hints of an endpoint.
-const HINTS: &str = "hints";
+pub(super) const HINTS: &str = "hints";
 
 /// Which hints the endpoints of a Service carry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(super) enum Hints {
     SameZone,
     /// Ready endpoints name their own zone and node.
     SameNode,
+    /// Zones share the endpoints by their CPU.
+    Auto,
 }
 
 impl Hints {
@@ -27,7 +29,7 @@ impl Hints {
         let mode = annotations.get("service.kubernetes.io/topology-aware-hints");
         let mode = mode.or_else(|| annotations.get("service.kubernetes.io/topology-mode"));
         if matches!(mode, Some("Auto" | "auto")) {
-            return Self::None;
+            return Self::Auto;
         }
         match service.spec.wire().get("trafficDistribution").and_then(Value::as_str) {
             Some("PreferClose" | "PreferSameZone") => Self::SameZone,
@@ -39,6 +41,7 @@ impl Hints {
     /// Whether an endpoint of a slice that is otherwise fine has other hints than it should.
     pub(super) fn are_wrong(self, endpoint: &Endpoint) -> bool {
         match self {
+            Self::Auto => false,
             Self::None => endpoint.rest.contains_key(HINTS),
             _ if endpoint.conditions.ready != Some(true) => false,
             _ => endpoint.rest.get(HINTS) != self.wanted(endpoint).as_ref(),
@@ -48,6 +51,7 @@ impl Hints {
     /// Gives an endpoint that is being written its hints.
     pub(super) fn put(self, endpoint: &mut Endpoint) {
         match self {
+            Self::Auto => {}
             Self::None => drop(endpoint.rest.remove(HINTS)),
             _ if endpoint.conditions.ready != Some(true) => {}
             _ => match self.wanted(endpoint) {

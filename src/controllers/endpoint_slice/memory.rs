@@ -105,13 +105,16 @@ impl Memory {
         &mut self,
         (requests, writes): (Vec<Request>, Vec<Write>),
         failure: Option<String>,
+        mut events: Vec<Request>,
         service: &Arc<Service>,
     ) -> Step<Writing> {
         if failure.is_some() {
             self.placement.distrust();
         }
         if requests.is_empty() {
-            return failure.map_or_else(Step::done, |why| give_back(&service.clone().into(), why));
+            let step = failure.map_or_else(Step::done, |why| give_back(&service.clone().into(), why));
+            events.extend(step.requests);
+            return Step { requests: events, then: step.then };
         }
         for write in &writes {
             if let Write::Delete(_, uid) = write {
@@ -119,7 +122,7 @@ impl Memory {
             }
         }
         self.writing = Some(service.clone().into());
-        Step::call(requests, Writing { writes, failure })
+        Step::call(requests, Writing { writes, failure, events })
     }
 
     /// A slice was written.
@@ -179,7 +182,7 @@ impl Memory {
     }
 
     fn is_news(&self, uid: &Uid, generation: i64) -> bool {
-        self.generations.get(uid).is_none_or(|known| generation > *known && *known != GONE)
+        self.generations.get(uid).is_none_or(|known| generation > *known)
     }
 }
 

@@ -2,8 +2,8 @@
 //! `k8s.io/endpointslice`).
 //!
 //! A sync writes only slices that must change, and looks only at pods that changed since the last one and at their
-//! slices, unless something happened that calls for a look at all. Topology
-//! hints follow `trafficDistribution`; the older annotation `service.kubernetes.io/topology-mode` gives none.
+//! slices, unless something happened that calls for a look at all. Topology hints follow `trafficDistribution`, or the older
+//! annotation `service.kubernetes.io/topology-mode`; a Service with that one is looked at as a whole.
 
 pub(in crate::controllers) mod blueprint;
 pub(in crate::controllers) mod candidates;
@@ -12,6 +12,7 @@ mod memory;
 mod packing;
 mod placement;
 pub(in crate::controllers) mod services;
+mod topology;
 pub(in crate::controllers) mod triggers;
 
 #[cfg(test)]
@@ -31,10 +32,12 @@ use crate::kernel::SimDuration;
 use crate::objects::{EndpointSlice, Key, Kind, Node, Object, Resource, Service, Timestamp, Uid, WallTime};
 
 use candidates::Candidates;
+use hints::Hints;
 use memory::Memory;
 use packing::Plan;
 use placement::Scope;
 use services::ServiceIndex;
+use topology::{Told, TopologyCache};
 
 /// Label of a slice that names who manages it.
 pub const MANAGED_BY_LABEL: &str = "endpointslice.kubernetes.io/managed-by";
@@ -55,7 +58,7 @@ const SLICE_CHANGE_DELAY: SimDuration = SimDuration::from_secs(1);
 /// ```
 /// use seatrial::api::Reconciler;
 /// use seatrial::controllers::EndpointSliceController;
-/// assert_eq!(EndpointSliceController::default().name(), "endpointslice-controller");
+/// assert_eq!(EndpointSliceController::default().name(), "endpoint-slice-controller");
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct EndpointSliceController {
@@ -63,6 +66,7 @@ pub struct EndpointSliceController {
     memories: FxHashMap<Key, Memory>,
     /// Counts changes of nodes that endpoints may show.
     nodes: u64,
+    topology: TopologyCache,
 }
 
 /// What a sync remembers while its writes are under way.
@@ -71,6 +75,8 @@ pub struct Writing {
     writes: Vec<Write>,
     /// What went wrong before the writes.
     failure: Option<String>,
+    /// What is told about the Service when they are done.
+    events: Vec<Request>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +90,7 @@ impl Reconciler for EndpointSliceController {
     type State = Writing;
 
     fn name(&self) -> &'static str {
-        "endpointslice-controller"
+        "endpoint-slice-controller"
     }
 
     /// 1 s doubling to 1,000 s, dropped after 15 retries: one sync may write many slices.
@@ -116,6 +122,9 @@ impl Reconciler for EndpointSliceController {
                 let unchanged = change.change_type == ChangeType::Modified
                     && old.is_some_and(|old| candidates::zone(old) == candidates::zone(node));
                 self.nodes += u64::from(!unchanged);
+                if self.topology.follow(change, node) {
+                    self.topology.overloaded().into_iter().for_each(|service| queue.add(service));
+                }
             }
             _ => {}
         }
@@ -135,10 +144,14 @@ impl Reconciler for EndpointSliceController {
         }
         let blueprint = memory.blueprint(service);
         let trigger = memory.take_trigger(service, cx.view);
+        if blueprint.hints == Hints::Auto {
+            // Shares are of all endpoints.
+            memory.placement.distrust();
+        }
         let scope = memory.placement.begin(self.nodes);
         let selector = memory.selector().clone();
         let pods = Candidates::find(cx.view, service, &blueprint, &selector, &scope, &slices);
-        let plan = packing::plan(&blueprint, &slices, &pods, &scope);
+        let (plan, told) = packing::plan(key, &blueprint, &slices, &pods, &scope, &mut self.topology);
         match &scope {
             Scope::All => memory.placement.replace(pods.places(&slices)),
             Scope::Changed(names, _) => {
@@ -146,11 +159,13 @@ impl Reconciler for EndpointSliceController {
             }
         }
         let failure = pods.failure(service);
-        memory.begin(write_down(plan, service, trigger), failure, service)
+        let about = Object::from(service.clone());
+        let events = told.into_iter().map(|told| tell(&about, told)).collect();
+        memory.begin(write_down(plan, service, trigger), failure, events, service)
     }
 
     fn resume(&mut self, _cx: Context<'_>, key: &Key, state: Writing, responses: Vec<Response>) -> Step<Writing> {
-        let Writing { writes, mut failure } = state;
+        let Writing { writes, mut failure, mut events } = state;
         let Some(memory) = self.memories.get_mut(key) else { return Step::done() };
         for (write, response) in writes.iter().zip(responses) {
             match (write, response) {
@@ -166,12 +181,14 @@ impl Reconciler for EndpointSliceController {
             }
         }
         let (service, foreign_change) = memory.end();
-        match (failure, service) {
+        let step = match (failure, service) {
             (Some(why), Some(service)) => give_back(&service, why),
             (Some(why), None) => Step::retry(why),
             (None, _) if foreign_change => Step::done().requeue_after(SLICE_CHANGE_DELAY),
             (None, _) => Step::done(),
-        }
+        };
+        events.extend(step.requests);
+        Step { requests: events, then: step.then }
     }
 }
 
@@ -276,6 +293,11 @@ fn describe(write: &Write, service: &Key, error: &ApiError) -> String {
         Write::Update(name) => format!("failed to update {name} EndpointSlice for Service {service}: {error}"),
         Write::Delete(name, _) => format!("failed to delete {name} EndpointSlice for Service {service}: {error}"),
     }
+}
+
+/// An event about a Service.
+fn tell(about: &Object, told: Told) -> Request {
+    Request::Event(EventSpec::about(about, told.kind, told.reason, told.message))
 }
 
 /// The end of a sync that failed: a warning, and a retry with back-off.

@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use crate::objects::{Endpoint, EndpointSlice, SharedList};
+use crate::objects::{Endpoint, EndpointSlice, Key, SharedList};
 
 use super::MAX_ENDPOINTS_PER_SLICE;
-use super::blueprint::{AddressType, Blueprint, Ports};
+use super::blueprint::{ADDRESS_TYPES, AddressType, Blueprint, Ports};
 use super::candidates::Candidates;
+use super::hints::Hints;
 use super::placement::Scope;
+use super::topology::{SliceInfo, Told, TopologyCache};
 
 /// What is written of one address type.
 #[derive(Debug, Default)]
@@ -33,23 +35,31 @@ struct Kept {
     up_to_date: bool,
 }
 
-/// Plans the writes for all address types of a Service.
+/// Plans the writes for all address types of a Service, and says what there is to tell about its hints.
 pub(super) fn plan(
+    service: &Key,
     blueprint: &Blueprint,
     slices: &[&Arc<EndpointSlice>],
     pods: &Candidates<'_>,
     scope: &Scope,
-) -> Vec<Plan> {
+    topology: &mut TopologyCache,
+) -> (Vec<Plan>, Vec<Told>) {
     let supported = |slice: &EndpointSlice| blueprint.address_types.iter().any(|kind| slice.address_type == *kind);
     let mut plans: Vec<Plan> = Vec::with_capacity(blueprint.address_types.len() + 1);
+    let mut told = Vec::new();
+    for kind in ADDRESS_TYPES.into_iter().filter(|kind| !blueprint.address_types.contains(kind)) {
+        if slices.iter().any(|slice| slice.address_type == *kind) {
+            topology.remove(service, kind);
+        }
+    }
     for kind in &blueprint.address_types {
-        plans.push(Packing::new(blueprint, pods, scope, kind).plan(slices));
+        plans.push(Packing::new(blueprint, pods, scope, kind).plan(slices, service, topology, &mut told));
     }
     let unsupported: Vec<_> = slices.iter().filter(|slice| !supported(slice)).map(|slice| (*slice).clone()).collect();
     if !unsupported.is_empty() {
         plans.push(Plan { delete: unsupported, ..Plan::default() });
     }
-    plans
+    (plans, told)
 }
 
 /// Packs the endpoints of one address type.
@@ -69,7 +79,13 @@ impl<'a, 'v> Packing<'a, 'v> {
         Self { blueprint, pods, scope, address_type, placed, kept: Vec::new(), plan: Plan::default() }
     }
 
-    fn plan(mut self, slices: &[&'a Arc<EndpointSlice>]) -> Plan {
+    fn plan(
+        mut self,
+        slices: &[&'a Arc<EndpointSlice>],
+        service: &Key,
+        topology: &mut TopologyCache,
+        told: &mut Vec<Told>,
+    ) -> Plan {
         let mut by_group: Vec<Vec<&'a Arc<EndpointSlice>>> = vec![Vec::new(); self.pods.groups()];
         let mut unwanted: Vec<Arc<EndpointSlice>> = Vec::new();
         let mut foreign: Vec<Arc<EndpointSlice>> = Vec::new();
@@ -91,7 +107,7 @@ impl<'a, 'v> Packing<'a, 'v> {
         }
         self.plan.delete.append(&mut unwanted);
         self.hold_place(existing);
-        self.hint(&unchanged);
+        told.extend(self.hint(unchanged, service, topology));
         self.recycle();
         self.plan
     }
@@ -179,7 +195,9 @@ impl<'a, 'v> Packing<'a, 'v> {
             return Revision::Unchanged;
         }
         let endpoint = |kept: &Kept| {
-            if kept.up_to_date { slice.endpoints[kept.at].clone() } else { self.pods.get(kept.pod).endpoint() }
+            // One that is written for its endpoints is written anew; hints come afterwards.
+            let anew = !kept.up_to_date || ((stale || shrunk) && !slice.endpoints[kept.at].rest.is_empty());
+            if anew { self.pods.get(kept.pod).endpoint() } else { slice.endpoints[kept.at].clone() }
         };
         let mut draft = Draft::without_endpoints(slice);
         draft.endpoints = self.kept.iter().map(endpoint).collect();
@@ -198,8 +216,19 @@ impl<'a, 'v> Packing<'a, 'v> {
         }
     }
 
-    fn hint(&mut self, unchanged: &[&Arc<EndpointSlice>]) {
+    /// Sees to the hints, and says what there is to tell.
+    fn hint(
+        &mut self,
+        unchanged: Vec<&Arc<EndpointSlice>>,
+        service: &Key,
+        topology: &mut TopologyCache,
+    ) -> Option<Told> {
         let hints = self.blueprint.hints;
+        if hints == Hints::Auto {
+            let (address_type, plan) = (self.address_type, &mut self.plan);
+            return topology.add_hints(&mut SliceInfo { service, address_type, plan, unchanged });
+        }
+        let had_some = topology.remove(service, self.address_type);
         let looked_at = unchanged.iter().filter(|slice| !self.is_fine(slice));
         let wrong = looked_at.filter(|slice| slice.endpoints.iter().any(|endpoint| hints.are_wrong(endpoint)));
         let wrong: Vec<EndpointSlice> = wrong.map(|slice| EndpointSlice::clone(slice)).collect();
@@ -211,6 +240,7 @@ impl<'a, 'v> Packing<'a, 'v> {
                 slice.endpoints = endpoints.into();
             }
         }
+        had_some.then(|| Told::disabled("Topology Aware Hints has been disabled", self.address_type))
     }
 
     /// Turns a creation and a deletion into an update.

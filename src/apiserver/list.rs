@@ -1,9 +1,7 @@
 //! Lists, collections and the scale subresource.
 
-use std::borrow::Cow;
-
 use crate::api::{ApiError, DeleteOptions, Reason, Response};
-use crate::objects::{FieldSelector, Key, Kind, Object, Selector, WallTime};
+use crate::objects::{FieldSelector, Key, Kind, Object, Selector, WallTime, is_selectable_by, is_selected};
 
 use super::strategy::{Stored, by_kind};
 use super::{ApiServer, errors};
@@ -18,9 +16,7 @@ impl ApiServer {
             let meta = object.meta();
             (namespace.is_empty() || *meta.namespace == *namespace)
                 && labels.matches(&meta.labels)
-                && fields
-                    .terms()
-                    .all(|(field, equal, value)| field_of(object, field).is_some_and(|found| (found == value) == equal))
+                && is_selected(object, fields)
         });
         objects
     }
@@ -31,7 +27,7 @@ impl ApiServer {
     /// If one of the fields is not supported.
     pub fn check_fields(kind: Kind, fields: &FieldSelector) -> Result<(), ApiError> {
         for (field, ..) in fields.terms() {
-            if !is_selectable(kind, field) {
+            if !is_selectable_by(kind, field) {
                 let message = format!("field label not supported: {field}");
                 return Err(ApiError::new(Reason::BadRequest, message));
             }
@@ -81,74 +77,5 @@ impl ApiServer {
         }
         new.prepare_for_update(&old);
         self.settle(key, old, new)
-    }
-}
-
-/// Fields of single kinds, beside name and namespace (`*ToSelectableFields` of the registries).
-const SELECTABLE: &[(Kind, &[&str])] = &[
-    (
-        Kind::Pod,
-        &[
-            "spec.nodeName",
-            "spec.restartPolicy",
-            "spec.schedulerName",
-            "spec.serviceAccountName",
-            "spec.hostNetwork",
-            "status.phase",
-            "status.podIP",
-            "status.nominatedNodeName",
-        ],
-    ),
-    (Kind::Node, &["spec.unschedulable"]),
-    (Kind::Namespace, &["status.phase"]),
-    (Kind::ReplicaSet, &["status.replicas"]),
-    (Kind::Service, &["spec.clusterIP", "spec.type"]),
-    (
-        Kind::Event,
-        &[
-            "involvedObject.kind",
-            "involvedObject.namespace",
-            "involvedObject.name",
-            "involvedObject.uid",
-            "involvedObject.apiVersion",
-            "involvedObject.resourceVersion",
-            "involvedObject.fieldPath",
-            "reason",
-            "reportingComponent",
-            "source",
-            "type",
-        ],
-    ),
-];
-
-fn is_selectable(kind: Kind, field: &str) -> bool {
-    field == "metadata.name"
-        || (field == "metadata.namespace" && kind.is_namespaced())
-        || SELECTABLE.iter().any(|(of, fields)| *of == kind && fields.contains(&field))
-}
-
-fn field_of<'a>(object: &'a Object, field: &str) -> Option<Cow<'a, str>> {
-    if !is_selectable(object.kind(), field) {
-        return None;
-    }
-    Some(match (object, field) {
-        (_, "metadata.name") => Cow::Borrowed(&*object.meta().name),
-        (_, "metadata.namespace") => Cow::Borrowed(&*object.meta().namespace),
-        (Object::Pod(pod), "spec.nodeName") => Cow::Borrowed(&*pod.node_name),
-        (Object::Pod(pod), "status.phase") => Cow::Borrowed(pod.status.phase.as_str()),
-        (Object::Event(event), "source") => Cow::Borrowed(&*event.component),
-        (Object::Node(node), "spec.unschedulable") => Cow::Owned(node.spec.unschedulable.to_string()),
-        (Object::Pod(pod), "spec.hostNetwork") => Cow::Owned(pod.spec.host_network.to_string()),
-        _ => Cow::Owned(wire_text(object, field)),
-    })
-}
-
-/// Any other field, from the wire form.
-fn wire_text(object: &Object, field: &str) -> String {
-    let wire = object.to_wire();
-    match field.split('.').try_fold(&wire, |value, key| value.get(key)) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(value) if !value.is_null() => value.to_string(),
-        _ => String::new(),
     }
 }

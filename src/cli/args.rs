@@ -1,5 +1,7 @@
 //! Arguments of the command.
 
+mod objects;
+
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -7,8 +9,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::explore::{Shard, Variation};
-use crate::kernel::SimDuration;
 use crate::scenario::DEFAULT_MAX_EVENTS;
+
+pub(super) use objects::{
+    DescribeArguments, EventsArguments, ExplainArguments, GetArguments, HistoryArguments, Moment, RolloutCommand,
+    StatusArguments, TreeArguments,
+};
 
 /// Replays what a Kubernetes 1.36 cluster would do: rollouts, failing nodes and images, promises kept or broken. In
 /// milliseconds, and the same every time.
@@ -48,14 +54,18 @@ pub(super) enum Command {
     /// Check manifests and scenarios as the API server would
     #[command(after_help = "Exit codes: 0 all are valid, 2 one is not, 3 an internal error")]
     Check(CheckArguments),
-    /// Show objects at an instant of a scenario, as kubectl does
-    #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
-                            internal error")]
+    /// Show objects at an instant of a scenario, or as they change, as kubectl does
+    #[command(after_help = objects::GET_EXAMPLES)]
     Get(GetArguments),
-    /// Describe a pod at an instant of a scenario, as kubectl does, and what kubectl cannot know of it
-    #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
-                            internal error")]
+    /// Describe objects at an instant of a scenario, as kubectl does, and what kubectl cannot know of pods
+    #[command(after_help = objects::DESCRIBE_EXAMPLES)]
     Describe(DescribeArguments),
+    /// List what components said until an instant of a scenario, or as they say it, as kubectl does
+    #[command(after_help = objects::EVENTS_EXAMPLES)]
+    Events(EventsArguments),
+    /// Show how a rollout gets on, or the revisions of a workload
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// Show which objects own which at an instant of a scenario
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]
@@ -179,99 +189,4 @@ pub(super) struct CheckArguments {
     /// Manifest or scenario files; - is standard input
     #[arg(required = true)]
     pub(super) files: Vec<PathBuf>,
-}
-
-// An instant of a run. (Without a doc comment, which would become a text of the help.)
-#[derive(Clone, Debug, Args)]
-pub(super) struct Moment {
-    /// The scenario file; - is standard input
-    #[arg(short, long = "file", value_name = "SCENARIO")]
-    pub(super) file: PathBuf,
-    /// Virtual time to look at, such as 1m30s; default: the scenario's end
-    #[arg(long, value_name = "TIME")]
-    pub(super) at: Option<SimDuration>,
-    /// Another seed than the scenario's
-    #[arg(long)]
-    pub(super) seed: Option<u64>,
-    /// Another value of a parameter of the scenario
-    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
-    pub(super) parameters: Vec<(String, String)>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct GetArguments {
-    /// Kind, or kind/name: pods, deploy/web, rs, svc, endpointslices, nodes, events, …
-    pub(super) resource: String,
-    /// Name
-    pub(super) name: Option<String>,
-    #[command(flatten)]
-    pub(super) moment: Moment,
-    /// Only objects with such labels
-    #[arg(short = 'l', long)]
-    pub(super) selector: Option<String>,
-    /// Namespace
-    #[arg(short, long, default_value = "default")]
-    pub(super) namespace: String,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub(super) all_namespaces: bool,
-    /// Format
-    #[arg(short, long, value_enum)]
-    pub(super) output: Option<GetOutput>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DescribeArguments {
-    /// Kind, or kind/name: pods, pod/web, …
-    pub(super) resource: String,
-    /// Name; default: all
-    pub(super) name: Option<String>,
-    #[command(flatten)]
-    pub(super) moment: Moment,
-    /// Only objects with such labels
-    #[arg(short = 'l', long)]
-    pub(super) selector: Option<String>,
-    /// Namespace
-    #[arg(short, long, default_value = "default")]
-    pub(super) namespace: String,
-    /// Only what kubectl tells: without memory settings and resolved environment
-    #[arg(long)]
-    pub(super) kubectl: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct TreeArguments {
-    /// kind/name of the object at the top; default: every object that has no owner and owns others
-    pub(super) resource: Option<String>,
-    #[command(flatten)]
-    pub(super) moment: Moment,
-    /// Namespace
-    #[arg(short, long, default_value = "default")]
-    pub(super) namespace: String,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub(super) all_namespaces: bool,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ExplainArguments {
-    /// The client: pod/NAME, NAMESPACE/pod/NAME, node/NAME or external
-    #[arg(long, value_name = "CLIENT")]
-    pub(super) from: String,
-    /// Where it wants to go: HOST[:PORT][/PATH], service/NAME:PORT, pod/NAME:PORT or node/NAME:PORT
-    #[arg(long, value_name = "DESTINATION")]
-    pub(super) to: String,
-    #[command(flatten)]
-    pub(super) moment: Moment,
-    /// text for people, json for programs
-    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
-    pub(super) output: RunOutput,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum GetOutput {
-    Wide,
-    Name,
-    Yaml,
-    Json,
 }

@@ -1,12 +1,17 @@
 //! Files, or standard input.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::api::View;
+use crate::kernel::SimDuration;
+use crate::objects::Kind;
+use crate::report::{Query, QueryError};
 use crate::scenario::{Parameters, Run, RunOptions, Scenario, ScenarioError};
+use crate::sim::RecordMode;
 
 use super::args::Moment;
-use super::diagnostics;
+use super::{Exit, diagnostics};
 
 /// The name of an input in messages.
 pub(super) fn name(path: &Path) -> String {
@@ -82,11 +87,52 @@ fn is_stdin(path: &Path) -> bool {
 /// The run of a scenario until an instant. What is wrong with it is told.
 pub(super) fn run_until(moment: &Moment) -> io::Result<Option<Run>> {
     let options = RunOptions { seed: moment.seed, until: moment.at, events: true, ..RunOptions::default() };
-    match scenario(&moment.file, &parameters(&moment.parameters)).and_then(|scenario| scenario.run(&options)) {
+    run(moment, &options)
+}
+
+/// The run of a scenario until an instant (default: its end), recorded in full. What is wrong with it is told.
+pub(super) fn recorded_until(moment: &Moment, until: Option<SimDuration>) -> io::Result<Option<Run>> {
+    run(moment, &RunOptions { seed: moment.seed, until, record: RecordMode::Full, ..RunOptions::default() })
+}
+
+fn run(moment: &Moment, options: &RunOptions) -> io::Result<Option<Run>> {
+    match scenario(&moment.file, &parameters(&moment.parameters)).and_then(|scenario| scenario.run(options)) {
         Ok(run) => Ok(Some(run)),
         Err(error) => {
             diagnostics::scenario(&error)?;
             Ok(None)
         }
     }
+}
+
+/// Says why nothing can be shown, in red where there are colours.
+pub(super) fn refuse(why: impl std::fmt::Display) -> io::Result<Exit> {
+    let why = why.to_string();
+    // What the API server says stands for itself, as with kubectl.
+    let prefix = if why.starts_with("Error from server") || why.starts_with("error: ") { "" } else { "error: " };
+    writeln!(anstream::stderr(), "{prefix}{why}")?;
+    Ok(Exit::WrongInput)
+}
+
+/// Says that there is nothing, as kubectl does: by the name of the namespace, unless that does not matter.
+pub(super) fn none_found(what: &str, namespace: Option<&str>) -> io::Result<()> {
+    match namespace {
+        Some(namespace) => writeln!(anstream::stderr(), "No {what} found in {namespace} namespace."),
+        None => writeln!(anstream::stderr(), "No {what} found"),
+    }
+}
+
+/// The objects that arguments name.
+pub(super) fn query(view: &View, resources: &[String], selector: Option<&str>) -> Result<Query, String> {
+    let mut query = Query::parse(view, resources).map_err(|error| match error {
+        QueryError::UnknownType(_) => {
+            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.plural()).collect();
+            format!("{error}; there are {}, and kinds that are kept as data", known.join(", "))
+        }
+        other => other.to_string(),
+    })?;
+    if let Some(selector) = selector {
+        query.selector = selector.parse().map_err(|error| format!("{error}"))?;
+    }
+    Ok(query)
 }

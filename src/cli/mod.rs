@@ -4,10 +4,12 @@ mod args;
 mod check;
 mod describe;
 mod diagnostics;
+mod events;
 mod explain;
 mod explore;
 mod get;
 mod input;
+mod rollout;
 mod run;
 mod tree;
 
@@ -51,6 +53,8 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::check(&options),
         Command::Get(options) => get::get(&options),
         Command::Describe(options) => describe::describe(&options),
+        Command::Events(options) => events::events(&options),
+        Command::Rollout(command) => rollout::rollout(&command),
         Command::Tree(options) => tree::tree(&options),
         Command::Explain(options) => explain::explain(&options),
     };

@@ -11,7 +11,7 @@ pub(super) fn tree(arguments: &TreeArguments) -> io::Result<Exit> {
     let root = match arguments.resource.as_deref().map(str::parse::<Target>).transpose() {
         Ok(root) => root.map(|mut root| {
             if root.kind.is_namespaced() && &*root.key.namespace == "default" {
-                root.key.namespace = arguments.namespace.as_str().into();
+                root.key.namespace = arguments.scope.namespace.as_str().into();
             }
             root
         }),
@@ -21,8 +21,8 @@ pub(super) fn tree(arguments: &TreeArguments) -> io::Result<Exit> {
         }
     };
     let Some(run) = input::run_until(&arguments.moment)? else { return Ok(Exit::WrongInput) };
-    let namespace = (!arguments.all_namespaces).then_some(&*arguments.namespace);
-    match (crate::report::tree(&run.simulation, root.as_ref(), namespace), root) {
+    let namespace = arguments.scope.namespace();
+    match (crate::report::tree(&run.simulation, root.as_ref(), namespace.as_deref()), root) {
         (Some(text), _) => write!(anstream::stdout(), "{text}")?,
         (None, Some(root)) => {
             let (resource, name) = (root.kind.resource(), &root.key.name);

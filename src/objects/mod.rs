@@ -46,6 +46,7 @@ mod replication_controller;
 mod resources;
 mod runtime_class;
 pub mod schema;
+mod selectable;
 mod selector;
 mod service;
 mod skip;
@@ -117,6 +118,7 @@ pub use quota::{ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus};
 pub use replication_controller::ReplicationController;
 pub use resources::Resources;
 pub use runtime_class::RuntimeClass;
+pub use selectable::{is_selectable_by, is_selected};
 pub use selector::{
     FieldSelector, FieldSelectorError, LabelSelector, LabelSelectorRequirement, Operator, Requirement, Selector,
     SelectorError,

@@ -10,8 +10,9 @@ use crate::scenario::{Measured, Outcome, Run, Scenario, Trigger, Verdict};
 use crate::sim::Simulation;
 
 use super::failure::failure;
-use super::get::{GetOptions, OutputFormat, get};
+use super::get::get;
 use super::happened::happened;
+use super::query::Query;
 use super::table::{Table, moment, rounded};
 use super::timeline::{Timeline, timelines};
 
@@ -127,8 +128,7 @@ fn end_state(sim: &Simulation) -> String {
 
 fn listed(sim: &Simulation, kind: Kind, every_namespace: bool) -> String {
     let namespace = (!every_namespace).then(|| "default".to_owned());
-    let options = GetOptions { kind, name: None, namespace, selector: None, format: OutputFormat::Table };
-    get(sim, &options).unwrap_or_default()
+    get(sim, &Query { namespace, ..Query::all(kind) }.into()).map(|got| got.text).unwrap_or_default()
 }
 
 /// Each node with the pods on it, and the pods that have none.

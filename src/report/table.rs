@@ -3,18 +3,30 @@
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Timestamp, WallTime};
 
-/// A table of text.
+/// Narrowest column, with the space behind it (`tabwriterMinWidth`).
+const MIN_WIDTH: usize = 6;
+/// Space behind a column.
+const PADDING: usize = 3;
+
+/// A table of text. What is written in parts keeps the widths of its columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    header: Vec<String>,
+    header: Option<Vec<String>>,
     rows: Vec<Vec<String>>,
+    widths: Vec<usize>,
 }
 
 impl Table {
-    /// A table with these column names.
+    /// A table with these column names, in capitals.
     #[must_use]
     pub fn new(header: &[&str]) -> Self {
-        Self { header: header.iter().map(|name| name.to_uppercase()).collect(), rows: Vec::new() }
+        Self::of(header.iter().map(|name| name.to_uppercase()).collect(), false)
+    }
+
+    /// A table with these column names as they are, or without any.
+    #[must_use]
+    pub fn of(header: Vec<String>, no_headers: bool) -> Self {
+        Self { header: (!no_headers).then_some(header), ..Self::default() }
     }
 
     /// Adds a row.
@@ -27,22 +39,48 @@ impl Table {
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+
+    /// The rows since the last time, and the column names before the first of them. Columns get no narrower.
+    pub fn flush(&mut self) -> String {
+        self.widths = self.widths();
+        let text = self.text(&self.widths);
+        self.header = None;
+        self.rows.clear();
+        text
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.header.iter().chain(&self.rows)
+    }
+
+    /// Widths of the columns, with the space behind them. What is behind the last column is no column.
+    fn widths(&self) -> Vec<usize> {
+        let columns = self.lines().map(Vec::len).max().unwrap_or(0);
+        let width = |column: usize| {
+            let cells = self.lines().filter_map(|line| line.get(column)).map(|cell| cell.chars().count() + PADDING);
+            cells.max().unwrap_or(0).max(MIN_WIDTH).max(self.widths.get(column).copied().unwrap_or(0))
+        };
+        (0..columns).map(width).collect()
+    }
+
+    fn text(&self, widths: &[usize]) -> String {
+        let mut out = String::new();
+        for line in self.lines() {
+            let mut text = String::new();
+            for (cell, width) in line.iter().zip(widths) {
+                text.push_str(cell);
+                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
+            }
+            out.push_str(text.trim_end());
+            out.push('\n');
+        }
+        out
+    }
 }
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines = || std::iter::once(&self.header).chain(&self.rows);
-        let width = |column: usize| lines().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
-        let widths: Vec<usize> = (0..self.header.len()).map(|column| width(column).unwrap_or(0)).collect();
-        for line in lines() {
-            let mut text = String::new();
-            for (cell, width) in line.iter().zip(&widths) {
-                text.push_str(cell);
-                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 3));
-            }
-            writeln!(f, "{}", text.trim_end())?;
-        }
-        Ok(())
+        f.write_str(&self.text(&self.widths()))
     }
 }
 
@@ -106,6 +144,16 @@ mod tests {
         table.row(vec!["web-1".into(), "1/1".into()]);
         table.row(vec!["a".into(), "0/1".into()]);
         assert_eq!(table.to_string(), "NAME    READY\nweb-1   1/1\na       0/1\n");
+    }
+
+    #[test]
+    fn what_is_written_in_parts_keeps_its_widths() {
+        let mut table = Table::new(&["a", "b", "c"]);
+        table.row(vec!["long name".into(), "1".into(), "x".into()]);
+        assert_eq!(table.flush(), "A           B     C\nlong name   1     x\n");
+        table.row(vec!["n".into(), "2".into(), "y".into()]);
+        assert_eq!(table.flush(), "n           2     y\n");
+        assert_eq!(table.flush(), "");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The command: what it prints, where, and how it ends.
 
+mod objects;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -102,7 +104,7 @@ fn wrong_arguments_exit_with_2() {
         seatrial(arguments).code(2);
     }
     let told = stderr(&seatrial(&["get", "gizmos", "-f", HOLDS]).code(2));
-    assert!(told.starts_with("error: the kind \"gizmos\" is not simulated"), "{told}");
+    assert!(told.starts_with("error: the server doesn't have a resource type \"gizmos\"; there are "), "{told}");
 }
 
 #[test]
@@ -251,7 +253,8 @@ fn pods_are_described_at_an_instant() {
     let none = seatrial(&["describe", "pod/none", "-f", FILE]).code(1);
     assert_eq!(stderr(&none), "Error from server (NotFound): pods \"none\" not found\n");
     assert_eq!(stdout(&seatrial(&["describe", "pods", "-l", "app=none", "-f", FILE]).code(0)), "");
-    assert!(stderr(&seatrial(&["describe", "leases", "-f", FILE]).code(2)).contains("is not simulated yet"));
+    let lease = stdout(&seatrial(&["describe", "leases", "-A", "-f", FILE]).code(0));
+    assert!(lease.contains("\n  Renew Time:                "), "{lease}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("invariants", &["sim", "controllers", "api", "objects", "kernel"]),
     ("scenario", &["sim", "invariants", "kubelet", "network", "controllers", "api", "objects", "kernel"]),
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
-    ("report", &["explore", "scenario", "sim", "invariants", "api", "objects", "kernel"]),
+    ("report", &["explore", "scenario", "sim", "invariants", "controllers", "api", "objects", "kernel"]),
     (
         "cli",
         &[

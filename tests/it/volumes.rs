@@ -5,7 +5,7 @@ use seatrial::invariants::{ClaimKept, Invariant};
 use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::kubelet::{BehaviourSpec, Exit, Writes};
 use seatrial::objects::{Key, Kind};
-use seatrial::report::{GetOptions, OutputFormat, get};
+use seatrial::report::{GetOptions, OutputFormat, Query, get};
 use seatrial::sim::{Delays, NodeTemplate, Simulation, Target};
 use serde_json::json;
 
@@ -330,8 +330,8 @@ fn storage_is_listed_as_kubectl_lists_it() {
     apply(&mut sim, &pod("app", "node-0"));
     pass(&mut sim, 30);
     let table = |kind: Kind, format: OutputFormat| {
-        let options = GetOptions { kind, name: None, namespace: Some("default".into()), selector: None, format };
-        get(&sim, &options).unwrap_or_default()
+        let query = Query { namespace: Some("default".into()), ..Query::all(kind) };
+        get(&sim, &GetOptions { format, ..query.into() }).expect("a table").text
     };
     let all = [
         table(Kind::PersistentVolume, OutputFormat::Table),

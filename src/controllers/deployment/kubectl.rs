@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::api::{Part, PatchType, Request, View};
-use crate::objects::{Deployment, Kind, POD_TEMPLATE_HASH, ReplicaSet, Resource, WallTime};
+use crate::objects::{Deployment, Kind, POD_TEMPLATE_HASH, PodTemplate, ReplicaSet, Resource, WallTime};
 
 use super::util::annotations::{revision, rolled_back};
 use super::util::conditions::{PROGRESS_DEADLINE_EXCEEDED, progressing};
@@ -134,6 +134,18 @@ pub fn revisions(view: &View, deployment: &Arc<Deployment>) -> BTreeMap<i64, Arc
     numbered.collect()
 }
 
+/// The pod template of a revision, with why it was made (`kubectl rollout history --revision`).
+#[must_use]
+pub fn template(view: &View, deployment: &Arc<Deployment>, revision: i64) -> Option<PodTemplate> {
+    let set = revisions(view, deployment).remove(&revision)?;
+    let mut template = (*set.spec.template).clone();
+    let cause = set.meta.annotations.get(CHANGE_CAUSE).filter(|cause| !cause.is_empty());
+    if let Some(cause) = cause {
+        template.annotations = template.annotations.with(CHANGE_CAUSE, cause);
+    }
+    Some(template)
+}
+
 fn change_cause(set: &ReplicaSet) -> &str {
     let told = [&set.meta.annotations, &set.spec.template.annotations].map(|annotations| annotations.get(CHANGE_CAUSE));
     told.into_iter().flatten().find(|cause| !cause.is_empty()).unwrap_or("<none>")
@@ -192,7 +204,8 @@ fn patch(deployment: &Deployment, patch_type: PatchType, document: serde_json::V
 }
 
 /// The ReplicaSets that belong to a Deployment.
-fn replica_sets(view: &View, deployment: &Arc<Deployment>) -> ReplicaSets {
+#[must_use]
+pub fn replica_sets(view: &View, deployment: &Arc<Deployment>) -> ReplicaSets {
     let selector = &deployment.spec.selector.compiled;
     let owned = view.replica_sets.controlled_by(&deployment.meta.uid).filter(|set| selector.matches(&set.meta.labels));
     ReplicaSets::new(deployment, owned.cloned().collect())

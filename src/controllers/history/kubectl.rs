@@ -85,6 +85,17 @@ impl Workload<'_> {
         revision_table(revisions.iter().map(|(number, revision)| (*number, cause(revision))))
     }
 
+    /// The pod template of a revision (`kubectl rollout history --revision`).
+    #[must_use]
+    pub fn template(&self, view: &View, number: i64) -> Option<PodTemplate> {
+        let revision = self.revisions(view).into_iter().rfind(|revision| revision.revision == number)?;
+        let mut template = revision.data.get("spec")?.get("template")?.clone();
+        if let Value::Object(fields) = &mut template {
+            fields.remove("$patch");
+        }
+        PodTemplate::from_wire(Some(&template)).ok()
+    }
+
     /// Rolls all pods without another change (`kubectl rollout restart`).
     ///
     /// # Errors

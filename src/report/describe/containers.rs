@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::parts::{flag, or_none, rfc1123};
+use super::parts::{Place, ZERO_TIME, flag, or_none, rfc1123};
 use super::tabs::TabWriter;
 use crate::objects::environment::{field_value, resource_value_of};
 use crate::objects::wire::Wire;
@@ -11,15 +11,17 @@ use crate::objects::{ContainerState, ContainerStatus, Pod};
 /// A list of containers (wire form) with their statuses. `pod` is whose fields their variables may refer to.
 pub(super) fn containers(
     out: &mut TabWriter,
+    place: Place,
     title: &str,
     containers: &[Value],
     statuses: &[ContainerStatus],
     pod: Option<&Pod>,
 ) {
-    out.line(0, format_args!("{title}:{}", if containers.is_empty() { " <none>" } else { "" }));
+    let indent = place.title_indent();
+    out.line(0, format_args!("{indent}{title}:{}", if containers.is_empty() { " <none>" } else { "" }));
     for container in containers {
         let status = statuses.iter().rfind(|status| *status.name == *container.text("name"));
-        basics(out, container, status);
+        basics(out, place, container, status);
         lines(out, "Command", &container.texts("command"));
         lines(out, "Args", &container.texts("args"));
         if let Some(status) = status {
@@ -33,8 +35,8 @@ pub(super) fn containers(
     }
 }
 
-fn basics(out: &mut TabWriter, container: &Value, status: Option<&ContainerStatus>) {
-    out.line(1, format_args!("{}:", container.text("name")));
+fn basics(out: &mut TabWriter, place: Place, container: &Value, status: Option<&ContainerStatus>) {
+    out.line(1, format_args!("{}{}:", place.name_indent(), container.text("name")));
     // Ids are those of a container runtime, which there is none of.
     if status.is_some() {
         out.field(2, "Container ID", "");
@@ -104,8 +106,7 @@ fn one_state(out: &mut TabWriter, title: &str, state: &ContainerState) {
             if end.signal > 0 {
                 out.field(3, "Signal", end.signal);
             }
-            // Go's zero time.
-            let moment = |at| Option::map_or(at, "Mon, 01 Jan 0001 00:00:00 +0000".to_owned(), rfc1123);
+            let moment = |at| Option::map_or(at, ZERO_TIME.to_owned(), rfc1123);
             out.field(3, "Started", moment(end.started_at));
             out.field(3, "Finished", moment(end.finished_at));
         }

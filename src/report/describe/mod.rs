@@ -1,14 +1,35 @@
-//! `describe`: one object at length, in kubectl's layout.
+//! `describe`: one object at length, in kubectl's layout (upstream `kubectl/pkg/describe/describe.go`): a file per kind,
+//! [`parts`] that several share.
 
 mod containers;
+mod cron_job;
+mod daemon_set;
+mod deployment;
+mod generic;
+mod ingress_class;
+mod job;
+mod kept;
+mod limit_range;
+mod namespace;
+mod node;
 mod parts;
+mod persistent_volume;
+mod persistent_volume_claim;
 mod pod;
-mod tabs;
+mod pod_disruption_budget;
+mod quota;
+mod replicated;
+mod stateful_set;
+mod storage_class;
+pub(super) mod tabs;
+pub(super) mod template;
 #[cfg(test)]
 mod tests;
 mod volumes;
 
-use crate::objects::{Event, Kind, ObjectMeta, Uid};
+use tabs::TabWriter;
+
+use crate::objects::{Event, Object, ObjectMeta, Uid};
 use crate::sim::{Simulation, Target};
 
 /// What a description tells beyond kubectl's, behind the Events.
@@ -27,10 +48,7 @@ impl DescribeOptions {
     pub const ALL: Self = Self { memory_qos: true, environment: true };
 }
 
-/// Kinds that can be described.
-pub const DESCRIBED: &[Kind] = &[Kind::Pod];
-
-/// Describes an object as `kubectl describe` does; nothing if there is none, or its kind is not in [`DESCRIBED`].
+/// Describes the object of that name as `kubectl describe` does; nothing if there is none.
 ///
 /// ```
 /// use seatrial::kernel::SimDuration;
@@ -46,19 +64,54 @@ pub const DESCRIBED: &[Kind] = &[Kind::Pod];
 /// ```
 #[must_use]
 pub fn describe(sim: &Simulation, target: &Target, options: DescribeOptions) -> Option<String> {
-    match target.kind {
-        Kind::Pod => sim.view().pods.get(&target.key).map(|pod| pod::describe(sim, pod, options)),
-        _ => None,
+    sim.view().object(target.kind, &target.key).map(|object| describe_object(sim, &object, options))
+}
+
+/// Describes an object as `kubectl describe` does.
+#[must_use]
+pub fn describe_object(sim: &Simulation, object: &Object, options: DescribeOptions) -> String {
+    let mut out = TabWriter::default();
+    match object {
+        Object::Pod(pod) => return pod::describe(sim, pod, options),
+        Object::Deployment(deployment) => deployment::describe(&mut out, sim, deployment),
+        Object::ReplicaSet(set) => replicated::describe(&mut out, sim, &**set),
+        Object::ReplicationController(set) => replicated::describe(&mut out, sim, &**set),
+        Object::StatefulSet(set) => stateful_set::describe(&mut out, sim, set),
+        Object::DaemonSet(set) => daemon_set::describe(&mut out, sim, set),
+        Object::Job(job) => job::describe(&mut out, sim, job),
+        Object::CronJob(cron_job) => cron_job::describe(&mut out, sim, cron_job),
+        Object::Node(node) => node::describe(&mut out, sim, node),
+        Object::Namespace(namespace) => namespace::describe(&mut out, sim, namespace),
+        Object::PersistentVolume(volume) => persistent_volume::describe(&mut out, sim, volume),
+        Object::PersistentVolumeClaim(claim) => persistent_volume_claim::describe(&mut out, sim, claim),
+        Object::StorageClass(class) => storage_class::describe(&mut out, sim, class),
+        Object::PodDisruptionBudget(budget) => pod_disruption_budget::describe(&mut out, sim, budget),
+        Object::ResourceQuota(quota) => quota::describe(&mut out, quota),
+        Object::LimitRange(range) => limit_range::describe(&mut out, range),
+        Object::IngressClass(class) => ingress_class::describe(&mut out, sim, class),
+        Object::Opaque(kept) => match (&*kept.api_version, &*kept.kind) {
+            ("v1", "ConfigMap") => kept::config_map(&mut out, sim, kept),
+            ("v1", "Secret") => kept::secret(&mut out, kept),
+            ("scheduling.k8s.io/v1", "PriorityClass") => kept::priority_class(&mut out, sim, kept),
+            _ => generic::describe(&mut out, sim, object),
+        },
+        // RuntimeClasses, Leases, ControllerRevisions and others have no describer of their own in kubectl either.
+        _ => generic::describe(&mut out, sim, object),
     }
+    out.finish()
 }
 
 /// The Events about an object, by its uid.
 fn events_about<'a>(sim: &'a Simulation, meta: &'a ObjectMeta) -> impl Iterator<Item = &'a Event> {
-    let events = sim.view().events.in_namespace(&meta.namespace);
+    // Those about what is in no namespace are kept in the default one.
+    let namespace = if meta.namespace.is_empty() { "default" } else { &*meta.namespace };
+    let events = sim.view().events.in_namespace(namespace);
     // Kubelets name a static pod by what it was made of.
     let uid = meta.annotations.get("kubernetes.io/config.mirror").map_or_else(|| meta.uid.clone(), Uid::parse);
     events.map(|event| &**event).filter(move |event| {
         let about = &event.involved_object;
-        about.uid == uid && *about.name == *meta.name
+        // Kubelets know their Node by its name only.
+        let by_name = meta.namespace.is_empty() && matches!(&about.uid, Uid::Text(name) if **name == *meta.name);
+        (about.uid == uid || by_name) && *about.name == *meta.name
     })
 }

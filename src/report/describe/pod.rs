@@ -1,21 +1,20 @@
 //! `describe pod` (upstream `describePod`), and what kubectl cannot show: figures that a node would compute.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::containers::{containers, resources};
-use super::parts::{annotations, controlled_by, events, labels, list, rfc1123, tolerations};
+use super::parts::{
+    Place, controlled_by, events, labels, labels_and_annotations, name_and_namespace, rfc1123, spread, terminating,
+    tolerations,
+};
 use super::tabs::TabWriter;
 use super::volumes::volumes;
 use super::{DescribeOptions, events_about};
 use crate::objects::pod_resources::listed;
 use crate::objects::wire::Wire;
-use crate::objects::{
-    Condition, Conditions, Key, LabelSelector, MemoryReservationPolicy, Pod, Resource, memory_qos, oom_score_adj,
-};
-use crate::report::table::age;
+use crate::objects::{Condition, Conditions, Key, MemoryReservationPolicy, Pod, Resource, memory_qos, oom_score_adj};
 use crate::sim::Simulation;
 
 pub(super) fn describe(sim: &Simulation, pod: &Arc<Pod>, options: DescribeOptions) -> String {
@@ -30,18 +29,25 @@ pub(super) fn describe(sim: &Simulation, pod: &Arc<Pod>, options: DescribeOption
     let status = &pod.status;
     let (init, ephemeral) = (spec.list("initContainers"), spec.list("ephemeralContainers"));
     if !init.is_empty() {
-        containers(&mut out, "Init Containers", init, &status.init_container_statuses, Some(pod));
+        containers(&mut out, Place::Pod, "Init Containers", init, &status.init_container_statuses, Some(pod));
     }
-    containers(&mut out, "Containers", spec.list("containers"), &status.container_statuses, Some(pod));
+    containers(&mut out, Place::Pod, "Containers", spec.list("containers"), &status.container_statuses, Some(pod));
     if !ephemeral.is_empty() {
-        containers(&mut out, "Ephemeral Containers", ephemeral, &status.ephemeral_container_statuses, Some(pod));
+        containers(
+            &mut out,
+            Place::Pod,
+            "Ephemeral Containers",
+            ephemeral,
+            &status.ephemeral_container_statuses,
+            Some(pod),
+        );
     }
     conditions(&mut out, pod);
-    volumes(&mut out, spec.list("volumes"));
+    volumes(&mut out, Place::Pod, spec.list("volumes"));
     out.field(0, "QoS Class", status.qos_class.unwrap_or(pod.spec.qos_class).as_str());
     labels(&mut out, "Node-Selectors", &pod.spec.node_selector);
-    tolerations(&mut out, spec.list("tolerations"));
-    spread(&mut out, spec);
+    tolerations(&mut out, "Tolerations", spec.list("tolerations"));
+    spread(&mut out, Place::Pod, spec);
     events(&mut out, events_about(sim, &pod.meta), sim.wall());
     if options.memory_qos {
         memory(&mut out, sim, pod, spec);
@@ -53,8 +59,7 @@ pub(super) fn describe(sim: &Simulation, pod: &Arc<Pod>, options: DescribeOption
 }
 
 fn head(out: &mut TabWriter, pod: &Pod, spec: &Value) {
-    out.field(0, "Name", &pod.meta.name);
-    out.field(0, "Namespace", &pod.meta.namespace);
+    name_and_namespace(out, &pod.meta);
     if let Some(priority) = pod.spec.priority {
         out.field(0, "Priority", priority);
     }
@@ -76,15 +81,14 @@ fn head(out: &mut TabWriter, pod: &Pod, spec: &Value) {
     if let Some(start) = pod.status.start_time {
         out.field(0, "Start Time", rfc1123(start));
     }
-    labels(out, "Labels", &pod.meta.labels);
-    annotations(out, &pod.meta.annotations);
+    labels_and_annotations(out, &pod.meta);
 }
 
 fn condition(out: &mut TabWriter, sim: &Simulation, pod: &Pod, spec: &Value) {
     let status = &pod.status;
     match pod.meta.deletion_timestamp {
         Some(at) if !pod.is_terminal() => {
-            out.field(0, "Status", format_args!("Terminating (lasts {})", age(Some(at), sim.wall())));
+            out.field(0, "Status", terminating(at, sim.wall()));
             let grace = pod.meta.deletion_grace_period_seconds.unwrap_or_default();
             out.field(0, "Termination Grace Period", format_args!("{grace}s"));
         }
@@ -130,26 +134,6 @@ fn conditions(out: &mut TabWriter, pod: &Pod) {
     }
     let line = |condition: &Condition| format!("{} \t{} ", condition.kind, condition.status.as_str());
     conditions.iter().for_each(|condition| out.line(1, line(condition)));
-}
-
-fn spread(out: &mut TabWriter, spec: &Value) {
-    let mut constraints: Vec<&Value> = spec.list("topologySpreadConstraints").iter().collect();
-    constraints.sort_by_key(|constraint| constraint.text("topologyKey"));
-    let line = |constraint: &&Value| {
-        let (key, policy) = (constraint.text("topologyKey"), constraint.text("whenUnsatisfiable"));
-        let mut line = format!("{key}:{policy} when max skew {} is exceeded", constraint.int("maxSkew"));
-        if let Some(selector) = constraint.get_some("labelSelector") {
-            let selector: Option<LabelSelector> = serde_json::from_value(selector.clone()).ok();
-            let compiled = selector.and_then(|selector| selector.compile().ok());
-            let text = compiled.map(|selector| selector.to_string()).filter(|text| !text.is_empty());
-            let written = write!(line, " for selector {}", text.as_deref().unwrap_or("<none>"));
-            debug_assert!(written.is_ok(), "writing to a String does not fail");
-        }
-        line
-    };
-    if !constraints.is_empty() {
-        list(out, "Topology Spread Constraints", constraints.iter().map(line));
-    }
 }
 
 /// What cgroups v2 would be set to with the feature `MemoryQoS`, which is off by default.

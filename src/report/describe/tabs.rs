@@ -12,7 +12,7 @@ const INDENT: usize = 2;
 
 /// Collects lines, then aligns them.
 #[derive(Debug, Default)]
-pub(super) struct TabWriter {
+pub(in crate::report) struct TabWriter {
     /// What is aligned already.
     done: String,
     /// Lines since, each as its cells.
@@ -40,6 +40,11 @@ impl TabWriter {
         let lines = std::mem::take(&mut self.lines);
         let mut widths = Vec::new();
         format_block(&mut self.done, &lines, &mut widths);
+    }
+
+    /// What was written since the last flush, with its tabs.
+    pub(in crate::report) fn finish_unaligned(self) -> String {
+        self.lines.iter().map(|line| line.join("\t") + "\n").collect()
     }
 
     pub(super) fn finish(mut self) -> String {

@@ -2,24 +2,34 @@
 
 use serde_json::Value;
 
-use super::parts::or_none;
+use super::parts::{Place, or_none};
 use super::tabs::TabWriter;
 use crate::objects::Quantity;
 use crate::objects::wire::Wire;
 
 /// The volumes of a pod's spec.
-pub(super) fn volumes(out: &mut TabWriter, volumes: &[Value]) {
-    out.line(0, if volumes.is_empty() { "Volumes:\t<none>" } else { "Volumes:" });
+pub(super) fn volumes(out: &mut TabWriter, place: Place, volumes: &[Value]) {
+    let none = if volumes.is_empty() { "\t<none>" } else { "" };
+    out.line(0, format_args!("{}Volumes:{none}", place.title_indent()));
     for volume in volumes {
-        out.line(1, format_args!("{}:", volume.text("name")));
-        match KNOWN.iter().find_map(|(kind, source)| Some((source, volume.get_some(kind)?))) {
-            Some((Source::Fields { about, fields }, source)) => {
-                out.field(2, "Type", about);
-                fields.iter().for_each(|(title, field)| out.field(2, title, shown(source.at(field))));
-            }
-            Some((Source::Special(write), source)) => write(out, source),
-            None => out.line(1, "<unknown>"),
+        out.line(1, format_args!("{}{}:", place.name_indent(), volume.text("name")));
+        source(out, &KNOWN, volume);
+    }
+}
+
+/// Where the data of a PersistentVolume (its spec) is.
+pub(super) fn persistent_source(out: &mut TabWriter, spec: &Value) {
+    source(out, &PERSISTENT, spec);
+}
+
+fn source(out: &mut TabWriter, known: &[(&str, Source)], owner: &Value) {
+    match known.iter().find_map(|(kind, source)| Some((source, owner.get_some(kind)?))) {
+        Some((Source::Fields { about, fields }, source)) => {
+            out.field(2, "Type", about);
+            fields.iter().for_each(|(title, field)| out.field(2, title, shown(source.at(field))));
         }
+        Some((Source::Special(write), source)) => write(out, source),
+        None => out.line(1, "<unknown>"),
     }
 }
 
@@ -38,13 +48,7 @@ const KNOWN: [(&str, Source); 11] = [
     ("emptyDir", Source::Special(empty_dir)),
     ("secret", Source::Special(|out, source| object(out, source, SECRET, "SecretName", "secretName"))),
     ("configMap", Source::Special(|out, source| object(out, source, CONFIG_MAP, "Name", "name"))),
-    (
-        "nfs",
-        Source::Fields {
-            about: "NFS (an NFS mount that lasts the lifetime of a pod)",
-            fields: &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly")],
-        },
-    ),
+    ("nfs", NFS),
     (
         "persistentVolumeClaim",
         Source::Fields {
@@ -63,6 +67,25 @@ const KNOWN: [(&str, Source); 11] = [
             fields: &[("Reference", "reference"), ("PullPolicy", "pullPolicy")],
         },
     ),
+];
+
+const NFS: Source = Source::Fields {
+    about: "NFS (an NFS mount that lasts the lifetime of a pod)",
+    fields: &[("Server", "server"), ("Path", "path"), ("ReadOnly", "readOnly")],
+};
+
+/// Kinds of PersistentVolumes, as above.
+const PERSISTENT: [(&str, Source); 4] = [
+    ("hostPath", Source::Special(host_path)),
+    ("nfs", NFS),
+    (
+        "local",
+        Source::Fields {
+            about: "LocalVolume (a persistent volume backed by local storage on a node)",
+            fields: &[("Path", "path")],
+        },
+    ),
+    ("csi", Source::Special(persistent_csi)),
 ];
 
 const SECRET: &str = "Secret (a volume populated by a Secret)";
@@ -137,12 +160,20 @@ fn projected(out: &mut TabWriter, source: &Value) {
 }
 
 fn csi(out: &mut TabWriter, source: &Value) {
+    csi_fields(out, source, &[]);
+}
+
+fn persistent_csi(out: &mut TabWriter, source: &Value) {
+    csi_fields(out, source, &[("VolumeHandle", "volumeHandle")]);
+}
+
+fn csi_fields(out: &mut TabWriter, source: &Value, more: &[(&str, &str)]) {
     out.field(2, "Type", "CSI (a Container Storage Interface (CSI) volume source)");
     out.field(2, "Driver", source.text("driver"));
     out.field(2, "FSType", source.text("fsType"));
+    more.iter().for_each(|(title, field)| out.field(2, title, source.text(field)));
     out.field(2, "ReadOnly", source.flag("readOnly"));
-    let mut attributes = source.text_entries("volumeAttributes");
-    attributes.sort_unstable();
+    let attributes = source.text_entries("volumeAttributes");
     if attributes.is_empty() {
         out.field(2, "VolumeAttributes", "<none>");
     }

@@ -1,6 +1,7 @@
 //! Rows of `get`, as the API server's table printers make them (upstream `pkg/printers/internalversion`): a file per family
 //! of kinds.
 
+mod kept;
 mod network;
 mod nodes;
 mod pods;
@@ -14,6 +15,8 @@ use std::collections::BTreeSet;
 use crate::objects::{Kind, Object, WallTime};
 
 use super::table::age;
+
+pub(super) use nodes::roles as node_roles;
 
 /// Cells of one object, those of `-o wide` included, without namespace.
 type Cells = Vec<String>;
@@ -140,7 +143,15 @@ pub(super) fn cells_for(object: &Object, now: WallTime, wide: bool) -> Vec<Strin
         Object::LimitRange(range) => {
             vec![name, range.meta.creation_timestamp.map(|at| at.to_string()).unwrap_or_default()]
         }
-        Object::Opaque(_) => vec![name, age],
+        Object::Opaque(kept) => kept::cells(kept, age),
+    }
+}
+
+/// The columns of an object; kinds that are kept as data have some of their own.
+pub(super) fn columns_of(object: &Object) -> &'static [Column] {
+    match object {
+        Object::Opaque(kept) => kept::columns(kept),
+        simulated => columns(simulated.kind()),
     }
 }
 

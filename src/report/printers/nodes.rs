@@ -45,7 +45,7 @@ pub(super) fn node_cells(node: &Node, age: String) -> Cells {
     ]
 }
 
-fn roles(node: &Node) -> Vec<String> {
+pub(in crate::report) fn roles(node: &Node) -> Vec<String> {
     let role = |(key, value): (&str, &str)| match key.strip_prefix(ROLE_PREFIX) {
         Some(role) if !role.is_empty() => Some(role.to_owned()),
         None if key == ROLE && !value.is_empty() => Some(value.to_owned()),

@@ -11,6 +11,9 @@ use super::{Exit, input};
 
 pub(super) fn events(arguments: &EventsArguments) -> io::Result<Exit> {
     let watches = arguments.watch.watch;
+    if arguments.watch.until.is_some() && !watches {
+        return input::refuse("--until can only be used with --watch");
+    }
     let run = match watches {
         true => input::recorded_until(&arguments.moment, arguments.watch.until)?,
         false => input::run_until(&arguments.moment)?,

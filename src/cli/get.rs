@@ -17,6 +17,12 @@ pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
         Err(why) => return input::refuse(why),
     };
     let watches = arguments.watch.watch || arguments.watch_only;
+    if arguments.output_watch_events && !watches {
+        return input::refuse("--output-watch-events option can only be used with --watch or --watch-only");
+    }
+    if arguments.watch.until.is_some() && !watches {
+        return input::refuse("--until can only be used with --watch or --watch-only");
+    }
     let run = match watches {
         true => input::recorded_until(&arguments.moment, arguments.watch.until)?,
         false => input::run_until(&arguments.moment)?,

@@ -57,10 +57,10 @@ fn failed(why: &str) -> io::Result<Exit> {
 /// `deployment/web` or `deployment web`.
 fn target(resource: &[String], namespace: &str) -> Result<Target, String> {
     let text = resource.join("/");
-    let mut target: Target = text.parse().map_err(|error| format!("{error}"))?;
     if text.matches('/').count() > 1 {
         return Err("arguments in resource/name form may not have more than one slash".to_owned());
     }
+    let mut target: Target = text.parse().map_err(|error| format!("{error}"))?;
     if target.kind.is_namespaced() {
         target.key.namespace = namespace.into();
     }

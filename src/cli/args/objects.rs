@@ -91,7 +91,7 @@ pub(in crate::cli) struct WatchArguments {
     #[arg(short, long)]
     pub(in crate::cli) watch: bool,
     /// Watch until this virtual time; default: the scenario's end
-    #[arg(long, value_name = "TIME", requires = "watch")]
+    #[arg(long, value_name = "TIME")]
     pub(in crate::cli) until: Option<SimDuration>,
 }
 

@@ -254,7 +254,7 @@ fn pods_are_described_at_an_instant() {
     assert_eq!(stderr(&none), "Error from server (NotFound): pods \"none\" not found\n");
     assert_eq!(stdout(&seatrial(&["describe", "pods", "-l", "app=none", "-f", FILE]).code(0)), "");
     let lease = stdout(&seatrial(&["describe", "leases", "-A", "-f", FILE]).code(0));
-    assert!(lease.contains("\n  Renew Time:                "), "{lease}");
+    assert!(lease.contains("\n  Renew Time:  "), "{lease}");
 }
 
 #[test]

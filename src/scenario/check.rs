@@ -104,6 +104,7 @@ impl<'a> Checker<'a> {
             pod_presets: spec.pod_presets,
             load_balancers: spec.load_balancers,
             endpoints_controller: spec.endpoints_controller,
+            kubernetes_service: spec.kubernetes_service,
             terminated_pod_gc_threshold: spec.terminated_pod_gc_threshold,
             cloud: spec.cloud,
             delays: spec.profile.unwrap_or_default(),

@@ -127,6 +127,7 @@ impl Scenario {
             .in_cloud(self.cloud)
             .load_balancers(self.load_balancers)
             .endpoints_controller(self.endpoints_controller)
+            .kubernetes_service(self.kubernetes_service)
             .events(options.events || options.record != RecordMode::Off);
         if let Some(terminated_pod_threshold) = self.terminated_pod_gc_threshold {
             builder = builder.pod_gc(PodGcConfig { terminated_pod_threshold, ..PodGcConfig::default() });

@@ -56,6 +56,8 @@ pub struct Scenario {
     pub load_balancers: bool,
     /// Whether the Endpoints controller runs.
     pub endpoints_controller: bool,
+    /// Whether there is the Service of the API server, `default/kubernetes`.
+    pub kubernetes_service: bool,
     /// Pods that may have ended and still be there, if not as many as by default.
     pub terminated_pod_gc_threshold: Option<i32>,
     /// Whether the machines belong to a cloud.
@@ -153,6 +155,8 @@ pub(super) struct Spec {
     pub(super) load_balancers: bool,
     #[serde(default)]
     pub(super) endpoints_controller: bool,
+    #[serde(default)]
+    pub(super) kubernetes_service: bool,
     pub(super) terminated_pod_gc_threshold: Option<i32>,
     #[serde(default = "yes")]
     pub(super) cloud: bool,

@@ -119,6 +119,7 @@ pub struct SimulationBuilder {
     pod_presets: bool,
     load_balancers: bool,
     endpoints: bool,
+    kubernetes_service: bool,
     nodes: Vec<NodeTemplate>,
     node_groups: Vec<NodeGroup>,
     autoscaler: AutoscalerOptions,
@@ -153,6 +154,7 @@ impl Simulation {
             pod_presets: false,
             load_balancers: true,
             endpoints: false,
+            kubernetes_service: false,
             nodes: Vec::new(),
             node_groups: Vec::new(),
             autoscaler: AutoscalerOptions::default(),
@@ -253,6 +255,15 @@ impl SimulationBuilder {
     #[must_use]
     pub const fn endpoints_controller(mut self, enabled: bool) -> Self {
         self.endpoints = enabled;
+        self
+    }
+
+    /// Whether there is the Service `default/kubernetes` of the API server, with its endpoints, as in every real cluster: `kubectl get
+    /// services` shows it, and containers find `KUBERNETES_SERVICE_HOST` and the like in their environment. Nothing answers behind its
+    /// address. Default: no, so that a cluster begins with nothing that nobody asked for.
+    #[must_use]
+    pub const fn kubernetes_service(mut self, enabled: bool) -> Self {
+        self.kubernetes_service = enabled;
         self
     }
 
@@ -510,6 +521,9 @@ impl SimulationBuilder {
             in_cloud: self.in_cloud,
         });
         sim.server.set_pod_presets(self.pod_presets);
+        if self.kubernetes_service {
+            sim.create_kubernetes_service()?;
+        }
         sim.plan_faults(self.faults)?;
         let grouped = if self.node_groups.is_empty() {
             Vec::new()

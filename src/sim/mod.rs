@@ -22,6 +22,7 @@ mod event;
 mod faults;
 mod inspect;
 mod kubelets;
+mod kubernetes_service;
 mod machines;
 mod managers;
 mod operations;

@@ -54,3 +54,8 @@ pub mod sim;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeExample;
+
+/// The guide for Rust developers, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guides/rust-developer.md")]
+struct RustDeveloperGuide;

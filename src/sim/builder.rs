@@ -354,21 +354,13 @@ impl SimulationBuilder {
     /// ```
     /// use seatrial::kernel::{SimDuration, SimTime};
     /// use seatrial::objects::Key;
-    /// use seatrial::sim::{Arrivals, ClientSpec, Load, Origin, PortRef, Retries, Simulation};
+    /// use seatrial::sim::{Arrivals, ClientSpec, Load, Origin, Simulation};
     ///
+    /// let load = Load::Open(Arrivals::constant("100/s".parse()?));
     /// let users = ClientSpec {
-    ///     name: "users".into(),
-    ///     to: Key::new("default", "web"),
-    ///     host: None,
-    ///     port: PortRef::Only,
     ///     from: Origin::Node("node-0".into()),
-    ///     load: Load::Open(Arrivals::constant("100/s".parse()?)),
     ///     start: SimDuration::from_secs(20),
-    ///     stop: None,
-    ///     timeout: SimDuration::from_secs(1),
-    ///     retries: Retries::default(),
-    ///     keep_alive: None,
-    ///     addresses: 1,
+    ///     ..ClientSpec::new("users", Key::new("default", "web"), load)
     /// };
     /// let mut sim = Simulation::builder().nodes(3).client(users).build()?;
     /// sim.apply(r#"

@@ -1,16 +1,17 @@
 //! The failure stories of `scenarios/stories`: the trouble breaks exactly the promises that it is told to break, the fix keeps
 //! the same promises, and what their pages show is what the runs print.
 //!
-//! `UPDATE_STORIES=1 cargo test --test it stories` writes the runs' output and the difference of the two files into the pages.
+//! `UPDATE_PAGES=1 cargo test --test it pages` writes the runs' output and the difference of the two files into the pages.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use regex::Regex;
 use seatrial::report::story;
 use seatrial::scenario::{Outcome, Run, RunOptions, Scenario};
 use seatrial::sim::RecordMode;
+
+use crate::pages::{check, page, project};
 
 /// Each story, and the expectations that its trouble breaks.
 const STORIES: &[(&str, &[&str])] = &[
@@ -47,18 +48,11 @@ const STORIES: &[(&str, &[&str])] = &[
 
 /// The two files of a story.
 const FILES: [&str; 2] = ["trouble", "fix"];
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/stories")
-}
-
-fn text_of(story: &str, file: &str) -> String {
-    let path = folder().join(story).join(file);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+const FOLDER: &str = "scenarios/stories";
 
 fn run(story: &str, file: &str) -> (Scenario, Run) {
-    let path = folder().join(story).join(format!("{file}.yaml"));
+    // As a user names it: the path is in what is told.
+    let path = Path::new(FOLDER).join(story).join(format!("{file}.yaml"));
     let scenario = Scenario::load(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let options = RunOptions { record: RecordMode::Full, ..RunOptions::default() };
     let run = scenario.run(&options).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -67,7 +61,7 @@ fn run(story: &str, file: &str) -> (Scenario, Run) {
 
 #[test]
 fn every_story_is_told_and_tested() {
-    let mut found: Vec<String> = fs::read_dir(folder())
+    let mut found: Vec<String> = fs::read_dir(project(FOLDER))
         .expect("a folder")
         .flatten()
         .filter(|entry| entry.path().is_dir())
@@ -75,8 +69,7 @@ fn every_story_is_told_and_tested() {
         .collect();
     found.sort();
     assert_eq!(found, STORIES.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>());
-    let index =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/README.md")).expect("the page");
+    let index = page("scenarios/README.md");
     for name in found {
         assert!(index.contains(&format!("(stories/{name}/README.md)")), "{name} is not in scenarios/README.md");
     }
@@ -97,57 +90,25 @@ fn a_trouble_breaks_what_it_should_and_its_fix_keeps_the_same_promises() {
 
 #[test]
 fn the_pages_show_what_the_runs_print() {
-    let update = std::env::var_os("UPDATE_STORIES").is_some();
+    let mark = Regex::new(r"^(difference|trouble|fix)(?:: (.*))?$").expect("a regex");
     for (name, _) in STORIES {
-        let path = folder().join(name).join("README.md");
-        let page = text_of(name, "README.md");
-        let shown = Page::of(name).filled(&page);
-        if update {
-            fs::write(&path, shown).expect("a page");
-        } else {
-            assert_eq!(page, shown, "{} is out of date: UPDATE_STORIES=1 writes it anew", path.display());
-        }
-    }
-}
-
-/// What a page may show.
-struct Page {
-    stories: BTreeMap<&'static str, String>,
-    difference: String,
-}
-
-impl Page {
-    fn of(name: &str) -> Self {
-        let told = FILES.map(|file| {
+        let [trouble, fix] = FILES.map(|file| {
             let (scenario, run) = run(name, file);
-            (file, story(&scenario, &run))
+            story(&scenario, &run)
         });
-        let [trouble, fix] = FILES.map(|file| text_of(name, &format!("{file}.yaml")));
-        Self { stories: told.into(), difference: difference(&trouble, &fix) }
-    }
-
-    /// The page with the block behind each of its marks made anew. Marks are `<!-- difference -->` and
-    /// `<!-- trouble: What happened /regex/; Promises -->`: sections of a run's output, of which only lines that match are kept.
-    fn filled(&self, page: &str) -> String {
-        let mark = Regex::new(r"^<!-- (difference|trouble|fix)(?:: (.*))? -->$").expect("a regex");
-        let mut text = String::new();
-        let mut lines = page.lines();
-        while let Some(line) = lines.next() {
-            text += &format!("{line}\n");
-            let Some(found) = mark.captures(line) else { continue };
-            let (language, block) = match &found[1] {
-                "difference" => ("diff", self.difference.clone()),
-                file => ("text", sections(&self.stories[file], found.get(2).map_or("", |sections| sections.as_str()))),
-            };
-            text += &format!("```{language}\n{block}```\n");
-            // What was there before, fences included.
-            if lines.next().is_some_and(|line| line.starts_with("```")) {
-                assert!(lines.any(|line| line == "```"), "a block without an end");
-                lines.next();
-            }
-            text.push('\n');
-        }
-        text.trim_end().to_owned() + "\n"
+        let block = |text: &str| {
+            let found = mark.captures(text)?;
+            let wanted = found.get(2).map_or("", |sections| sections.as_str());
+            Some(match &found[1] {
+                "trouble" => ("text", sections(&trouble, wanted)),
+                "fix" => ("text", sections(&fix, wanted)),
+                _ => {
+                    let [trouble, fix] = FILES.map(|file| page(&format!("{FOLDER}/{name}/{file}.yaml")));
+                    ("diff", difference(&trouble, &fix))
+                }
+            })
+        };
+        check(&format!("{FOLDER}/{name}/README.md"), block);
     }
 }
 

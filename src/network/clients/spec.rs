@@ -37,6 +37,40 @@ pub struct ClientSpec {
 }
 
 impl ClientSpec {
+    /// A client outside of the cluster with a thousand addresses that begins at once, waits ten seconds for each answer and
+    /// asks once, over a connection for each request, at the only port of a Service. Fields are changed as needed:
+    ///
+    /// ```
+    /// use seatrial::kernel::SimDuration;
+    /// use seatrial::objects::Key;
+    /// use seatrial::sim::{Arrivals, ClientSpec, Load};
+    ///
+    /// let load = Load::Open(Arrivals::constant("100/s".parse()?));
+    /// let users = ClientSpec {
+    ///     timeout: SimDuration::from_secs(1),
+    ///     ..ClientSpec::new("users", Key::new("default", "web"), load)
+    /// };
+    /// assert_eq!(users.destination(), "service/web");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, to: Key, load: Load) -> Self {
+        Self {
+            name: name.into(),
+            to,
+            host: None,
+            port: PortRef::Only,
+            from: Origin::External,
+            load,
+            start: SimDuration::ZERO,
+            stop: None,
+            timeout: SimDuration::from_secs(10),
+            retries: Retries::default(),
+            keep_alive: None,
+            addresses: 1000,
+        }
+    }
+
     /// Where requests go, in words: `service/web:80`, or `web:80` for a host.
     #[must_use]
     pub fn destination(&self) -> String {

@@ -10,6 +10,6 @@ shoot() { # scenario, picture, width, height, further flags of chromium
   chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size="$3,$4" "${@:5}" \
     --screenshot="docs/images/$2.png" "file://$pages/$2.html" 2>/dev/null
 }
-shoot stories/rolling-update-drops-requests/trouble report 1100 1700
+shoot stories/rolling-update-drops-requests/trouble report 1100 2000
 shoot rolling-update-node-loss report-phone 500 1500
 shoot rolling-update-node-loss report-dark 1100 1300 --blink-settings=preferredColorScheme=0

@@ -1,6 +1,7 @@
 //! One rollout, three futures: the cluster is copied in the middle of it, and each copy goes on with another misfortune.
 //!
 //! `cargo run --example fork`
+#![allow(clippy::print_stdout, reason = "what an example has to say")]
 
 use std::error::Error;
 

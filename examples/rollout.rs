@@ -1,6 +1,7 @@
 //! A rollout that is watched while it runs, as a test of one's own would do it.
 //!
 //! `cargo run --example rollout`
+#![allow(clippy::print_stdout, reason = "what an example has to say")]
 
 use std::error::Error;
 

@@ -1,6 +1,7 @@
 //! Users who send requests during a rollout, and what they get, with and without a preStop hook.
 //!
 //! `cargo run --example traffic`
+#![allow(clippy::print_stdout, reason = "what an example has to say")]
 
 use std::error::Error;
 

@@ -33,7 +33,7 @@ mod servers;
 #[cfg(test)]
 mod testing;
 
-pub use accounting::{ClientReport, Histogram, Served, Tally, TrafficReport, Window};
+pub use accounting::{ClientReport, Detail, Histogram, LATENCY_CLASSES, Served, Tally, TrafficReport, Window};
 pub use cidr::Cidr;
 pub use clients::{AddressPick, Arrivals, ClientSpec, HostName, KeepAlive, Load, Origin, Piece, PortRef, Retries};
 pub use dispatch::Network;

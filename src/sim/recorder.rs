@@ -45,7 +45,7 @@ impl TrafficRecord {
     /// The record as JSON: counts, latencies in seconds, failures by cause.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let Window { start, tally, p50, p95, p99, max } = &self.window;
+        let Window { start, tally, p50, p95, p99, max, detail: _ } = &self.window;
         let failed = Cause::ALL.into_iter().filter(|cause| *cause != Cause::Served);
         let causes = failed.map(|cause| (cause.as_str().to_owned(), tally.causes[cause as usize]));
         let causes: Map<String, Value> =

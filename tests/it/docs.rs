@@ -134,10 +134,10 @@ fn the_pages_of_the_guides_show_what_commands_print() {
 #[test]
 fn every_link_leads_somewhere() {
     let link = Regex::new(r"\]\(([^)\s]+)\)").expect("a regex");
+    let code = Regex::new(r"(?s)```.*?```|`[^`\n]*`").expect("a regex");
     for path in markdown(&pages::project("")) {
         let text = fs::read_to_string(&path).expect("a page");
         let folder = path.parent().expect("a folder");
-        let code = Regex::new(r"(?s)```.*?```|`[^`\n]*`").expect("a regex");
         for found in link.captures_iter(&code.replace_all(&text, "")) {
             let target = found[1].split('#').next().unwrap_or_default();
             if !target.is_empty() && !target.contains("://") {

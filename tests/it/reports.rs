@@ -129,9 +129,18 @@ fn a_report_shows_what_came_of_the_traffic() {
         client.split_once("<h2>Nodes</h2>").expect("what follows").0.to_owned()
     };
     let (bare, careful) = (story("trouble"), story("fix"));
-    let is_refused = |text: &str| text.contains("<span class=\"name\">refused</span>");
+    let is_refused = |text: &str| text.contains("<span class=\"name\"><bdi>refused</bdi></span>");
     assert!(is_refused(&bare) && !is_refused(&careful), "only the careful one loses nothing");
     assert!(careful.contains("14000 requests, 100.000% succeeded, 0 lost"));
+    // The new version first, in the colour of its pods; then latencies, the longest first.
+    let names: Vec<&str> = careful.split("<bdi>").skip(1).filter_map(|rest| rest.split("</bdi>").next()).collect();
+    let is_version = |name: &&&str| name.starts_with("shop/web:");
+    assert_eq!(
+        names.iter().filter(is_version).map(|name| &name[..11]).collect::<Vec<_>>(),
+        ["shop/web:v2", "shop/web:v1"]
+    );
+    assert_eq!(names[names.len() - 6..], ["≤ 100ms", "≤ 50.0ms", "≤ 20.0ms", "p50", "p99", "longest"]);
+    assert!(careful.contains("<b class=\"v0 l5\""));
     // Every window of a second from the first request on has been answered.
     let answered = careful.split("</div></div>").next().expect("a row").matches("<b class=\"good").count();
     assert!((65..=71).contains(&answered), "{answered}");

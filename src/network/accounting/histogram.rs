@@ -84,6 +84,19 @@ impl Histogram {
         }
     }
 
+    /// How many durations are not longer than each of these, which rise, and longer than the one before; the last count is of all above.
+    pub(super) fn classes<const N: usize, const M: usize>(&self, tops: &[SimDuration; N]) -> [u64; M] {
+        let mut counts = [0; M];
+        if self.count == 0 {
+            return counts;
+        }
+        for at in bucket(self.min)..=bucket(self.max) {
+            let class = tops.partition_point(|longest| longest.as_nanos() < top(at).min(self.max));
+            counts[class.min(M - 1)] += self.buckets[at];
+        }
+        counts
+    }
+
     /// How many durations.
     #[must_use]
     pub const fn count(&self) -> u64 {
@@ -121,6 +134,17 @@ impl Histogram {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn classes_count_every_duration_once() {
+        let mut histogram = Histogram::default();
+        let tops = [5, 20].map(SimDuration::from_millis);
+        assert_eq!(histogram.classes::<2, 3>(&tops), [0; 3]);
+        for millis in [1, 4, 6, 19, 30, 7000] {
+            histogram.record(millis * 1_000_000);
+        }
+        assert_eq!(histogram.classes::<2, 3>(&tops), [2, 2, 2]);
+    }
 
     #[test]
     fn buckets_follow_each_other() {

@@ -6,6 +6,7 @@ use crate::kernel::{SimDuration, SimTime};
 
 use super::super::ids::NodeId;
 use super::super::outcome::{Cause, Outcome};
+use super::detail::Detail;
 use super::histogram::Histogram;
 
 /// What served, in the eyes of a report: an image and the revision of its pod template.
@@ -88,6 +89,8 @@ pub struct Window {
     pub p99: SimDuration,
     /// The longest.
     pub max: SimDuration,
+    /// Latencies by class, attempts by version.
+    pub detail: Detail,
 }
 
 /// The end of an attempt.
@@ -109,6 +112,8 @@ pub(in crate::network) struct ClientLedger {
     pub(super) past: Tally,
     pub(super) past_latency: Histogram,
     pub(super) windows: Vec<Window>,
+    /// What `groups` were at the end of the last window.
+    groups_before: Vec<[u64; 2]>,
     /// Attempts answered and failed, by group; the last entry is for what reached nothing.
     pub(super) groups: Vec<[u64; 2]>,
     pub(super) nowhere: [u64; 2],
@@ -151,6 +156,7 @@ impl ClientLedger {
             past: self.past.clone(),
             past_latency: self.past_latency.clone(),
             windows: Vec::new(),
+            groups_before: Vec::new(),
             groups: self.groups.clone(),
             nowhere: self.nowhere,
         }
@@ -253,7 +259,9 @@ impl Ledger {
             let [p50, p95, p99] = [500, 950, 990].map(|permille| latency.quantile(permille));
             client.past.merge(&client.tally);
             client.past_latency.merge(latency);
-            let window = Window { start, p50, p95, p99, max: latency.max(), tally: std::mem::take(&mut client.tally) };
+            let detail = Detail::of(latency, &client.groups, &mut client.groups_before, &self.groups);
+            let tally = std::mem::take(&mut client.tally);
+            let window = Window { start, p50, p95, p99, max: latency.max(), tally, detail };
             client.latency.clear();
             self.closed.push((number as u16, client.windows.len() as u32));
             client.windows.push(window);

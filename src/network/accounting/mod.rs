@@ -1,9 +1,11 @@
 //! Outcomes and latencies: by client, by what answered, by cause, over windows of time.
 
+mod detail;
 mod histogram;
 mod ledger;
 mod report;
 
+pub use detail::{Detail, LATENCY_CLASSES};
 pub use histogram::Histogram;
 pub(super) use ledger::{ClientLedger, GroupId, Ledger, Settled};
 pub use ledger::{Tally, Window};

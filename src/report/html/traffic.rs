@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::kernel::{SimDuration, SimTime};
 use crate::report::table::moment;
 use crate::report::traffic::{percent, short};
-use crate::sim::{ClientReport, Outcome, TrafficReport, Window};
+use crate::sim::{ClientReport, LATENCY_CLASSES, Outcome, Served, TrafficReport, Window};
 
 use super::axis::Axis;
 use super::escaped;
@@ -15,22 +15,38 @@ use super::marks::Marks;
 const COLUMNS: usize = 240;
 /// Most clients.
 const MOST: usize = 24;
+/// Most versions of a client: the newest ones.
+const MOST_VERSIONS: usize = 8;
 
 /// What happened in the time of a cell.
 #[derive(Clone, Debug, Default)]
 struct Cell {
     outcomes: [u64; Outcome::ALL.len()],
-    /// The worst window's p50, p95, p99 and maximum.
-    latencies: [SimDuration; 4],
+    /// The worst window's p50, p99 and maximum.
+    latencies: [SimDuration; 3],
+    /// Requests by class of latency.
+    classes: [u64; LATENCY_CLASSES.len() + 1],
+    /// Attempts answered and failed by version, in the order of the report.
+    versions: Vec<[u64; 2]>,
 }
 
 impl Cell {
-    fn add(&mut self, window: &Window) {
+    fn add(&mut self, window: &Window, versions: &[Served]) {
         for (count, outcome) in self.outcomes.iter_mut().zip(Outcome::ALL) {
             *count += window.tally.outcome(outcome);
         }
-        for (worst, time) in self.latencies.iter_mut().zip([window.p50, window.p95, window.p99, window.max]) {
+        for (worst, time) in self.latencies.iter_mut().zip([window.p50, window.p99, window.max]) {
             *worst = time.max(*worst);
+        }
+        for (count, more) in self.classes.iter_mut().zip(&window.detail.latencies) {
+            *count += more;
+        }
+        self.versions.resize(versions.len(), [0; 2]);
+        for served in &window.detail.versions {
+            if let Some(at) = versions.iter().position(|version| version.name == served.name) {
+                self.versions[at][0] += served.answered;
+                self.versions[at][1] += served.failed;
+            }
         }
     }
 
@@ -51,11 +67,11 @@ pub(super) fn section(page: &mut String, report: &TrafficReport, axis: &Axis, ma
     if report.clients.len() > MOST {
         let _ = writeln!(page, "<p class=\"faint\">… and {} more clients</p>", report.clients.len() - MOST);
     }
-    page.push_str("<div class=\"legend\"><span>share of a time's attempts:");
+    page.push_str("<div class=\"legend\"><span>failures, latency classes: share of a time's requests:");
     for (level, text) in ["to 0.1 %", "to 1 %", "to 10 %", "to half", "more"].iter().enumerate() {
         let _ = write!(page, " <i class=\"bad l{}\"></i>{text}", level + 1);
     }
-    page.push_str("</span><span>latency:");
+    page.push_str("</span><span>p50, p99, longest:");
     for (level, text) in ["to 10 ms", "to 50 ms", "to 200 ms", "to 1 s", "more"].iter().enumerate() {
         let _ = write!(page, " <i class=\"slow l{}\"></i>{text}", level + 1);
     }
@@ -78,7 +94,7 @@ fn rows(page: &mut String, client: &ClientReport, axis: &Axis, marks: &Marks) {
     );
     let mut cells = vec![Cell::default(); columns(client, axis)];
     let count = cells.len();
-    client.windows.iter().for_each(|window| cells[axis.column(window.start, count)].add(window));
+    client.windows.iter().for_each(|window| cells[axis.column(window.start, count)].add(window, &client.versions));
     page.push_str("<div class=\"gantt\">\n");
     let most = cells.iter().map(Cell::attempts).max().unwrap_or(0).max(1);
     for (at, outcome) in Outcome::ALL.into_iter().enumerate().filter(|(_, outcome)| client.outcome(*outcome) > 0) {
@@ -90,15 +106,48 @@ fn rows(page: &mut String, client: &ClientReport, axis: &Axis, marks: &Marks) {
             (count > 0).then(|| (format!("{class} l{level}"), format!("{count} of {attempts}")))
         });
     }
-    for (at, name) in ["p50", "p95", "p99", "longest"].into_iter().enumerate() {
-        row(page, axis, marks, name, &cells, |cell| {
+    by_version(page, client, axis, marks, &cells);
+    latencies(page, axis, marks, &cells);
+    page.push_str("<div class=\"row\"><span></span>");
+    axis.labels(page);
+    page.push_str("</div>\n</div>\n");
+}
+
+/// Who answered, the newest version first, in the colours of its pods.
+fn by_version(page: &mut String, client: &ClientReport, axis: &Axis, marks: &Marks, cells: &[Cell]) {
+    let newest_first = client.versions.iter().enumerate().rev().take(MOST_VERSIONS);
+    for (age, (at, version)) in newest_first.enumerate() {
+        let counts = |cell: &Cell| cell.versions.get(at).copied().unwrap_or_default();
+        row(page, axis, marks, &escaped(&version.name), cells, |cell| {
+            let ([answered, failed], all) = (counts(cell), cell.versions.iter().flatten().sum::<u64>());
+            let level = usize::try_from(((answered + failed) * 5).div_ceil(all.max(1))).unwrap_or(5).max(1);
+            let text = format!("{answered} answered, {failed} failed, of {all} that reached any version");
+            (answered + failed > 0).then(|| (format!("v{} l{level}", age.min(3)), text))
+        });
+    }
+}
+
+/// Requests by how long they took, the slowest on top, and quantiles.
+fn latencies(page: &mut String, axis: &Axis, marks: &Marks, cells: &[Cell]) {
+    for class in (0..=LATENCY_CLASSES.len()).rev() {
+        if cells.iter().all(|cell| cell.classes[class] == 0) {
+            continue;
+        }
+        let name = match LATENCY_CLASSES.get(class) {
+            Some(longest) => format!("≤ {}", short(*longest)),
+            None => format!("&gt; {}", short(LATENCY_CLASSES[class - 1])),
+        };
+        row(page, axis, marks, &name, cells, |cell| {
+            let (count, all) = (cell.classes[class], cell.classes.iter().sum::<u64>());
+            (count > 0).then(|| (format!("slow l{}", share(count, all)), format!("{count} of {all} requests")))
+        });
+    }
+    for (at, name) in ["p50", "p99", "longest"].into_iter().enumerate() {
+        row(page, axis, marks, name, cells, |cell| {
             let time = cell.latencies[at];
             (!time.is_zero()).then(|| (format!("slow l{}", slowness(time)), short(time)))
         });
     }
-    page.push_str("<div class=\"row\"><span></span>");
-    axis.labels(page);
-    page.push_str("</div>\n</div>\n");
 }
 
 /// As many cells as there are windows in the whole run, unless those are too many: thinner cells would leave gaps.
@@ -117,7 +166,7 @@ fn row(
     cells: &[Cell],
     shown: impl Fn(&Cell) -> Option<(String, String)>,
 ) {
-    let _ = write!(page, "<div class=\"row\"><span class=\"name\">{name}</span><div class=\"bar\">");
+    let _ = write!(page, "<div class=\"row\"><span class=\"name\"><bdi>{name}</bdi></span><div class=\"bar\">");
     let begin = |column: usize| {
         let nanos = u128::from(axis.end.as_nanos()) * column as u128 / cells.len() as u128;
         SimTime::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

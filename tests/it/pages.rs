@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
+
 /// A path of the project.
 pub(crate) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -54,6 +56,29 @@ pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Sections of a story by their titles, one after the other: `What happened; Promises /regex/` keeps only lines of the promises that match.
+pub(crate) fn sections(story: &str, wanted: &str) -> String {
+    wanted.split("; ").map(|part| section(story, part)).collect::<Vec<_>>().join("\n")
+}
+
+fn section(story: &str, part: &str) -> String {
+    let (title, lines) = match part.split_once(" /") {
+        Some((title, regex)) => (title, Regex::new(regex.trim_end_matches('/')).expect("a regex")),
+        None => (part, Regex::new("").expect("a regex")),
+    };
+    let is_title = |line: &str| line == title;
+    assert!(story.lines().any(is_title), "there is no section {title:?} in\n{story}");
+    let section = story.lines().skip_while(|line| !is_title(line)).skip(1);
+    // A section goes on until the next line that is not indented.
+    let body = section.take_while(|line| line.is_empty() || line.starts_with(' ')).collect::<Vec<_>>().join("\n");
+    let mut text = format!("{title}\n");
+    for line in body.trim_end().lines().filter(|line| lines.is_match(line)) {
+        text += &format!("{}\n", line.trim_end());
+    }
+    assert!(text.lines().count() > 1, "nothing of {title:?} is left");
+    text
 }
 
 #[test]

@@ -11,7 +11,7 @@ use seatrial::report::story;
 use seatrial::scenario::{Outcome, Run, RunOptions, Scenario};
 use seatrial::sim::RecordMode;
 
-use crate::pages::{check, page, project};
+use crate::pages::{check, page, project, sections};
 
 /// Each story, and the expectations that its trouble breaks.
 const STORIES: &[(&str, &[&str])] = &[
@@ -31,6 +31,10 @@ const STORIES: &[(&str, &[&str])] = &[
     ),
     ("node-flapping", &["always: endpoints(service/web) == 4 after 5m0s", "final: traffic(users).successRate >= 99%"]),
     ("preemption-cascade", &["always: podsReady(app=batch) == 8 after 30s"]),
+    (
+        "replicas-fight-the-autoscaler",
+        &["always: available(deployment/web) >= 9 after 1m30s", "final: traffic(users).successRate >= 99.9%"],
+    ),
     ("retry-storm", &["final: traffic(callers).succeeded >= 38000"]),
     ("rolling-update-drops-requests", &["final: traffic(users).lost == 0"]),
     (
@@ -110,29 +114,6 @@ fn the_pages_show_what_the_runs_print() {
         };
         check(&format!("{FOLDER}/{name}/README.md"), block);
     }
-}
-
-/// Sections of a story by their titles, one after the other.
-fn sections(story: &str, wanted: &str) -> String {
-    wanted.split("; ").map(|part| section(story, part)).collect::<Vec<_>>().join("\n")
-}
-
-fn section(story: &str, part: &str) -> String {
-    let (title, lines) = match part.split_once(" /") {
-        Some((title, regex)) => (title, Regex::new(regex.trim_end_matches('/')).expect("a regex")),
-        None => (part, Regex::new("").expect("a regex")),
-    };
-    let is_title = |line: &str| line == title;
-    assert!(story.lines().any(is_title), "there is no section {title:?} in\n{story}");
-    let section = story.lines().skip_while(|line| !is_title(line)).skip(1);
-    // A section goes on until the next line that is not indented.
-    let body = section.take_while(|line| line.is_empty() || line.starts_with(' ')).collect::<Vec<_>>().join("\n");
-    let mut text = format!("{title}\n");
-    for line in body.trim_end().lines().filter(|line| lines.is_match(line)) {
-        text += &format!("{}\n", line.trim_end());
-    }
-    assert!(text.lines().count() > 1, "nothing of {title:?} is left");
-    text
 }
 
 /// What is different in the second of two texts, comments at their beginning apart, with two lines around.

@@ -5,12 +5,18 @@ mod containers;
 mod cron_job;
 mod daemon_set;
 mod deployment;
+mod endpoint_slice;
+mod endpoints;
 mod generic;
+mod ingress;
 mod ingress_class;
 mod job;
 mod kept;
 mod limit_range;
 mod namespace;
+mod network_policy;
+#[cfg(test)]
+mod network_tests;
 mod node;
 mod parts;
 mod persistent_volume;
@@ -19,6 +25,7 @@ mod pod;
 mod pod_disruption_budget;
 mod quota;
 mod replicated;
+mod service;
 mod stateful_set;
 mod storage_class;
 pub(super) mod tabs;
@@ -88,6 +95,11 @@ pub fn describe_object(sim: &Simulation, object: &Object, options: DescribeOptio
         Object::PodDisruptionBudget(budget) => pod_disruption_budget::describe(&mut out, sim, budget),
         Object::ResourceQuota(quota) => quota::describe(&mut out, quota),
         Object::LimitRange(range) => limit_range::describe(&mut out, range),
+        Object::Service(service) => service::describe(&mut out, sim, service),
+        Object::EndpointSlice(slice) => endpoint_slice::describe(&mut out, sim, slice),
+        Object::Endpoints(endpoints) => endpoints::describe(&mut out, sim, endpoints),
+        Object::Ingress(ingress) => ingress::describe(&mut out, sim, ingress),
+        Object::NetworkPolicy(policy) => network_policy::describe(&mut out, policy),
         Object::IngressClass(class) => ingress_class::describe(&mut out, sim, class),
         Object::Opaque(kept) => match (&*kept.api_version, &*kept.kind) {
             ("v1", "ConfigMap") => kept::config_map(&mut out, sim, kept),

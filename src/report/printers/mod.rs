@@ -163,7 +163,7 @@ fn or_none(text: String) -> String {
 const ADDRESSES_LEN_MAX: usize = 16;
 
 /// Upstream `loadBalancerStatusStringer`: the IP address of each point, or else its host name, in order.
-fn address_list<'a>(points: impl Iterator<Item = (&'a str, &'a str)>, wide: bool) -> String {
+pub(in crate::report) fn address_list<'a>(points: impl Iterator<Item = (&'a str, &'a str)>, wide: bool) -> String {
     let shown = points.map(|(ip, hostname)| if ip.is_empty() { hostname } else { ip });
     let sorted: BTreeSet<&str> = shown.filter(|address| !address.is_empty()).collect();
     let list = sorted.into_iter().collect::<Vec<_>>().join(",");

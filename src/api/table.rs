@@ -22,6 +22,8 @@ pub struct Table<T> {
     by_controller: FxHashMap<Uid, IdSet>,
     /// Of adoptable kinds, by namespace, what no controller owns.
     orphans: FxHashMap<Arc<str>, IdSet>,
+    /// How often an object was put in or taken out.
+    writes: u64,
 }
 
 impl<T> Default for Table<T> {
@@ -33,6 +35,7 @@ impl<T> Default for Table<T> {
             by_namespace: FxHashMap::default(),
             by_controller: FxHashMap::default(),
             orphans: FxHashMap::default(),
+            writes: 0,
         }
     }
 }
@@ -54,6 +57,11 @@ impl<T: Resource> Table<T> {
     #[must_use]
     pub fn by_id(&self, id: u32) -> Option<&Arc<T>> {
         self.slots.get(id as usize)?.as_ref()
+    }
+
+    /// All objects with their dense ids, in the order of creation.
+    pub fn entries(&self) -> impl Iterator<Item = (u32, &Arc<T>)> {
+        self.live.iter().filter_map(|id| Some((id, self.by_id(id)?)))
     }
 
     /// The objects with these ids, in the order of creation.
@@ -105,7 +113,14 @@ impl<T: Resource> Table<T> {
         self.ids.is_empty()
     }
 
+    /// How often an object was put in, replaced or taken out: while this stays the same, so do all objects.
+    #[must_use]
+    pub const fn writes(&self) -> u64 {
+        self.writes
+    }
+
     pub(super) fn insert(&mut self, object: Arc<T>) -> (u32, Option<Arc<T>>) {
+        self.writes += 1;
         let key = object.key();
         if let Some(&id) = self.ids.get(&key) {
             let old = self.slots[id as usize].replace(object.clone());
@@ -131,6 +146,7 @@ impl<T: Resource> Table<T> {
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<(u32, Arc<T>)> {
+        self.writes += 1;
         let id = self.ids.remove(key)?;
         let object = self.slots[id as usize].take()?;
         self.live.remove(id);

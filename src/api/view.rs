@@ -98,6 +98,23 @@ macro_rules! view {
                 objects
             }
 
+            /// Shows all objects of a simulated kind with their dense ids, in the order of creation.
+            pub fn for_each(&self, kind: Kind, show: &mut dyn FnMut(u32, &Object)) {
+                match kind {
+                    $(Kind::$kind => self.$table.entries().for_each(|(id, object)| show(id, &object.clone().into())),)*
+                    Kind::Opaque => {}
+                }
+            }
+
+            /// How often objects of a simulated kind were written: while this stays the same, so do all of them.
+            #[must_use]
+            pub fn writes(&self, kind: Kind) -> u64 {
+                match kind {
+                    $(Kind::$kind => self.$table.writes(),)*
+                    Kind::Opaque => 0,
+                }
+            }
+
             /// All objects of a kind in a namespace, in the order of creation.
             #[must_use]
             pub fn list_in(&self, kind: Kind, namespace: &str) -> Vec<Object> {

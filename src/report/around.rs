@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::api::{Change, ChangeType};
 use crate::kernel::SimTime;
-use crate::objects::{Event, Key, Kind, Labels, Object};
+use crate::objects::{Event, Key, Kind, Labels, Object, SERVICE_NAME_LABEL, Selector};
 use crate::scenario::{Scenario, Subject};
 use crate::sim::{Record, Recording, Target};
 
@@ -69,17 +69,20 @@ struct Concern {
 }
 
 enum Selected {
-    By(crate::objects::Selector),
+    By(Kind, Option<Selector>),
     OfService(Arc<str>, Labels),
 }
 
 impl Selected {
     fn takes(&self, object: &Object) -> bool {
         match self {
-            Self::By(selector) => selector.matches(&object.meta().labels),
+            Self::By(kind, selector) => {
+                let labels = &object.meta().labels;
+                object.kind() == *kind && selector.as_ref().is_none_or(|selector| selector.matches(labels))
+            }
             Self::OfService(namespace, labels) => {
                 let has = |(name, value): (&str, &str)| object.meta().labels.get(name) == Some(value);
-                object.meta().namespace == *namespace && labels.iter().all(has)
+                object.kind() == Kind::Pod && object.meta().namespace == *namespace && labels.iter().all(has)
             }
         }
     }
@@ -92,7 +95,7 @@ impl Concern {
         for subject in about {
             match subject {
                 Subject::Object(target) => concern.targets.push(target.clone()),
-                Subject::Pods(selector) => concern.selected.push(Selected::By(selector.clone())),
+                Subject::Objects(kind, selector) => concern.selected.push(Selected::By(*kind, selector.clone())),
                 Subject::Client(name) => {
                     concern.clients.push(name.clone());
                     let served = scenario.clients.iter().filter(|client| *client.name == **name);
@@ -132,9 +135,9 @@ impl Concern {
                     && !self
                         .selected
                         .iter()
-                        .any(|known| matches!(known, Selected::By(known) if *known == selector.compiled))
+                        .any(|known| matches!(known, Selected::By(_, Some(known)) if *known == selector.compiled))
                 {
-                    self.selected.push(Selected::By(selector.compiled.clone()));
+                    self.selected.push(Selected::By(Kind::Pod, Some(selector.compiled.clone())));
                 }
             }
             _ => {}
@@ -174,7 +177,7 @@ impl Concern {
             Object::EndpointSlice(slice) => slice
                 .meta
                 .labels
-                .get(crate::objects::SERVICE_NAME_LABEL)
+                .get(SERVICE_NAME_LABEL)
                 .is_some_and(|service| self.is_target(Kind::Service, &Key::new(key.namespace, service))),
             _ => false,
         }

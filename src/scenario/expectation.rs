@@ -8,7 +8,7 @@ use crate::kernel::{SimDuration, SimTime};
 use crate::objects::reader::Place;
 use crate::sim::Simulation;
 
-use super::expression::{Expression, Part, Subject};
+use super::expression::{Expression, Memory, Part, Subject};
 
 /// An expectation of a scenario.
 #[derive(Clone, Debug)]
@@ -123,6 +123,8 @@ pub(super) struct Watch {
     /// For promises over time.
     invariant: Option<Box<dyn Invariant>>,
     outcome: Option<Outcome>,
+    /// Of the objects that the expression asks for.
+    memory: Memory,
 }
 
 impl Watch {
@@ -130,7 +132,7 @@ impl Watch {
     pub(super) fn new(expectation: Expectation, slack: SimDuration) -> Self {
         let promise = expectation.expression.as_promise();
         let invariant = promise.and_then(|promise| promise.watch(slack));
-        Self { expectation, invariant, outcome: None }
+        Self { expectation, invariant, outcome: None, memory: Memory::default() }
     }
 
     /// When it begins to look.
@@ -168,13 +170,20 @@ impl Watch {
             }
             return;
         }
-        let expression = &self.expectation.expression;
-        let failed = || Some(self.expectation.failed(sim));
-        self.outcome = match self.expectation.kind {
-            ExpectationKind::Always if !expression.holds(sim) => failed(),
-            ExpectationKind::Never if expression.holds(sim) => failed(),
-            ExpectationKind::Eventually { within } if within.is_some_and(|limit| at > from + limit) => failed(),
-            ExpectationKind::Eventually { .. } if expression.holds(sim) => Some(Outcome::Held { at: Some(at) }),
+        let expectation = &self.expectation;
+        if let ExpectationKind::Eventually { within: Some(limit) } = expectation.kind
+            && at > from + limit
+        {
+            self.outcome = Some(expectation.failed(sim));
+            return;
+        }
+        if expectation.kind == ExpectationKind::Final {
+            return;
+        }
+        let holds = expectation.expression.holds_now(sim, &mut self.memory);
+        self.outcome = match (expectation.kind, holds) {
+            (ExpectationKind::Always, false) | (ExpectationKind::Never, true) => Some(expectation.failed(sim)),
+            (ExpectationKind::Eventually { .. }, true) => Some(Outcome::Held { at: Some(at) }),
             _ => None,
         };
     }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::kernel::{SimDuration, SimTime};
 use crate::sim::Simulation;
 
-use super::expression::{Expression, NumberExpression};
+use super::expression::{Expression, Memory, NumberExpression};
 
 /// Something that is measured.
 #[derive(Clone, Debug)]
@@ -63,11 +63,13 @@ pub(super) struct Meter<'a> {
     value: Option<Measured>,
     /// For durations: since when it holds.
     since: Option<SimTime>,
+    /// Of the objects that the expression asks for.
+    memory: Memory,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) const fn new(measure: &'a Measure) -> Self {
-        Self { measure, value: None, since: None }
+    pub(super) fn new(measure: &'a Measure) -> Self {
+        Self { measure, value: None, since: None, memory: Memory::default() }
     }
 
     /// When it begins to look.
@@ -82,11 +84,17 @@ impl<'a> Meter<'a> {
             return;
         }
         match &self.measure.gauge {
-            Gauge::Min(number) => self.take(number.value(sim), std::cmp::min),
-            Gauge::Max(number) => self.take(number.value(sim), std::cmp::max),
+            Gauge::Min(number) => {
+                let value = number.value_now(sim, &mut self.memory);
+                self.take(value, std::cmp::min);
+            }
+            Gauge::Max(number) => {
+                let value = number.value_now(sim, &mut self.memory);
+                self.take(value, std::cmp::max);
+            }
             Gauge::Final(_) => {}
             Gauge::First(expression) => {
-                if self.value.is_none() && expression.holds(sim) {
+                if self.value.is_none() && expression.holds_now(sim, &mut self.memory) {
                     self.value = Some(Measured::Time(now - self.begins()));
                 }
             }
@@ -97,7 +105,7 @@ impl<'a> Meter<'a> {
                     _ => SimDuration::ZERO,
                 };
                 self.value = Some(Measured::Time(so_far + held));
-                self.since = expression.holds(sim).then_some(now);
+                self.since = expression.holds_now(sim, &mut self.memory).then_some(now);
             }
         }
     }

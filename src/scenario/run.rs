@@ -11,6 +11,7 @@ use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 
 use super::error::{Problem, ScenarioError};
 use super::expectation::{Verdict, Watch};
+use super::expression::Memory;
 use super::measure::{Measured, Meter};
 use super::schema::{Manifest, Scenario, Step, Trigger};
 use super::steps::answer;
@@ -259,6 +260,8 @@ struct Agenda<'a> {
     timed: Vec<usize>,
     taken: usize,
     waiting: Vec<usize>,
+    /// Of the objects that conditions ask for, by step.
+    memories: Vec<Memory>,
     outcomes: Vec<StepOutcome>,
 }
 
@@ -276,7 +279,8 @@ impl<'a> Agenda<'a> {
             text: format!("{} {}", step.verb.name(), step.verb.args()),
             error: None,
         };
-        Self { steps, timed, taken: 0, waiting, outcomes: steps.iter().map(outcome).collect() }
+        let memories = vec![Memory::default(); steps.len()];
+        Self { steps, timed, taken: 0, waiting, memories, outcomes: steps.iter().map(outcome).collect() }
     }
 
     fn next_time(&self) -> Option<SimTime> {
@@ -291,15 +295,17 @@ impl<'a> Agenda<'a> {
         self.taken == self.timed.len() && self.waiting.is_empty()
     }
 
-    fn condition_holds(&self, sim: &Simulation) -> bool {
-        self.waiting.iter().any(|at| self.is_due(*at, sim))
+    fn condition_holds(&mut self, sim: &Simulation) -> bool {
+        self.first_due(sim).is_some()
     }
 
-    fn is_due(&self, at: usize, sim: &Simulation) -> bool {
-        match &self.steps[at].trigger {
+    /// The place among those that wait of the first whose condition holds.
+    fn first_due(&mut self, sim: &Simulation) -> Option<usize> {
+        let Self { steps, waiting, memories, .. } = self;
+        waiting.iter().position(|at| match &steps[*at].trigger {
             Trigger::At(time) => SimTime::ZERO + *time <= sim.now(),
-            Trigger::When(condition) => condition.holds(sim),
-        }
+            Trigger::When(condition) => condition.holds_now(sim, &mut memories[*at]),
+        })
     }
 
     fn take_due(&mut self, sim: &mut Simulation) {
@@ -308,7 +314,7 @@ impl<'a> Agenda<'a> {
             self.taken += 1;
             self.take(at, sim);
         }
-        while let Some(place) = self.waiting.iter().position(|at| self.is_due(*at, sim)) {
+        while let Some(place) = self.first_due(sim) {
             let at = self.waiting.remove(place);
             self.take(at, sim);
         }

@@ -4,14 +4,20 @@
 //! or         = and { "||" and }
 //! and        = not { "&&" not }
 //! not        = "!" not | "(" or ")" | comparison
-//! comparison = term [ ("==" | "!=" | ">=" | "<=" | ">" | "<") term ]
-//! term       = number | name "(" [ argument ] ")" [ "." name [ "(" text ")" ] ]
-//! number     = 3 | 0.999 | 99.9% | 250ms (in seconds)
+//! comparison = sum [ ("==" | "!=" | ">=" | "<=" | ">" | "<") sum ]
+//! sum        = term { ("+" | "-") term }
+//! term       = scalar | name "(" [ argument ] ")" [ "." name [ "(" text ")" ] ] | asked (of objects: see `ask`)
+//! scalar     = 3 | 0.999 | 99.9% | 250ms (in seconds) | "text" | true | false | null
 //! argument   = target (kind/name) | selector (app=web,tier!=db) | client "," destination, bare or in quotes
 //! ```
 
+mod ask;
+mod documents;
 mod parse;
 mod parts;
+mod scalar;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -25,8 +31,11 @@ use super::measure::Measured;
 use super::traffic::facts::{Question, Unit};
 use super::ways::Way;
 
+use documents::Asked;
+pub(super) use documents::Memory;
 pub(super) use parse::{Parser, closing};
 pub use parts::{Part, Subject};
+use scalar::Scalar;
 
 /// The function of traffic.
 pub(super) const TRAFFIC: &str = "traffic";
@@ -73,17 +82,27 @@ enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
     Not(Box<Node>),
-    Compare(Number, Comparison, Number),
+    Compare(Term, Comparison, Term),
+    /// A term that is true or false.
+    Is(Term),
     Truth(&'static str, Option<Argument>),
     Promise(Promise),
 }
 
 #[derive(Clone, Debug)]
-enum Number {
-    /// In billionths.
-    Literal(i128),
+enum Term {
+    Literal(Scalar),
     Fact(&'static str, Option<Argument>),
     Traffic(Question),
+    Asked(Box<Asked>),
+    /// Each is added, or taken away.
+    Sum(Vec<(Sign, Term)>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Plus,
+    Minus,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +119,12 @@ impl Expression {
     /// Whether it holds now. A number of something that does not exist is 0.
     #[must_use]
     pub fn holds(&self, sim: &Simulation) -> bool {
-        self.root.holds(sim)
+        self.holds_now(sim, &mut Memory::default())
+    }
+
+    /// The same, with what is known of objects that have not changed since it was asked before.
+    pub(super) fn holds_now(&self, sim: &Simulation, memory: &mut Memory) -> bool {
+        self.root.holds(sim, memory)
     }
 
     /// The promise, if the expression is nothing but one.
@@ -128,22 +152,29 @@ impl Expression {
 #[derive(Clone, Debug)]
 pub struct NumberExpression {
     text: String,
-    number: Number,
+    number: Term,
 }
 
 impl NumberExpression {
     /// Its value now, of a share in millionths; 0 of something that does not exist.
     #[must_use]
     pub fn value(&self, sim: &Simulation) -> Measured {
-        let billionths = self.number.value(sim);
+        self.value_now(sim, &mut Memory::default())
+    }
+
+    /// The same, with what is known of objects that have not changed since it was asked before.
+    pub(super) fn value_now(&self, sim: &Simulation, memory: &mut Memory) -> Measured {
+        let billionths = self.number.value(sim, memory).number().unwrap_or(0);
         let whole = |value: i128| i64::try_from(value).unwrap_or(i64::MAX);
         match &self.number {
-            Number::Traffic(question) => match question.unit() {
+            Term::Traffic(question) => match question.unit() {
                 Unit::Count => Measured::Number(whole(billionths / ONE)),
                 Unit::Share => Measured::Number(whole(billionths / 1000)),
                 Unit::Time => Measured::Time(SimDuration::from_nanos(u64::try_from(billionths).unwrap_or(0))),
             },
-            Number::Literal(_) | Number::Fact(..) => Measured::Number(whole(billionths / ONE)),
+            Term::Literal(_) | Term::Fact(..) | Term::Asked(_) | Term::Sum(_) => {
+                Measured::Number(whole(billionths / ONE))
+            }
         }
     }
 }
@@ -167,12 +198,13 @@ impl fmt::Display for Expression {
 }
 
 impl Node {
-    fn holds(&self, sim: &Simulation) -> bool {
+    fn holds(&self, sim: &Simulation, memory: &mut Memory) -> bool {
         match self {
-            Self::Or(parts) => parts.iter().any(|part| part.holds(sim)),
-            Self::And(parts) => parts.iter().all(|part| part.holds(sim)),
-            Self::Not(a) => !a.holds(sim),
-            Self::Compare(a, comparison, b) => comparison.of(a.value(sim), b.value(sim)),
+            Self::Or(parts) => parts.iter().any(|part| part.holds(sim, memory)),
+            Self::And(parts) => parts.iter().all(|part| part.holds(sim, memory)),
+            Self::Not(a) => !a.holds(sim, memory),
+            Self::Compare(a, comparison, b) => a.value(sim, memory).compare(*comparison, &b.value(sim, memory)),
+            Self::Is(term) => term.value(sim, memory) == Scalar::Truth(true),
             Self::Truth(name, argument) => facts::truth(sim, name, argument.as_ref()).unwrap_or(false),
             Self::Promise(promise) => promise.violations(sim).is_empty(),
         }
@@ -182,10 +214,8 @@ impl Node {
         match self {
             Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.clients(clients)),
             Self::Not(inner) => inner.clients(clients),
-            Self::Compare(a, _, b) => clients.extend([a, b].into_iter().filter_map(|number| match number {
-                Number::Traffic(question) => Some(question.client.as_str()),
-                Number::Literal(_) | Number::Fact(..) => None,
-            })),
+            Self::Compare(a, _, b) => [a, b].into_iter().for_each(|term| term.clients(clients)),
+            Self::Is(term) => term.clients(clients),
             Self::Truth(..) | Self::Promise(_) => {}
         }
     }
@@ -197,7 +227,7 @@ impl Node {
             Self::Promise(promise) => {
                 (!matches!(promise.invariant.holds, Holds::AtRest(_))).then_some(promise.invariant.name)
             }
-            Self::Compare(..) | Self::Truth(..) => None,
+            Self::Compare(..) | Self::Is(_) | Self::Truth(..) => None,
         }
     }
 }
@@ -230,26 +260,51 @@ impl Promise {
     }
 }
 
-impl Number {
-    /// In billionths.
-    fn value(&self, sim: &Simulation) -> i128 {
+impl Term {
+    fn value(&self, sim: &Simulation, memory: &mut Memory) -> Scalar {
         match self {
-            Self::Literal(value) => *value,
-            Self::Fact(name, argument) => i128::from(facts::number(sim, name, argument.as_ref()).unwrap_or(0)) * ONE,
-            Self::Traffic(question) => question.value(sim),
+            Self::Literal(value) => value.clone(),
+            Self::Fact(name, argument) => {
+                Scalar::Number(i128::from(facts::number(sim, name, argument.as_ref()).unwrap_or(0)) * ONE)
+            }
+            Self::Traffic(question) => Scalar::Number(question.value(sim)),
+            Self::Asked(asked) => asked.value(sim, memory),
+            Self::Sum(terms) => terms.iter().fold(Scalar::Number(0), |sum, (sign, term)| {
+                match (sum, term.value(sim, memory).number(), sign) {
+                    (Scalar::Number(sum), Some(more), Sign::Plus) => Scalar::Number(sum.saturating_add(more)),
+                    (Scalar::Number(sum), Some(less), Sign::Minus) => Scalar::Number(sum.saturating_sub(less)),
+                    // What is no number has no sum.
+                    _ => Scalar::Null,
+                }
+            }),
         }
     }
-}
 
-impl Comparison {
-    const fn of(self, a: i128, b: i128) -> bool {
+    /// Whether it may be a number: what a field holds is known only when it is asked.
+    fn may_be_number(&self) -> bool {
         match self {
-            Self::Equal => a == b,
-            Self::NotEqual => a != b,
-            Self::AtLeast => a >= b,
-            Self::AtMost => a <= b,
-            Self::More => a > b,
-            Self::Less => a < b,
+            Self::Literal(literal) => matches!(literal, Scalar::Number(_)),
+            Self::Asked(asked) => !asked.is_condition(),
+            Self::Fact(..) | Self::Traffic(_) | Self::Sum(_) => true,
+        }
+    }
+
+    /// Why two terms are never equal, if that is known before they are asked.
+    fn mismatch(&self, other: &Self) -> Option<&'static str> {
+        let is_number = |term: &Self| match term {
+            Self::Literal(literal) => matches!(literal, Scalar::Number(_)),
+            Self::Asked(asked) => asked.is_count(),
+            Self::Fact(..) | Self::Traffic(_) | Self::Sum(_) => true,
+        };
+        let wrong = |a: &Self, b: &Self| is_number(a) && !b.may_be_number();
+        (wrong(self, other) || wrong(other, self)).then_some("a number is compared with what is no number")
+    }
+
+    fn clients<'a>(&'a self, clients: &mut Vec<&'a str>) {
+        match self {
+            Self::Traffic(question) => clients.push(&question.client),
+            Self::Sum(terms) => terms.iter().for_each(|(_, term)| term.clients(clients)),
+            Self::Literal(_) | Self::Fact(..) | Self::Asked(_) => {}
         }
     }
 }

@@ -4,11 +4,11 @@ use std::str::FromStr;
 
 use crate::invariants::{CATALOGUE, Holds};
 use crate::scenario::facts::{self, Takes};
-use crate::scenario::traffic::parse::literal;
 use crate::scenario::ways::Way;
 use crate::sim::{SimError, Target};
 
-use super::{Argument, Comparison, Expression, ExpressionError, Node, Number, NumberExpression, Promise, TRAFFIC};
+use super::ask::{OBJECT, OBJECTS};
+use super::{Argument, Comparison, Expression, ExpressionError, Node, NumberExpression, Promise, Sign, TRAFFIC, Term};
 
 /// Deepest nesting of parentheses and negations.
 const MAX_DEPTH: usize = 64;
@@ -17,7 +17,7 @@ impl FromStr for Expression {
     type Err = ExpressionError;
 
     fn from_str(text: &str) -> Result<Self, ExpressionError> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
+        let mut parser = Parser { text, at: 0, depth: 0, slots: 0 };
         let root = parser.or()?;
         parser.skip_space();
         if parser.at < text.len() {
@@ -31,8 +31,11 @@ impl FromStr for NumberExpression {
     type Err = ExpressionError;
 
     fn from_str(text: &str) -> Result<Self, ExpressionError> {
-        let mut parser = Parser { text, at: 0, depth: 0 };
-        let number = parser.number()?;
+        let mut parser = Parser { text, at: 0, depth: 0, slots: 0 };
+        let number = parser.sum()?;
+        if !number.may_be_number() {
+            return Err(parser.error("this is true or false, or a text, and no number"));
+        }
         parser.skip_space();
         if parser.at < text.len() {
             return Err(parser.error("expected the end: one number, without a comparison"));
@@ -45,6 +48,8 @@ pub(in crate::scenario) struct Parser<'a> {
     text: &'a str,
     pub(in crate::scenario) at: usize,
     depth: usize,
+    /// How many questions about objects there are so far.
+    pub(super) slots: usize,
 }
 
 impl Parser<'_> {
@@ -71,10 +76,7 @@ impl Parser<'_> {
     }
 
     fn not(&mut self) -> Result<Node, ExpressionError> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(self.error("the expression is nested too deeply"));
-        }
+        self.deeper()?;
         let node = if self.peek() == Some('!') && !self.rest().starts_with("!=") {
             self.eat("!");
             Node::Not(Box::new(self.not()?))
@@ -85,20 +87,47 @@ impl Parser<'_> {
         } else {
             self.comparison()?
         };
-        self.depth -= 1;
+        self.shallower();
         Ok(node)
+    }
+
+    /// One level of parentheses, negations or items further in.
+    pub(super) fn deeper(&mut self) -> Result<(), ExpressionError> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH { Err(self.error("the expression is nested too deeply")) } else { Ok(()) }
+    }
+
+    pub(super) const fn shallower(&mut self) {
+        self.depth -= 1;
     }
 
     fn comparison(&mut self) -> Result<Node, ExpressionError> {
         let start = self.at;
-        if !self.peek().is_some_and(|c| c.is_ascii_digit() || c == '-')
+        if self.scalar()?.is_none()
             && let Some(node) = self.statement()?
         {
             return Ok(node);
         }
         self.at = start;
-        let left = self.number()?;
-        let operators = [
+        let left = self.sum()?;
+        let Some(comparison) = self.comparison_sign() else {
+            return match left {
+                Term::Asked(asked) if asked.may_be_true() => Ok(Node::Is(Term::Asked(asked))),
+                _ => Err(self.error("expected a comparison: == != >= <= > <")),
+            };
+        };
+        self.skip_space();
+        let at = self.at;
+        let right = self.sum()?;
+        if let Some(message) = left.mismatch(&right) {
+            self.at = at;
+            return Err(self.error(message));
+        }
+        Ok(Node::Compare(left, comparison, right))
+    }
+
+    pub(super) fn comparison_sign(&mut self) -> Option<Comparison> {
+        let signs = [
             ("==", Comparison::Equal),
             ("!=", Comparison::NotEqual),
             (">=", Comparison::AtLeast),
@@ -106,10 +135,7 @@ impl Parser<'_> {
             (">", Comparison::More),
             ("<", Comparison::Less),
         ];
-        let Some((_, comparison)) = operators.into_iter().find(|(sign, _)| self.eat(sign)) else {
-            return Err(self.error("expected a comparison: == != >= <= > <"));
-        };
-        Ok(Node::Compare(left, comparison, self.number()?))
+        signs.into_iter().find(|(sign, _)| self.eat(sign)).map(|(_, comparison)| comparison)
     }
 
     /// A function that is true or false, or `None` if the name is that of a number.
@@ -130,7 +156,8 @@ impl Parser<'_> {
             };
             return Ok(Some(Node::Promise(Promise { invariant, target })));
         }
-        if name == TRAFFIC || facts::NUMBERS.iter().any(|(known, _)| *known == name) {
+        if [TRAFFIC, OBJECT, OBJECTS].contains(&name.as_str()) || facts::NUMBERS.iter().any(|(known, _)| *known == name)
+        {
             return Ok(None);
         }
         self.at = start;
@@ -138,7 +165,7 @@ impl Parser<'_> {
         let known = facts::TRUTHS.iter().map(|(n, _)| *n);
         let known: Vec<&str> = known
             .chain(facts::NUMBERS.iter().map(|(n, _)| *n))
-            .chain([TRAFFIC])
+            .chain([TRAFFIC, OBJECT, OBJECTS])
             .chain(CATALOGUE.iter().map(|n| n.name))
             .collect();
         let likeness = |other: &str| strsim::jaro(&other.to_lowercase(), &name.to_lowercase());
@@ -150,25 +177,47 @@ impl Parser<'_> {
         Err(self.error(&format!("there is no function {name:?}")).help(help))
     }
 
-    fn number(&mut self) -> Result<Number, ExpressionError> {
+    fn sum(&mut self) -> Result<Term, ExpressionError> {
+        let mut terms = vec![(Sign::Plus, self.term()?)];
+        loop {
+            let sign = if self.eat("+") {
+                Sign::Plus
+            } else if self.eat("-") {
+                Sign::Minus
+            } else {
+                break;
+            };
+            terms.push((sign, self.term()?));
+        }
+        Ok(if terms.len() == 1 { terms.remove(0).1 } else { Term::Sum(terms) })
+    }
+
+    fn term(&mut self) -> Result<Term, ExpressionError> {
         self.skip_space();
-        if let Some((value, length)) = literal(self.rest()).map_err(|message| self.error(message))? {
-            self.at += length;
-            return Ok(Number::Literal(value));
+        if let Some(scalar) = self.scalar()? {
+            return Ok(Term::Literal(scalar));
         }
         let start = self.at;
         let name = self.name()?;
         if name == TRAFFIC {
-            return self.traffic().map(Number::Traffic);
+            return self.traffic().map(Term::Traffic);
+        }
+        if name == OBJECT || name == OBJECTS {
+            return self.asked(&name, start).map(|asked| Term::Asked(Box::new(asked)));
         }
         match facts::NUMBERS.iter().find(|(known, _)| *known == name) {
-            Some((known, takes)) => Ok(Number::Fact(known, self.arguments(known, *takes)?)),
+            Some((known, takes)) => Ok(Term::Fact(known, self.arguments(known, *takes)?)),
             None => {
                 self.at = start;
                 self.skip_space();
-                Err(self.error(&format!("{name:?} is not a number")))
+                Err(self.error(&format!("{name:?} is not a number")).help("texts stand in quotes"))
             }
         }
+    }
+
+    /// What was read since `start`.
+    pub(super) fn written(&self, start: usize) -> String {
+        self.text[start..self.at].trim().to_owned()
     }
 
     fn arguments(&mut self, name: &str, takes: Takes) -> Result<Option<Argument>, ExpressionError> {

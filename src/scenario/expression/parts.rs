@@ -5,10 +5,11 @@ use std::fmt;
 use crate::network::Source;
 use crate::objects::{Kind, Selector};
 use crate::scenario::facts;
-use crate::scenario::traffic::facts::decimal;
 use crate::sim::{Simulation, Target};
 
-use super::{Argument, Comparison, Expression, Node, Number};
+use super::documents::{Asked, Of};
+use super::scalar::Scalar;
+use super::{Argument, Comparison, Expression, Memory, Node, Sign, Term};
 
 /// Most parts that are told of one expression.
 const MOST_PARTS: usize = 40;
@@ -49,8 +50,8 @@ impl fmt::Display for Part {
 pub enum Subject {
     /// An object, and what belongs to it.
     Object(Target),
-    /// Pods with such labels.
-    Pods(Selector),
+    /// Objects of a kind, with such labels if any are given.
+    Objects(Kind, Option<Selector>),
     /// A client of `spec.traffic`.
     Client(String),
 }
@@ -106,24 +107,30 @@ impl Node {
         match self {
             Self::Or(inner) | Self::And(inner) => {
                 let text = if matches!(self, Self::And(_)) == wanted { ALL_OF } else { ANY_OF };
-                let group = part(text.to_owned(), None, None, self.holds(sim) == wanted);
+                let group = part(text.to_owned(), None, None, self.holds(sim, &mut Memory::default()) == wanted);
                 parts.push(Part { is_group: true, ..group });
                 inner.iter().for_each(|inner| inner.parts(sim, wanted, depth + 1, parts));
             }
             Self::Not(inner) => inner.parts(sim, !wanted, depth, parts),
             Self::Compare(a, comparison, b) => {
                 let comparison = if wanted { *comparison } else { comparison.opposite() };
-                let holds = comparison.of(a.value(sim), b.value(sim));
                 let (left, comparison, right) = match (a, b) {
-                    (Number::Literal(_), b) if !matches!(b, Number::Literal(_)) => (b, comparison.turned(), a),
+                    (Term::Literal(_), b) if !matches!(b, Term::Literal(_)) => (b, comparison.turned(), a),
                     _ => (a, comparison, b),
                 };
                 let limit = match right {
-                    Number::Literal(_) => left.show(right.value(sim)),
-                    other => format!("{} = {}", other.text(), other.show(other.value(sim))),
+                    Term::Literal(literal) => left.show(literal),
+                    other => format!("{} = {}", other.text(), other.shown(sim)),
                 };
-                let wanted = format!("{} {limit}", comparison.sign());
-                parts.push(part(left.text(), Some(left.show(left.value(sim))), Some(wanted), holds));
+                let wish = format!("{} {limit}", comparison.sign());
+                let holds = self.holds(sim, &mut Memory::default()) == wanted;
+                parts.push(part(left.text(), Some(left.shown(sim)), Some(wish), holds));
+            }
+            Self::Is(term) => {
+                let holds = self.holds(sim, &mut Memory::default());
+                let culprits = if holds { None } else { term.culprits(sim) };
+                let value = culprits.map_or_else(|| term.shown(sim), |names| format!("false ({names})"));
+                parts.push(part(term.text(), Some(value), Some(wanted.to_string()), holds == wanted));
             }
             Self::Truth(name, argument) => {
                 let value = facts::truth(sim, name, argument.as_ref()).unwrap_or(false);
@@ -145,11 +152,8 @@ impl Node {
         match self {
             Self::Or(parts) | Self::And(parts) => parts.iter().for_each(|part| part.subjects(subjects)),
             Self::Not(inner) => inner.subjects(subjects),
-            Self::Compare(a, _, b) => [a, b].into_iter().for_each(|number| match number {
-                Number::Literal(_) => {}
-                Number::Fact(_, argument) => argument.iter().for_each(|argument| argument.subjects(subjects)),
-                Number::Traffic(question) => subjects.push(Subject::Client(question.client.clone())),
-            }),
+            Self::Compare(a, _, b) => [a, b].into_iter().for_each(|term| term.subjects(subjects)),
+            Self::Is(term) => term.subjects(subjects),
             Self::Truth(_, argument) => argument.iter().for_each(|argument| argument.subjects(subjects)),
             Self::Promise(promise) => subjects.extend(promise.target.clone().map(Subject::Object)),
         }
@@ -160,7 +164,7 @@ impl Argument {
     fn subjects(&self, subjects: &mut Vec<Subject>) {
         match self {
             Self::Target(target) => subjects.push(Subject::Object(target.clone())),
-            Self::Selector(selector) => subjects.push(Subject::Pods(selector.clone())),
+            Self::Selector(selector) => subjects.push(Subject::Objects(Kind::Pod, Some(selector.clone()))),
             Self::Way(way) => {
                 if let Source::Pod(key) = way.source() {
                     subjects.push(Subject::Object(Target { kind: Kind::Pod, key: key.clone() }));
@@ -171,20 +175,69 @@ impl Argument {
     }
 }
 
-impl Number {
+impl Term {
     fn text(&self) -> String {
         match self {
-            Self::Literal(value) => decimal(*value),
+            Self::Literal(value) => value.to_string(),
             Self::Fact(name, argument) => call(name, argument.as_ref()),
             Self::Traffic(question) => question.to_string(),
+            Self::Asked(asked) => asked.written.clone(),
+            Self::Sum(terms) => {
+                let mut text = String::new();
+                for (sign, term) in terms {
+                    let sign = match sign {
+                        Sign::Plus if text.is_empty() => "",
+                        Sign::Plus => " + ",
+                        Sign::Minus => " - ",
+                    };
+                    text.push_str(sign);
+                    text.push_str(&term.text());
+                }
+                text
+            }
         }
     }
 
-    /// A value as this number is written: a time, or a decimal.
-    fn show(&self, value: i128) -> String {
+    /// A value as this term is written: a time, or a decimal.
+    fn show(&self, value: &Scalar) -> String {
+        match (self, value) {
+            (Self::Traffic(question), Scalar::Number(number)) => question.show(*number),
+            (_, value) => value.to_string(),
+        }
+    }
+
+    /// Its value now; of a sum, that of its parts too.
+    fn shown(&self, sim: &Simulation) -> String {
+        let value = self.show(&self.value(sim, &mut Memory::default()));
+        let Self::Sum(terms) = self else { return value };
+        let parts = terms.iter().filter(|(_, term)| !matches!(term, Self::Literal(_)));
+        let parts: Vec<String> = parts.map(|(_, term)| format!("{} = {}", term.text(), term.shown(sim))).collect();
+        format!("{value} ({})", parts.join(", "))
+    }
+
+    fn culprits(&self, sim: &Simulation) -> Option<String> {
         match self {
-            Self::Literal(_) | Self::Fact(..) => decimal(value),
-            Self::Traffic(question) => question.show(value),
+            Self::Asked(asked) => asked.culprits(sim),
+            _ => None,
+        }
+    }
+
+    fn subjects(&self, subjects: &mut Vec<Subject>) {
+        match self {
+            Self::Literal(_) => {}
+            Self::Fact(_, argument) => argument.iter().for_each(|argument| argument.subjects(subjects)),
+            Self::Traffic(question) => subjects.push(Subject::Client(question.client.clone())),
+            Self::Asked(asked) => subjects.push(asked.subject()),
+            Self::Sum(terms) => terms.iter().for_each(|(_, term)| term.subjects(subjects)),
+        }
+    }
+}
+
+impl Asked {
+    fn subject(&self) -> Subject {
+        match &self.of {
+            Of::Object(target, _) => Subject::Object(target.clone()),
+            Of::Objects(choice, _) => Subject::Objects(choice.kind, choice.selector.clone()),
         }
     }
 }

@@ -126,7 +126,8 @@ pub(super) struct ExploreArguments {
     /// Only the cases of one of several equal parts, such as 0/4; the results are put together by `seatrial merge`
     #[arg(long, value_name = "I/N", default_value = "0/1", requires = "out")]
     pub(super) shard: Shard,
-    /// Keep the results in this folder; what is there already is gone on with
+    /// Keep the results in this folder; what is there already is gone on with. FILE.parquet is a table instead, written
+    /// at the end
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Threads; default: as many as there are cores
@@ -148,7 +149,7 @@ pub(super) struct MergeArguments {
     /// The folders of all shards
     #[arg(required = true)]
     pub(super) folders: Vec<PathBuf>,
-    /// Write the results of the whole to this folder
+    /// Write the results of the whole to this folder, or as a table to FILE.parquet
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// How to tell what was found: text for people, json for programs

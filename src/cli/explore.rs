@@ -8,10 +8,10 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::explore::{self, Case, ExploreError, Ledger, Plan, Shrunk, Summary};
+use crate::explore::{self, Case, CaseResult, ExploreError, Ledger, Plan, Shrunk, Summary};
 use crate::report::exploration;
 
 use super::args::{ExploreArguments, MergeArguments, RunOutput};
@@ -33,10 +33,44 @@ pub(super) fn explore(arguments: &ExploreArguments) -> io::Result<Exit> {
 }
 
 pub(super) fn merge(arguments: &MergeArguments) -> io::Result<Exit> {
-    match explore::merge(&arguments.folders, arguments.out.as_deref()) {
+    match merged(arguments) {
         Ok(summary) => tell(&summary, &[], arguments.output),
         Err(error) => complain(&error),
     }
+}
+
+fn merged(arguments: &MergeArguments) -> Result<Summary, ExploreError> {
+    let (folder, table) = destination(arguments.out.as_deref())?;
+    let mut results = Vec::new();
+    let summary = explore::merge_with(&arguments.folders, folder, |result| {
+        if table.is_some() {
+            results.push(result);
+        }
+    })?;
+    table.map(|path| write_table(path, &results)).transpose()?;
+    Ok(summary)
+}
+
+/// The folder, or the table, that results go to: what ends in `.parquet` is a table.
+fn destination(out: Option<&Path>) -> Result<(Option<&Path>, Option<&Path>), ExploreError> {
+    let Some(path) = out.filter(|path| path.extension().is_some_and(|end| end == "parquet")) else {
+        return Ok((out, None));
+    };
+    if cfg!(not(feature = "parquet")) {
+        let message = format!("{}: this seatrial was built without the feature `parquet`", path.display());
+        return Err(ExploreError::Argument(message));
+    }
+    Ok((None, Some(path)))
+}
+
+#[cfg(feature = "parquet")]
+fn write_table(path: &Path, results: &[CaseResult]) -> Result<(), ExploreError> {
+    explore::write_parquet(path, results)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_table(_: &Path, _: &[CaseResult]) -> Result<(), ExploreError> {
+    Ok(())
 }
 
 fn plan(arguments: &ExploreArguments) -> Result<Plan, ExploreError> {
@@ -53,7 +87,14 @@ fn plan(arguments: &ExploreArguments) -> Result<Plan, ExploreError> {
 fn run(plan: &Plan, arguments: &ExploreArguments) -> Result<Summary, ExploreError> {
     let cores = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = arguments.jobs.unwrap_or_else(cores);
-    let mut ledger = arguments.out.as_deref().map(|folder| Ledger::open(folder, plan)).transpose()?;
+    let (folder, table) = destination(arguments.out.as_deref())?;
+    if table.is_some() && plan.is_shard() {
+        let message =
+            "a shard writes a folder; `seatrial merge FOLDERS --out FILE.parquet` makes a table of all".to_owned();
+        return Err(ExploreError::Argument(message));
+    }
+    let mut rows = Vec::new();
+    let mut ledger = folder.map(|folder| Ledger::open(folder, plan)).transpose()?;
     let done = ledger.as_ref().map_or(0, Ledger::done);
     let progress = progress(plan.cases()?, done);
     let (mut summary, mut broken) = (Summary::default(), None);
@@ -61,6 +102,9 @@ fn run(plan: &Plan, arguments: &ExploreArguments) -> Result<Summary, ExploreErro
         progress.inc(1);
         let Some(ledger) = &mut ledger else {
             summary.add(&result);
+            if table.is_some() {
+                rows.push(result);
+            }
             return ControlFlow::Continue(());
         };
         match ledger.add(&result) {
@@ -75,15 +119,22 @@ fn run(plan: &Plan, arguments: &ExploreArguments) -> Result<Summary, ExploreErro
     match (broken, ledger) {
         (Some(error), _) => Err(error),
         (None, Some(ledger)) => ledger.finish(),
-        (None, None) => Ok(summary),
+        (None, None) => {
+            table.map(|path| write_table(path, &rows)).transpose()?;
+            Ok(summary)
+        }
     }
 }
 
 /// A bar with rate and time left, on terminals only.
 fn progress(cases: u64, done: u64) -> ProgressBar {
     let bar = ProgressBar::new(cases).with_position(done);
-    let style = "{bar:32} {human_pos} of {human_len} cases, {per_sec}, {eta} left";
-    ProgressStyle::with_template(style).map_or(bar.clone(), |style| bar.with_style(style))
+    let style = "{bar:32} {human_pos} of {human_len} cases, {rate} a second, {eta} left";
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.0}", state.per_sec());
+    };
+    let style = ProgressStyle::with_template(style).map(|style| style.with_key("rate", rate));
+    style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
 /// Makes the first failure of each expectation small, as many as are wanted.
@@ -96,7 +147,7 @@ fn shrink(plan: &Plan, summary: &Summary, arguments: &ExploreArguments) -> Resul
         if !told.insert(shrunk.yaml.clone()) {
             continue;
         }
-        let file = match &arguments.out {
+        let file = match destination(arguments.out.as_deref())?.0 {
             Some(folder) => Some(write(&folder.join("failures"), case, &shrunk)?),
             None => None,
         };

@@ -18,6 +18,18 @@ use super::summary::Summary;
 /// If the folders are not the shards of one plan, if one is missing, given twice or not finished, or if a file cannot be read or
 /// written.
 pub fn merge(folders: &[PathBuf], out: Option<&Path>) -> Result<Summary, ExploreError> {
+    merge_with(folders, out, |_| {})
+}
+
+/// The same, and shows every result, in the order of the cases.
+///
+/// # Errors
+/// As [`merge`].
+pub fn merge_with(
+    folders: &[PathBuf],
+    out: Option<&Path>,
+    show: impl FnMut(CaseResult),
+) -> Result<Summary, ExploreError> {
     let mut shards = Vec::new();
     for folder in folders {
         shards.push(ShardFolder::open(folder)?);
@@ -46,7 +58,7 @@ pub fn merge(folders: &[PathBuf], out: Option<&Path>) -> Result<Summary, Explore
     let seeds = whole["seeds"]["to"].as_u64().zip(whole["seeds"]["from"].as_u64()).map_or(0, |(to, from)| to - from);
     let values = whole["variations"].as_array().into_iter().flatten();
     let combinations: u64 = values.map(|v| v["values"].as_array().map_or(1, Vec::len) as u64).product();
-    write_merged(shards, seeds.saturating_mul(combinations), whole, out)
+    write_merged(shards, seeds.saturating_mul(combinations), whole, out, show)
 }
 
 fn write_merged(
@@ -54,6 +66,7 @@ fn write_merged(
     cases: u64,
     mut whole: Value,
     out: Option<&Path>,
+    mut show: impl FnMut(CaseResult),
 ) -> Result<Summary, ExploreError> {
     let mut summary = Summary::default();
     let mut file = None;
@@ -71,6 +84,7 @@ fn write_merged(
         if let (Some(file), Some(folder)) = (&mut file, out) {
             writeln!(file, "{}", result.to_json()).map_err(ExploreError::file(&folder.join(RESULTS)))?;
         }
+        show(result);
     }
     if let (Some(mut file), Some(folder)) = (file, out) {
         file.flush().map_err(ExploreError::file(&folder.join(RESULTS)))?;

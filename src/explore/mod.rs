@@ -35,6 +35,8 @@ mod case;
 mod error;
 mod ledger;
 mod merge;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plan;
 mod pool;
 mod shrink;
@@ -43,7 +45,9 @@ mod summary;
 pub use case::{Case, CaseOutcome, CaseResult};
 pub use error::ExploreError;
 pub use ledger::Ledger;
-pub use merge::merge;
+pub use merge::{merge, merge_with};
+#[cfg(feature = "parquet")]
+pub use parquet::write_parquet;
 pub use plan::{Plan, Shard, Variation};
 pub use pool::explore;
 pub use shrink::{Shrunk, shrink};

@@ -173,6 +173,12 @@ impl Plan {
         }
     }
 
+    /// Whether it is only one of several shards.
+    #[must_use]
+    pub fn is_shard(&self) -> bool {
+        self.shard != Shard::WHOLE
+    }
+
     /// How many cases there are in this shard.
     ///
     /// # Errors

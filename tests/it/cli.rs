@@ -291,11 +291,11 @@ fn an_exploration_tells_what_failed_and_a_small_scenario_that_fails_too() {
     let wrong = file(&folder, "wrong.yaml", &text);
     seatrial(&["explore", &wrong]).code(2);
 
-    let text = text.replace("ready(node/w)", "podsReady(app=web)").replace(">= 0", ">= $(params.pods) - 0");
+    let text = text.replace("ready(node/w)", "podsReady(app=web)").replace(">= 0", ">= $(params.pods) * 1");
     let unread = file(&folder, "unread.yaml", &text);
     assert!(stderr(&seatrial(&["explore", &unread]).code(2)).contains("expected the end"));
 
-    let text = text.replace(" - 0", "").replace("always", "eventually");
+    let text = text.replace(" * 1", "").replace("always", "eventually");
     let fails = file(&folder, "fails.yaml", &text);
     let out = folder.path().join("out").display().to_string();
     let arguments = ["explore", &fails, "--seeds", "3", "--vary", "pods=1..2", "--out", &out, "-j", "2"];

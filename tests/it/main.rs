@@ -27,5 +27,7 @@ mod scheduling;
 mod stateful_sets;
 mod static_pods;
 mod stories;
+#[cfg(feature = "parquet")]
+mod tables;
 mod tidy;
 mod volumes;

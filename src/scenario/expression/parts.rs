@@ -115,11 +115,11 @@ impl Node {
             Self::Compare(a, comparison, b) => {
                 let comparison = if wanted { *comparison } else { comparison.opposite() };
                 let (left, comparison, right) = match (a, b) {
-                    (Term::Literal(_), b) if !matches!(b, Term::Literal(_)) => (b, comparison.turned(), a),
+                    (a, b) if a.is_constant() && !b.is_constant() => (b, comparison.turned(), a),
                     _ => (a, comparison, b),
                 };
                 let limit = match right {
-                    Term::Literal(literal) => left.show(literal),
+                    constant if constant.is_constant() => left.show(&constant.value(sim, &mut Memory::default())),
                     other => format!("{} = {}", other.text(), other.shown(sim)),
                 };
                 let wish = format!("{} {limit}", comparison.sign());
@@ -206,10 +206,22 @@ impl Term {
         }
     }
 
+    /// Whether it asks nothing of the cluster.
+    fn is_constant(&self) -> bool {
+        match self {
+            Self::Literal(_) => true,
+            Self::Sum(terms) => terms.iter().all(|(_, term)| term.is_constant()),
+            Self::Fact(..) | Self::Traffic(_) | Self::Asked(_) => false,
+        }
+    }
+
     /// Its value now; of a sum, that of its parts too.
     fn shown(&self, sim: &Simulation) -> String {
         let value = self.show(&self.value(sim, &mut Memory::default()));
         let Self::Sum(terms) = self else { return value };
+        if self.is_constant() {
+            return value;
+        }
         let parts = terms.iter().filter(|(_, term)| !matches!(term, Self::Literal(_)));
         let parts: Vec<String> = parts.map(|(_, term)| format!("{} = {}", term.text(), term.shown(sim))).collect();
         format!("{value} ({})", parts.join(", "))

@@ -34,6 +34,14 @@ screenshots:
 deny:
     cargo deny check
 
+# What a release is checked for (needs cargo-deny and cargo-semver-checks); REV = the release before.
+publish-check REV="":
+    cargo publish --dry-run
+    ! cargo package --list --allow-dirty | grep -E '^(tests|benches|fuzz|xtask)/|\.snap$'
+    cargo deny --all-features check
+    if [ -n "{{REV}}" ]; then cargo semver-checks --baseline-rev {{REV}}; fi
+    cargo tree -e normal --depth 1
+
 # Everything that CI checks.
 ci:
     bash .ci/run

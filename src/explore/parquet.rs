@@ -56,11 +56,14 @@ struct Column {
     cell: Cell,
 }
 
+/// What a row has in a column, if it has something.
+type Of<T> = Box<dyn Fn(&CaseResult) -> Option<T>>;
+
 enum Cell {
     Whole(fn(&CaseResult) -> i64),
     Truth(fn(&CaseResult) -> bool),
-    Text(Box<dyn Fn(&CaseResult) -> Option<String>>),
-    Number(Box<dyn Fn(&CaseResult) -> Option<f64>>),
+    Text(Of<String>),
+    Number(Of<f64>),
 }
 
 fn columns(results: &[CaseResult]) -> Vec<Column> {

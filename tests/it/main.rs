@@ -13,6 +13,7 @@ mod examples;
 mod expectations;
 mod explain;
 mod exploration;
+mod features;
 mod jobs;
 mod namespaces;
 mod node_admission;

@@ -12,8 +12,8 @@ use crate::explore::{Shard, Variation};
 use crate::scenario::DEFAULT_MAX_EVENTS;
 
 pub(super) use objects::{
-    DescribeArguments, EventsArguments, ExplainArguments, GetArguments, HistoryArguments, Moment, RolloutCommand,
-    StatusArguments, TreeArguments,
+    DescribeArguments, DiffArguments, EventsArguments, ExplainArguments, GetArguments, HistoryArguments, Moment,
+    RolloutCommand, StatusArguments, TreeArguments,
 };
 
 /// Replays what a Kubernetes 1.36 cluster would do: rollouts, failing nodes and images, promises kept or broken. In
@@ -66,6 +66,9 @@ pub(super) enum Command {
     /// Show how a rollout gets on, or the revisions of a workload
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// Compare two runs, or two instants of one: objects field by field, and figures side by side
+    #[command(after_help = objects::DIFF_EXAMPLES)]
+    Diff(DiffArguments),
     /// Show which objects own which at an instant of a scenario
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]
@@ -93,6 +96,9 @@ pub(super) struct RunArguments {
     /// is written there
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    /// Tell what happens while it happens, before the whole story
+    #[arg(short, long)]
+    pub(super) watch: bool,
     /// Write a report as one HTML page that needs nothing else
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,

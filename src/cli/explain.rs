@@ -7,6 +7,7 @@ use crate::network::explain::{Destination, parse_source};
 use crate::scenario::Run;
 
 use super::args::{ExplainArguments, Moment, RunOutput};
+use super::colours::coloured;
 use super::{Exit, input};
 
 /// How long a node's proxy may lag behind, watch included.
@@ -24,7 +25,7 @@ pub(super) fn explain(arguments: &ExplainArguments) -> io::Result<Exit> {
     let Some(before) = shortly_before(&arguments.moment, &run)? else { return Ok(Exit::WrongInput) };
     let explanation = run.simulation.explain(&source, &destination, Some(before.simulation.view()));
     match arguments.output {
-        RunOutput::Text => write!(anstream::stdout(), "{explanation}")?,
+        RunOutput::Text => write!(anstream::stdout(), "{}", coloured(&explanation.to_string()))?,
         RunOutput::Json => writeln!(anstream::stdout(), "{:#}", explanation.to_json())?,
     }
     Ok(if explanation.cause().is_some() { Exit::Broken } else { Exit::Held })

@@ -2,8 +2,10 @@
 
 mod args;
 mod check;
+mod colours;
 mod describe;
 mod diagnostics;
+mod diff;
 mod events;
 mod explain;
 mod explore;
@@ -55,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Describe(options) => describe::describe(&options),
         Command::Events(options) => events::events(&options),
         Command::Rollout(command) => rollout::rollout(&command),
+        Command::Diff(options) => diff::diff(&options),
         Command::Tree(options) => tree::tree(&options),
         Command::Explain(options) => explain::explain(&options),
     };

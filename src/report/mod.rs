@@ -2,6 +2,7 @@
 
 mod around;
 mod describe;
+mod diff;
 mod difference;
 mod events;
 mod exploration;
@@ -11,6 +12,7 @@ mod go_value;
 mod happened;
 mod html;
 mod jsonpath;
+mod live;
 mod lives;
 pub mod printers;
 mod query;
@@ -25,6 +27,7 @@ mod tree;
 
 pub use around::{Nearby, around};
 pub use describe::{DescribeOptions, describe, describe_object};
+pub use diff::{Diff, DiffOptions, FieldChange, Figure, ObjectChange, Side, diff_instants, diff_runs};
 pub use events::{EventsOptions, events, events_watch};
 pub use exploration::exploration;
 pub use failure::failure;
@@ -32,6 +35,7 @@ pub use get::watch::WatchOptions;
 pub use get::{CustomColumn, CustomColumns, FormatError, GetError, GetOptions, Got, OutputFormat, get, get_watch};
 pub use html::html;
 pub use jsonpath::{JsonPath, JsonPathError};
+pub use live::LiveStory;
 pub use query::{KeptKind, Query, QueryError, ResourceType, Selected, Wanted};
 pub use replay::Replay;
 pub use rollout::{RolloutOptions, RolloutStatus, rollout_history, rollout_status};
@@ -41,3 +45,13 @@ pub use timeline::{Sample, Timeline, timelines};
 pub use trace::trace;
 pub use traffic::{traffic, traffic_json};
 pub use tree::tree;
+
+/// `kind/name`, with the namespace in front unless it is the default one.
+fn object_name(object: &crate::objects::Object) -> String {
+    let meta = object.meta();
+    let kind = object.kind_name().to_lowercase();
+    match &*meta.namespace {
+        "" | "default" => format!("{kind}/{}", meta.name),
+        namespace => format!("{namespace}/{kind}/{}", meta.name),
+    }
+}

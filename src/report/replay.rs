@@ -43,7 +43,7 @@ impl<'a> Replay<'a> {
         let passed = i64::try_from(sim.now().as_nanos()).unwrap_or(i64::MAX);
         let start = sim.wall().plus_nanos(passed.saturating_neg());
         let (records, mut view) = (sim.recording().records(), View::default());
-        founding(sim, records).for_each(|namespace| view.apply(&namespace));
+        founding(sim, records).for_each(|object| view.apply(&object));
         Self { records, view, now: SimTime::ZERO, start }
     }
 
@@ -90,18 +90,20 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// The namespaces that every cluster has from the first, which nobody made, as they were.
+/// What there was when the recording began, as it was: nodes and namespaces that nobody made in the run.
 fn founding<'a>(sim: &'a Simulation, records: &'a [Record]) -> impl Iterator<Item = Change> + 'a {
     let mut known = BTreeSet::new();
     let changes = records.iter().filter_map(|record| match record {
-        Record::Change(_, change) if change.kind() == Kind::Namespace => Some(change),
-        _ => None,
+        Record::Change(_, change) => Some(change),
+        Record::Step(..) | Record::Traffic(..) => None,
     });
-    // Of one that was changed, what it was before; of one that was made later, nothing.
-    let changed = changes.map(|change| (change.object.key(), change.old.clone()));
-    let unchanged = sim.view().list(Kind::Namespace).into_iter().map(|object| (object.key(), Some(object)));
-    let first = changed.chain(unchanged).filter(move |(key, _)| known.insert(key.clone()));
-    first.filter_map(|(_, object)| {
+    // Of what was changed, what it was before; of what was made later, nothing.
+    let changed = changes.map(|change| (change.kind(), change.object.key(), change.old.clone()));
+    let kinds = Kind::ALL.iter().copied().chain([Kind::Opaque]);
+    let at_the_end = kinds.flat_map(|kind| sim.view().list(kind));
+    let unchanged = at_the_end.map(|object| (object.kind(), object.key(), Some(object)));
+    let first = changed.chain(unchanged).filter(move |(kind, key, _)| known.insert((*kind, key.clone())));
+    first.filter_map(|(_, _, object)| {
         let object = object?;
         let resource_version = object.meta().resource_version;
         Some(Change { change_type: ChangeType::Added, object, old: None, resource_version })

@@ -108,7 +108,7 @@ impl RolloutStatus {
     }
 }
 
-fn status_of(object: &Object, revision: i64) -> Result<(String, bool), String> {
+pub(super) fn status_of(object: &Object, revision: i64) -> Result<(String, bool), String> {
     match object {
         Object::Deployment(object) => deployment::status(object, revision),
         Object::StatefulSet(set) => stateful_set::kubectl::status(set),

@@ -98,6 +98,28 @@ impl Scenario {
     /// If the cluster cannot be set up: a node or a manifest that the API server refuses. A step that is refused does
     /// not end the run: it is told in [`Run::steps`].
     pub fn run(&self, options: &RunOptions) -> Result<Run, ScenarioError> {
+        self.run_observed(options, |_| {})
+    }
+
+    /// Runs the scenario to its end, and shows the simulation after every event that changed an object.
+    ///
+    /// ```
+    /// use seatrial::scenario::{RunOptions, Scenario};
+    ///
+    /// let text = "{apiVersion: seatrial.dev/v1, kind: Scenario, metadata: {name: t}, spec: {duration: 1m, nodes: [{name: w}]}}";
+    /// let mut looks = 0;
+    /// let run = Scenario::read("t.yaml", text)?.run_observed(&RunOptions::default(), |_| looks += 1)?;
+    /// assert!(looks > 0 && run.held());
+    /// # Ok::<(), seatrial::scenario::ScenarioError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Scenario::run`].
+    pub fn run_observed(
+        &self,
+        options: &RunOptions,
+        mut observer: impl FnMut(&Simulation),
+    ) -> Result<Run, ScenarioError> {
         let mut sim = self.start(options)?;
         let mut notices = self.notices.clone();
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
@@ -110,7 +132,8 @@ impl Scenario {
         let watches = self.expectations.iter().map(|e| Watch::new(e.clone(), slack)).collect();
         let meters = self.measures.iter().map(Meter::new).collect();
         let steps = Agenda::new(&self.steps);
-        let mut runner = Runner { steps, watches, meters, end: SimTime::ZERO + end, settle: self.settle };
+        let (end, observer) = (SimTime::ZERO + end, &mut observer);
+        let mut runner = Runner { steps, watches, meters, end, settle: self.settle, observer };
         runner.run(&mut sim);
         let verdicts = runner.watches.into_iter().map(|watch| watch.finish(&sim)).collect();
         let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
@@ -204,6 +227,7 @@ struct Runner<'a> {
     meters: Vec<Meter<'a>>,
     end: SimTime,
     settle: Option<SimDuration>,
+    observer: &'a mut dyn FnMut(&Simulation),
 }
 
 impl Runner<'_> {
@@ -216,6 +240,7 @@ impl Runner<'_> {
             let broken = sim.run_until_with(next, |sim| {
                 self.watches.iter_mut().for_each(|watch| watch.observe(sim));
                 self.meters.iter_mut().for_each(|meter| meter.observe(sim));
+                (self.observer)(sim);
                 if self.steps.condition_holds(sim) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             if broken.is_continue() {
@@ -231,6 +256,7 @@ impl Runner<'_> {
     fn observe(&mut self, sim: &Simulation) {
         self.watches.iter_mut().for_each(|watch| watch.observe(sim));
         self.meters.iter_mut().for_each(|meter| meter.observe(sim));
+        (self.observer)(sim);
     }
 
     fn next_stop(&self, sim: &Simulation) -> SimTime {

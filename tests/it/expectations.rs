@@ -211,7 +211,7 @@ fn what_is_about_one_scenario_is_refused_for_several() {
     let (code, _, stderr) = folder.run(&["run", ".", "--report", "page.html"]);
     assert_eq!(
         (code, stderr.as_str()),
-        (2, "error: --events, --report and --trace are about one scenario, here are 2\n")
+        (2, "error: --events, --report, --trace and --watch are about one scenario, here are 2\n")
     );
     let empty = Folder::new();
     let (code, _, stderr) = empty.run(&["run", "."]);

@@ -9,6 +9,7 @@ mod determinism;
 mod disruptions;
 mod disturbances;
 mod docs;
+mod docs_commands;
 mod examples;
 mod expectations;
 mod explain;

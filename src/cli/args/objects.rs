@@ -34,6 +34,15 @@ Examples:
 
 Exit codes: 0 shown, 2 the input is wrong, 3 an internal error";
 
+pub(super) const DIFF_EXAMPLES: &str = "\
+Examples:
+  seatrial diff before.yaml after.yaml
+  seatrial diff scenario.yaml --seed 1 --with-seed 2
+  seatrial diff scenario.yaml --set replicas=3 --with-set replicas=5
+  seatrial diff scenario.yaml --at 1m --with-at 2m30s
+
+Exit codes: 0 they are the same, 1 they differ, 2 the input is wrong, 3 an internal error";
+
 const STATUS_EXAMPLES: &str = "\
 Examples:
   seatrial rollout status deployment/web --at 30s -f scenario.yaml
@@ -218,6 +227,44 @@ pub(in crate::cli) struct HistoryArguments {
     /// Show the pod template of this revision
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(in crate::cli) revision: u32,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DiffArguments {
+    /// The first scenario file
+    pub(in crate::cli) first: PathBuf,
+    /// The second scenario file; default: the first
+    pub(in crate::cli) second: Option<PathBuf>,
+    /// Virtual time to look at; default: each scenario's end
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) at: Option<SimDuration>,
+    /// Virtual time to look at in the second run; of one scenario: another instant of the same run
+    #[arg(long, value_name = "TIME")]
+    pub(in crate::cli) with_at: Option<SimDuration>,
+    /// Another seed than the scenario's
+    #[arg(long)]
+    pub(in crate::cli) seed: Option<u64>,
+    /// The seed of the second run; default: as the first
+    #[arg(long, value_name = "SEED")]
+    pub(in crate::cli) with_seed: Option<u64>,
+    /// Another value of a parameter, in both runs
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(in crate::cli) parameters: Vec<(String, String)>,
+    /// Another value of a parameter in the second run
+    #[arg(long = "with-set", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(in crate::cli) with_parameters: Vec<(String, String)>,
+    /// Only objects of this namespace
+    #[arg(short, long)]
+    pub(in crate::cli) namespace: Option<String>,
+    /// Compare uids, versions, times and addresses too
+    #[arg(long)]
+    pub(in crate::cli) exact: bool,
+    /// Compare Events and Leases too
+    #[arg(long)]
+    pub(in crate::cli) every_kind: bool,
+    /// text for people, json for programs
+    #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
+    pub(in crate::cli) output: RunOutput,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `seatrial run`.
 
 mod junit;
+mod live;
 mod summary;
 
 use std::fs::{self, File};
@@ -14,8 +15,10 @@ use crate::scenario::{Run, RunOptions, Scenario, ScenarioError};
 use crate::sim::RecordMode;
 
 use super::args::{RunArguments, RunReport};
+use super::colours::coloured;
 use super::{Exit, diagnostics, input};
 use junit::Suites;
+use live::Live;
 
 /// Something to read about a run.
 type Page = fn(&Scenario, &Run) -> String;
@@ -26,10 +29,12 @@ pub(super) fn run(arguments: &RunArguments) -> io::Result<Exit> {
         Err(error) => return wrong(&error),
     };
     let is_alone = files.len() == 1;
-    if !is_alone && [&arguments.events, &arguments.report, &arguments.trace].into_iter().any(Option::is_some) {
+    let is_about_one =
+        arguments.watch || [&arguments.events, &arguments.report, &arguments.trace].into_iter().any(Option::is_some);
+    if !is_alone && is_about_one {
         writeln!(
             anstream::stderr(),
-            "error: --events, --report and --trace are about one scenario, here are {}",
+            "error: --events, --report, --trace and --watch are about one scenario, here are {}",
             files.len()
         )?;
         return Ok(Exit::WrongInput);
@@ -63,7 +68,9 @@ impl Batch<'_> {
         let values = input::parameters(&arguments.parameters);
         let ran = input::scenario(path, &values).and_then(|mut scenario| {
             scenario.seed = arguments.seed.unwrap_or(scenario.seed);
-            let run = scenario.run(&options)?;
+            let mut live = Live::new(arguments.watch && arguments.output == RunReport::Text);
+            let run = scenario.run_observed(&options, |sim| live.look(sim))?;
+            live.finish(&run);
             Ok((scenario, run))
         });
         let (scenario, run) = match ran {
@@ -90,7 +97,7 @@ impl Batch<'_> {
         }
         let mut out = anstream::stdout().lock();
         match arguments.output {
-            RunReport::Text if self.is_alone => write!(out, "{}", story(&scenario, &run))?,
+            RunReport::Text if self.is_alone => write!(out, "{}", coloured(&story(&scenario, &run)))?,
             RunReport::Text => write!(out, "{}", line(path, &scenario, &run))?,
             RunReport::Json if self.is_alone => writeln!(out, "{:#}", summary::summary(&scenario, &run))?,
             RunReport::Json => self.summaries.push(summary::summary(&scenario, &run)),

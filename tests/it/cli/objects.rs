@@ -158,3 +158,28 @@ fn the_history_of_a_rollout_is_told() {
     let node = refused("rollout history node/worker-0", 1);
     assert!(node.contains("no history viewer has been implemented for \"Node\""), "{node}");
 }
+
+#[test]
+fn runs_and_instants_are_compared() {
+    let recreate = "scenarios/recreate-has-a-gap.yaml";
+    assert_eq!(stdout(&seatrial(&["diff", recreate, recreate]).code(0)), "");
+    let seeds = stdout(&seatrial(&["diff", recreate, "--seed", "1", "--with-seed", "2"]).code(1));
+    assert!(seeds.contains("rollouts of deployment/db-proxy") && seeds.contains("\n~ pod/db-proxy-"), "{seeds}");
+    assert!(seeds.contains("\nObjects held for the same although their names differ: "), "{seeds}");
+    let instants = stdout(&seatrial(&["diff", recreate, "--at", "20s", "--with-at", "50s"]).code(1));
+    assert!(instants.starts_with("~ deployment/db-proxy\n"), "{instants}");
+    assert!(instants.contains("\n    spec.template.spec.containers[proxy].image: proxy:v1 → proxy:v2\n"), "{instants}");
+    let json = stdout(&seatrial(&["diff", recreate, "--at", "20s", "--with-at", "50s", "-o", "json"]).code(1));
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((&json["equal"], &json["objects"][0]["first"]), (&false.into(), &"deployment/db-proxy".into()));
+    assert!(stderr(&seatrial(&["diff", recreate]).code(2)).contains("nothing to compare with"));
+    assert!(stderr(&seatrial(&["diff", recreate, "nowhere.yaml"]).code(2)).contains("nowhere.yaml: No such file"));
+}
+
+#[test]
+fn a_run_is_told_while_it_happens() {
+    let text = stdout(&seatrial(&["run", "--watch", "scenarios/recreate-has-a-gap.yaml"]).code(0));
+    let (live, story) = text.split_once("\n\nrecreate-has-a-gap: ").expect("the story comes behind");
+    assert!(live.contains("      30s  deployment/db-proxy: ready 0/4, up-to-date 0, available 0\n"), "{live}");
+    assert!(story.contains("What happened"), "{story}");
+}

@@ -31,10 +31,10 @@ HTML
   chromium --headless=new --no-sandbox --disable-gpu --disable-background-networking --hide-scrollbars \
     --window-size="$width,$height" --screenshot="docs/images/$picture.png" "file://$pages/$picture.html" 2>/dev/null
 }
-terminal terminal-run 1000 900 run scenarios/bad-image-rolled-back.yaml
-terminal terminal-get 860 370 get pods -o wide --at 1m10s -f scenarios/rolling-update-node-loss.yaml
-terminal terminal-describe 980 900 describe deployment web --at 1m20s -f scenarios/rolling-update-node-loss.yaml
-terminal terminal-explain 800 190 explain --from pod/client --to web --at 50s -f scenarios/why-no-answer-inside.yaml
+terminal terminal-run 1110 850 run scenarios/bad-image-rolled-back.yaml
+terminal terminal-get 1010 300 get pods -o wide --at 1m10s -f scenarios/rolling-update-node-loss.yaml
+terminal terminal-describe 980 885 describe deployment web --at 1m20s -f scenarios/rolling-update-node-loss.yaml
+terminal terminal-explain 1020 165 explain --from pod/client --to web --at 50s -f scenarios/why-no-answer-inside.yaml
 shoot stories/rolling-update-drops-requests/trouble report 1100 2000
 shoot rolling-update-node-loss report-phone 500 1500
 shoot rolling-update-node-loss report-dark 1100 1300 --blink-settings=preferredColorScheme=0

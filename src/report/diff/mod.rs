@@ -77,13 +77,13 @@ pub struct Diff {
 /// use seatrial::sim::RecordMode;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let scenario = Scenario::load("scenarios/recreate-has-a-gap.yaml")?;
+/// let scenario = Scenario::load(std::path::Path::new("scenarios/recreate-has-a-gap.yaml"))?;
 /// let run = scenario.run(&RunOptions { record: RecordMode::Full, ..RunOptions::default() })?;
 /// let (mut first, mut second) = (Replay::of(&run.simulation), Replay::of(&run.simulation));
 /// first.advance_to(SimTime::from_secs(20));
 /// second.advance_to(run.simulation.now());
 /// let diff = diff_instants(&first, &second, &DiffOptions::default());
-/// assert!(diff.to_string().contains("spec.template.spec.containers[proxy].image: proxy:v1 → proxy:v2"), "{diff}");
+/// assert!(diff.to_string().contains("spec.template.spec.containers[c].image: proxy:v1 → proxy:v2"), "{diff}");
 /// # Ok(())
 /// # }
 /// ```

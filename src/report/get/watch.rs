@@ -43,6 +43,7 @@ impl Default for WatchOptions {
 /// use seatrial::sim::{Delays, RecordMode, Simulation};
 ///
 /// let mut sim = Simulation::builder().delays(Delays::ideal()).record(RecordMode::Full).nodes(1).build()?;
+/// sim.run_for(SimDuration::from_secs(1));
 /// sim.apply("{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: c, image: nginx}]}}")?;
 /// sim.run_for(SimDuration::from_secs(5));
 /// let options = GetOptions::from(Query::parse(sim.view(), &["pods"]).expect("a kind"));

@@ -168,7 +168,7 @@ fn runs_and_instants_are_compared() {
     assert!(seeds.contains("\nObjects held for the same although their names differ: "), "{seeds}");
     let instants = stdout(&seatrial(&["diff", recreate, "--at", "20s", "--with-at", "50s"]).code(1));
     assert!(instants.starts_with("~ deployment/db-proxy\n"), "{instants}");
-    assert!(instants.contains("\n    spec.template.spec.containers[proxy].image: proxy:v1 → proxy:v2\n"), "{instants}");
+    assert!(instants.contains("\n    spec.template.spec.containers[c].image: proxy:v1 → proxy:v2\n"), "{instants}");
     let json = stdout(&seatrial(&["diff", recreate, "--at", "20s", "--with-at", "50s", "-o", "json"]).code(1));
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!((&json["equal"], &json["objects"][0]["first"]), (&false.into(), &"deployment/db-proxy".into()));

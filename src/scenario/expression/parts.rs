@@ -74,9 +74,19 @@ impl Expression {
     /// The values because of which it is not what it should be, in one line: `available(deployment/web) = 2, want >= 3`.
     #[must_use]
     pub fn explain(&self, sim: &Simulation, wanted: bool) -> String {
-        let parts = self.parts(sim, wanted).into_iter();
-        let wrong = parts.filter(|part| !part.holds && !part.is_group);
-        wrong.map(|part| part.to_string()).collect::<Vec<_>>().join("; ")
+        // Members of a group that is as it should be are not to blame, whatever they are.
+        let mut fine: Option<usize> = None;
+        let mut wrong = Vec::new();
+        for part in self.parts(sim, wanted) {
+            if fine.is_some_and(|depth| part.depth > depth) {
+                continue;
+            }
+            fine = (part.is_group && part.holds).then_some(part.depth);
+            if !part.holds && !part.is_group {
+                wrong.push(part.to_string());
+            }
+        }
+        wrong.join("; ")
     }
 
     /// What it is about.
@@ -341,6 +351,8 @@ mod tests {
     fn one_line_names_only_what_is_wrong() {
         let sim = Simulation::builder().delays(Delays::ideal()).nodes(1).build().unwrap();
         let expression: Expression = "exists(node/node-0) && pods(a=b) == 1".parse().unwrap();
+        assert_eq!(expression.explain(&sim, true), "pods(a=b) = 0, want == 1");
+        let expression: Expression = "(exists(pod/x) || exists(node/node-0)) && pods(a=b) == 1".parse().unwrap();
         assert_eq!(expression.explain(&sim, true), "pods(a=b) = 0, want == 1");
     }
 

@@ -179,3 +179,86 @@ fn errors_about_objects_name_the_column_and_what_to_write() {
     );
     assert!("objects(pod).any(p, p.x == 1)".parse::<NumberExpression>().is_err());
 }
+
+proptest::proptest! {
+    /// Whatever is read can be asked, told and asked again with what is remembered, to the same end.
+    #[test]
+    fn no_fragments_of_expressions_panic(picked in proptest::collection::vec(0..FRAGMENTS.len(), 1..14), spaced: bool) {
+        let text = picked.iter().map(|at| FRAGMENTS[*at]).collect::<Vec<_>>().join(if spaced { " " } else { "" });
+        let _ = text.parse::<NumberExpression>();
+        if let Ok(expression) = text.parse::<Expression>() {
+            thread_local!(static CLUSTER: Simulation = cluster());
+            CLUSTER.with(|sim| {
+                let holds = expression.holds(sim);
+                let mut memory = Memory::default();
+                for _ in 0..2 {
+                    assert_eq!(expression.holds_now(sim, &mut memory), holds, "{text}");
+                }
+                for wanted in [true, false] {
+                    let parts = expression.parts(sim, wanted);
+                    assert!(!parts.is_empty(), "{text}");
+                    assert_eq!(expression.explain(sim, wanted).is_empty(), holds == wanted, "{text}: {parts:?}");
+                }
+            });
+        }
+    }
+}
+
+const FRAGMENTS: &[&str] = &[
+    "object(deployment/web)",
+    "objects(pod)",
+    "objects(pod, app=web)",
+    "objects(node)",
+    ".spec",
+    ".replicas",
+    ".status",
+    "[0]",
+    "[type=Ready]",
+    "[\"app\"]",
+    "['",
+    "\"",
+    ".all(p, p",
+    ".any(q, q",
+    ".count()",
+    ".count(p, p",
+    ".filter(p, p",
+    ".metadata",
+    ".name",
+    ".contains('w')",
+    ".startsWith(\"w\")",
+    ".conditions",
+    ".containers",
+    ")",
+    "(",
+    " && ",
+    " || ",
+    "!",
+    " == ",
+    " != ",
+    " >= ",
+    " < ",
+    " + ",
+    " - ",
+    "-",
+    "3",
+    "0.5",
+    "99.9%",
+    "250ms",
+    "'web'",
+    "true",
+    "false",
+    "null",
+    "ready(deployment/web)",
+    "pods(app=web)",
+    "exists(pod/x)",
+    "noOrphan()",
+    "quiescent()",
+    "p",
+    ".",
+    ",",
+    "ä",
+    "\u{0}",
+    "9223372036854775807",
+    "traffic(users).lost",
+    "reachable(external, web:80)",
+];

@@ -22,6 +22,10 @@ lint:
 light:
     cargo build --lib --no-default-features
 
+# Plants mutants in the built-in controllers, one after the other, in a copy of the tree; the property kit must find each.
+mutants:
+    bash tests/mutants/run
+
 # All benchmarks.
 bench:
     cargo bench

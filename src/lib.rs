@@ -30,6 +30,7 @@
 //!   your own, [`scheduler`]'s plugins for scheduling rules of your own.
 //! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`], [`autoscaler`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
+//! - `testing` (feature `proptest`): random clusters and what is done to them, checked against every promise.
 //! - [`explore`]: a scenario under many seeds and parameters, its failures made small. [`network`]: what requests meet on their way.
 #![forbid(unsafe_code)]
 
@@ -49,6 +50,8 @@ pub mod report;
 pub mod scenario;
 pub mod scheduler;
 pub mod sim;
+#[cfg(feature = "proptest")]
+pub mod testing;
 
 /// The example of the readme, compiled and run.
 #[cfg(doctest)]
@@ -59,3 +62,8 @@ struct ReadmeExample;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guides/rust-developer.md")]
 struct RustDeveloperGuide;
+
+/// The examples of the guide to property-based testing.
+#[cfg(all(doctest, feature = "proptest"))]
+#[doc = include_str!("../docs/property-testing.md")]
+struct PropertyTestingGuide;

@@ -80,8 +80,8 @@ impl CaseResult {
     ///
     /// # Errors
     /// If the cluster cannot be set up.
-    pub(super) fn run(scenario: &Scenario, case: Case, max_events: u64) -> Result<Self, ScenarioError> {
-        let options = RunOptions { seed: Some(case.seed), max_events: Some(max_events), ..RunOptions::default() };
+    pub(super) fn run(scenario: &Scenario, case: Case, options: RunOptions) -> Result<Self, ScenarioError> {
+        let options = RunOptions { seed: Some(case.seed), ..options };
         let run = scenario.run(&options)?;
         let outcome = CaseOutcome::of(&run);
         let mut measured = run.measured;

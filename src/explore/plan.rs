@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{Parameters, Scenario, ScenarioError};
+use crate::scenario::{Extensions, Parameters, RunOptions, Scenario, ScenarioError};
 
 use super::case::Case;
 use super::error::ExploreError;
@@ -30,6 +30,7 @@ pub struct Plan {
     pub(super) variations: Vec<Variation>,
     pub(super) shard: Shard,
     pub(super) max_events: u64,
+    pub(super) extensions: Extensions,
 }
 
 /// The values that a parameter takes: `replicas=3..10` (every integer from 3 to 10), `image=web:v1,web:v2`.
@@ -114,6 +115,7 @@ impl Plan {
             variations: Vec::new(),
             shard: Shard::WHOLE,
             max_events: crate::scenario::DEFAULT_MAX_EVENTS,
+            extensions: Extensions::new(),
         }
     }
 
@@ -156,6 +158,13 @@ impl Plan {
     #[must_use]
     pub const fn max_events(mut self, events: u64) -> Self {
         self.max_events = events;
+        self
+    }
+
+    /// Controllers and invariants of your own, in all cases.
+    #[must_use]
+    pub fn extensions(mut self, extensions: Extensions) -> Self {
+        self.extensions = extensions;
         self
     }
 
@@ -203,6 +212,11 @@ impl Plan {
         }
         parameters.sort_unstable();
         Case { number, seed: self.seeds.start + number % seeds, parameters }
+    }
+
+    /// How its cases are run.
+    pub(super) fn options(&self) -> RunOptions {
+        RunOptions { max_events: Some(self.max_events), extensions: self.extensions.clone(), ..RunOptions::default() }
     }
 
     /// The scenario with the values of a case.

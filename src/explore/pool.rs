@@ -56,7 +56,7 @@ fn work(plan: &Plan, end: u64, next: &AtomicU64, stop: &AtomicBool, found: Sende
         };
         let result = scenario.and_then(|scenario| {
             let (_, scenario) = known.insert((case.parameters.clone(), scenario));
-            CaseResult::run(scenario, case, plan.max_events)
+            CaseResult::run(scenario, case, plan.options())
         });
         if found.send((nth, result.map_err(ExploreError::from))).is_err() {
             return;

@@ -6,8 +6,10 @@ use crate::sim::{Simulation, Target};
 
 use super::{AntiAffinity, NoOvercommit, TopologySpread};
 use super::{AtMostOne, BudgetKept, ClaimKept, TaintEviction, ZoneEvictionRate};
-use super::{DaemonMaxSurge, DaemonMaxUnavailable, Invariant, JobCompletions, MaxSurge, MaxUnavailable};
-use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, Violation};
+use super::{
+    DaemonMaxSurge, DaemonMaxUnavailable, DaemonPlacement, Invariant, JobCompletions, MaxSurge, MaxUnavailable,
+};
+use super::{NoOverlap, OnePodPerNode, OnePodPerOrdinal, OrderedPods, ScaleInOrder, Violation};
 
 /// An invariant by name.
 #[derive(Clone, Copy, Debug)]
@@ -69,10 +71,16 @@ pub const CATALOGUE: &[Named] = &[
         Kind::DaemonSet => Box::new(DaemonMaxUnavailable::within(of.key.clone(), window)),
         _ => Box::new(MaxUnavailable::within(of.key.clone(), window)),
     }),
+    always("scaleInOrder", &[Kind::ReplicaSet, Kind::ReplicationController], |of, window| {
+        Box::new(ScaleInOrder::within(of.clone(), window))
+    }),
     always("orderedPods", &[Kind::StatefulSet], |of, window| Box::new(OrderedPods::within(of.key.clone(), window))),
     always("onePodPerOrdinal", &[Kind::StatefulSet], |of, _| Box::new(OnePodPerOrdinal::of(of.key.clone()))),
     always("atMostOne", &[Kind::StatefulSet], |of, _| Box::new(AtMostOne::of(of.key.clone()))),
     always("onePodPerNode", &[Kind::DaemonSet], |of, window| Box::new(OnePodPerNode::within(of.key.clone(), window))),
+    always("daemonPlacement", &[Kind::DaemonSet], |of, window| {
+        Box::new(DaemonPlacement::within(of.key.clone(), window))
+    }),
     always("noOverlap", &[Kind::CronJob], |of, window| Box::new(NoOverlap::within(of.key.clone(), window))),
     always("completions", &[Kind::Job], |of, window| Box::new(JobCompletions::within(of.key.clone(), window))),
     at_rest("jobCounts", super::job_counts),
@@ -87,6 +95,9 @@ pub const CATALOGUE: &[Named] = &[
     throughout("topologySpread", |_| Box::new(TopologySpread::new())),
     at_rest("replicaConservation", super::replica_conservation),
     at_rest("daemonCoverage", super::daemon_coverage),
+    at_rest("endpointsReady", super::endpoints_ready),
+    at_rest("podsScheduled", super::pods_scheduled),
+    at_rest("budgetStatus", super::budget_status),
     at_rest("noOrphan", super::no_orphan),
     at_rest("noStuckFinalizer", super::no_stuck_finalizer),
     at_rest("observedGeneration", super::observed_generation),

@@ -1,7 +1,7 @@
 //! A claim keeps its volume, and a volume its content.
 
 use crate::objects::storage::{ReclaimPolicy, claim_phase};
-use crate::objects::{Key, Uid};
+use crate::objects::{Key, Kind, Uid};
 use crate::sim::{Content, Simulation};
 
 use super::{Invariant, Violation};
@@ -31,7 +31,7 @@ impl ClaimKept {
     }
 
     fn broken(&self, sim: &Simulation, story: String) -> Violation {
-        Violation { invariant: format!("claimKept({})", self.claim), at: sim.now(), story }
+        Violation::new(Violation::name("claimKept", Kind::PersistentVolumeClaim, &self.claim), sim, story)
     }
 
     /// What the volume that was seen has lost.

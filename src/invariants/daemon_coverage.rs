@@ -5,6 +5,7 @@ use crate::sim::Simulation;
 
 use super::Violation;
 use super::daemon_state::DaemonState;
+use super::violation::names;
 
 /// In a settled cluster every DaemonSet has exactly one pod that is neither ended nor being deleted on each node that is
 /// to have one, or an old and a new one where an update with surge does not get on; and none on nodes where none may stay.
@@ -13,7 +14,7 @@ use super::daemon_state::DaemonState;
 /// and is counted anew when something else happens.
 #[must_use]
 pub fn daemon_coverage(sim: &Simulation) -> Vec<Violation> {
-    let broken = |story: String| Violation { invariant: "daemonCoverage".into(), at: sim.now(), story };
+    let broken = |story: String| Violation::new("daemonCoverage()", sim, story);
     let mut violations = Vec::new();
     for set in sim.view().daemon_sets.iter().filter(|set| !set.meta.is_deleting()) {
         let (key, state) = (set.key(), DaemonState::of(sim, set));
@@ -31,7 +32,18 @@ pub fn daemon_coverage(sim: &Simulation) -> Vec<Violation> {
                 }
             };
             if !(least..=most).contains(&count) {
-                violations.push(broken(format!("DaemonSet {key} has {count} pods on node {node}, not {least}")));
+                let pods = if count == 0 {
+                    String::new()
+                } else {
+                    format!(": {}", names(is.live.iter().map(|pod| &pod.key.name)))
+                };
+                let why = match (is.eligible, is.tolerable) {
+                    (true, _) => "which is to have one",
+                    (false, true) => "where one may stay",
+                    (false, false) => "where none may be",
+                };
+                violations
+                    .push(broken(format!("DaemonSet {key} has {count} pods on node {node}, {why}, not {least}{pods}")));
             }
         }
     }

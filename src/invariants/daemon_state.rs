@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::controllers::daemon_set::{Placement, target};
-use crate::objects::{Conditions, DISRUPTION_TARGET, DaemonSet, Key, Pod, Uid};
+use crate::objects::{Conditions, DISRUPTION_TARGET, DaemonSet, Key, Kind, Pod, Uid};
 use crate::sim::Simulation;
+
+use super::Violation;
 
 /// A pod that neither ended nor is being deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +93,5 @@ fn is_disrupted(pod: &Pod) -> bool {
 
 /// The invariant of a DaemonSet by name, as expectations write it.
 pub(super) fn name(invariant: &str, key: &Key) -> String {
-    let namespace = if &*key.namespace == "default" { String::new() } else { format!("{}/", key.namespace) };
-    format!("{invariant}({namespace}daemonset/{})", key.name)
+    Violation::name(invariant, Kind::DaemonSet, key)
 }

@@ -8,6 +8,7 @@ use crate::objects::Key;
 use crate::sim::Simulation;
 
 use super::daemon_state::{DaemonState, NodeState, name};
+use super::violation::names;
 use super::window::Window;
 use super::{Invariant, Violation};
 
@@ -51,7 +52,7 @@ impl Invariant for DaemonMaxSurge {
         self.bounds.push(now, bound);
         let start = now.checked_sub(self.window).unwrap_or(SimTime::ZERO);
         let before = self.before.take().unwrap_or_default();
-        let mut came = 0;
+        let mut came = Vec::new();
         for (node, is) in &state.nodes {
             let was = before.nodes.get(node);
             if !was.is_some_and(NodeState::is_available) {
@@ -63,19 +64,23 @@ impl Invariant for DaemonMaxSurge {
                 if self.down.get(node).is_some_and(|at| *at >= start) {
                     self.excused.insert(Arc::clone(node));
                 } else {
-                    came += 1;
+                    came.push(Arc::clone(node));
                 }
             }
         }
         self.down.retain(|_, at| *at >= start);
         let surging = state.nodes.iter().filter(|(node, is)| is_surging(is) && !self.excused.contains(*node));
-        let surging = surging.count() as i64;
+        let surging: Vec<Arc<str>> = surging.map(|(node, _)| Arc::clone(node)).collect();
         self.before = Some(state);
         let most = self.bounds.iter().copied().max().unwrap_or(0);
-        if came > 0 && surging > most {
+        if !came.is_empty() && surging.len() as i64 > most {
             let story = format!(
-                "promised at most {most} nodes with a second pod on its way (maxSurge), {came} more got one and \
-                 {surging} have one"
+                "promised at most {most} nodes with a second pod on its way (maxSurge), {} more got one and \
+                 {} have one: {} after {}",
+                came.len(),
+                surging.len(),
+                names(&came),
+                names(surging.iter().filter(|node| !came.contains(node))),
             );
             return Err(Violation { invariant: name("maxSurge", &self.set), at: now, story });
         }

@@ -8,6 +8,7 @@ use crate::objects::Key;
 use crate::sim::Simulation;
 
 use super::daemon_state::{DaemonState, LivePod, NodeState, name, was_deleted};
+use super::violation::names;
 use super::window::Window;
 use super::{Invariant, Violation};
 
@@ -113,6 +114,7 @@ impl Invariant for DaemonMaxUnavailable {
             self.before.take().map(|before| self.taken_and_lost(sim, &before, &state, strategy.allows_surge()));
         self.changes_by_user = sim.changes_by_user();
         let unavailable = state.unavailable();
+        let without = names(state.eligible().filter(|(_, is)| !is.is_available()).map(|(node, _)| node));
         self.before = Some(state);
         let Some((taken, lost)) = counted else { return Ok(()) };
         if lost > 0 {
@@ -123,7 +125,7 @@ impl Invariant for DaemonMaxUnavailable {
         if taken > 0 && unavailable - lost > most {
             let story = format!(
                 "promised at most {most} nodes without an available pod (maxUnavailable), but the update took {taken} \
-                 and {unavailable} are without one"
+                 and {unavailable} are without one: {without}"
             );
             return Err(Violation { invariant: name("maxUnavailable", &self.set), at: now, story });
         }

@@ -1,5 +1,7 @@
 //! What the invariants of a rollout look at: the pods of a Deployment, counted once a check.
 
+use std::sync::Arc;
+
 use crate::kernel::SimDuration;
 use crate::objects::{Deployment, DeploymentStrategy, Key, Kind, MAX_REPLICAS, Rounding, Uid};
 use crate::sim::Simulation;
@@ -39,14 +41,15 @@ impl Bounds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SetState {
     pub(super) uid: Uid,
+    pub(super) name: Arc<str>,
     pub(super) wanted: i64,
     /// Most pods that the Deployment could have when this ReplicaSet was last scaled; 0 if that is not noted.
     pub(super) most: i64,
     pub(super) active: i64,
     /// Active pods that are ready, but not for long enough to be available, or not long enough for the controllers to know.
     pub(super) ripening: i64,
-    /// Uids of the active pods that are available, ascending.
-    pub(super) available: Vec<Uid>,
+    /// The active pods that are available, ascending by uid, with their names.
+    pub(super) available: Vec<(Uid, Arc<str>)>,
 }
 
 /// Pods of a Deployment, by ReplicaSet in the order of creation.
@@ -64,6 +67,7 @@ impl State {
         let sets = view.replica_sets.controlled_by(&deployment.meta.uid).map(|set| {
             let mut state = SetState {
                 uid: set.meta.uid.clone(),
+                name: set.meta.name.clone(),
                 wanted: i64::from(set.spec.replicas),
                 most: set.meta.annotations.get(MAX_REPLICAS).and_then(|noted| noted.parse().ok()).unwrap_or(0),
                 active: 0,
@@ -73,7 +77,7 @@ impl State {
             for pod in view.pods.controlled_by(&set.meta.uid).filter(|pod| pod.is_active()) {
                 state.active += 1;
                 if pod.is_available(min_ready, now) {
-                    state.available.push(pod.meta.uid.clone());
+                    state.available.push((pod.meta.uid.clone(), pod.meta.name.clone()));
                 }
                 state.ripening += i64::from(pod.is_ready() && !pod.is_available(min_ready, before));
             }
@@ -98,6 +102,16 @@ impl State {
     /// Most pods for which any of the ReplicaSets was last scaled.
     pub(super) fn most(&self) -> i64 {
         self.sets.iter().map(|set| set.most).max().unwrap_or(0)
+    }
+
+    /// `web-8fb66844 asks for 3 and has 4 pods, of which 2 are available`, for each ReplicaSet that is not empty.
+    pub(super) fn tell(&self) -> String {
+        let is_there = |set: &&SetState| set.wanted > 0 || set.active > 0;
+        let told = self.sets.iter().filter(is_there).map(|set| {
+            let SetState { name, wanted, active, available, .. } = set;
+            format!("{name} asks for {wanted} and has {active}, {} of them available", available.len())
+        });
+        told.collect::<Vec<_>>().join("; ")
     }
 
     pub(super) fn set(&self, uid: &Uid) -> Option<&SetState> {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::kernel::SimDuration;
-use crate::objects::{Indexes, JOB_TRACKING_FINALIZER, Job, Key, Pod, PodPhase, Uid};
+use crate::objects::{Indexes, JOB_TRACKING_FINALIZER, Job, Key, Kind, Pod, PodPhase, Uid};
 use crate::sim::Simulation;
 
+use super::violation::names;
 use super::window::Window;
 use super::{Invariant, Violation};
 
@@ -70,10 +71,7 @@ impl JobCompletions {
     }
 
     fn broken(&self, sim: &Simulation, story: String) -> Violation {
-        let namespace =
-            if &*self.job.namespace == "default" { String::new() } else { format!("{}/", self.job.namespace) };
-        let invariant = format!("completions({namespace}job/{})", self.job.name);
-        Violation { invariant, at: sim.now(), story }
+        Violation::new(Violation::name("completions", Kind::Job, &self.job), sim, story)
     }
 
     /// What is wrong with the indexes of the status, if anything.
@@ -129,6 +127,11 @@ impl Invariant for JobCompletions {
         // Of a Job that was there before the watch began, what it had then is no one's fault.
         let before = before.unwrap_or_else(|| now.clone());
         let story = Self::miscounted(job).or_else(|| Self::exceeded(&before, &now, parallelism, completions));
-        story.map_or(Ok(()), |story| Err(self.broken(sim, story)))
+        let pods = || {
+            let active = sim.view().unsettled_pods(&job.meta.uid).filter(|pod| pod.is_active());
+            names(active.map(|pod| &pod.meta.name))
+        };
+        let tell = |story: String| if now.active == 0 { story } else { format!("{story}. Active: {}", pods()) };
+        story.map_or(Ok(()), |story| Err(self.broken(sim, tell(story))))
     }
 }

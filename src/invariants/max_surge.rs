@@ -61,10 +61,14 @@ impl Invariant for MaxSurge {
         let broken =
             |story: String| Err(Violation { invariant: name("maxSurge", &self.deployment), at: sim.now(), story });
         if wanted > wanted_before && wanted > most {
-            return broken(format!("{}, but its ReplicaSets ask for {wanted}, after {wanted_before}", promised()));
+            return broken(format!(
+                "{}, but its ReplicaSets ask for {wanted}, after {wanted_before}: {}",
+                promised(),
+                state.tell()
+            ));
         }
         if active > active_before && active > most.max(asked) {
-            return broken(format!("{}, but there are {active}, after {active_before}", promised()));
+            return broken(format!("{}, but there are {active}, after {active_before}: {}", promised(), state.tell()));
         }
         Ok(())
     }

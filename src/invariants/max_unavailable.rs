@@ -1,12 +1,14 @@
 //! A rollout never takes available pods away below `replicas - maxUnavailable`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Deployment, Key};
+use crate::objects::{Deployment, Key, Uid};
 use crate::sim::Simulation;
 
-use super::deployment_state::{Bounds, State, name};
+use super::deployment_state::{Bounds, SetState, State, name};
+use super::violation::names;
 use super::window::Window;
 use super::{Invariant, Violation};
 
@@ -55,8 +57,10 @@ impl MaxUnavailable {
         let (mut taken, mut spared, mut lost) = (0, 0, 0);
         for old in &before.sets {
             let set = now.set(&old.uid);
-            let still = |uid| set.is_some_and(|set| set.available.binary_search(uid).is_ok());
-            let gone = old.available.iter().filter(|uid| !still(uid)).count() as i64;
+            let still = |(uid, _): &(Uid, Arc<str>)| {
+                set.is_some_and(|set| set.available.binary_search_by(|(other, _)| other.cmp(uid)).is_ok())
+            };
+            let gone = old.available.iter().filter(|pod| !still(pod)).count() as i64;
             // A scale-in removes active pods down to what is wanted; anything else that is gone was lost, as the pods of a
             // ReplicaSet that somebody deleted or orphaned.
             let scaled_in =
@@ -87,6 +91,15 @@ impl MaxUnavailable {
     }
 }
 
+/// Names of the pods that ceased to be available.
+fn gone<'a>(before: &'a State, now: &'a State) -> impl Iterator<Item = &'a Arc<str>> {
+    let still = |set: &SetState, pod| now.set(&set.uid).is_some_and(|set| set.available.contains(pod));
+    before
+        .sets
+        .iter()
+        .flat_map(move |set| set.available.iter().filter(move |pod| !still(set, pod)).map(|(_, name)| name))
+}
+
 impl Invariant for MaxUnavailable {
     fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
         let Some(deployment) = sim.view().deployments.get(&self.deployment) else {
@@ -110,9 +123,11 @@ impl Invariant for MaxUnavailable {
         if taken > spared && !in_proportion && available + spared + self.lost_lately(now) < least {
             let story = format!(
                 "promised at least {least} available pods (replicas {} - maxUnavailable), but {taken} available pods \
-                 were scaled in and {available} are left, after {}",
+                 were scaled in and {available} are left, after {}. Gone: {}. Now {}",
                 deployment.spec.replicas,
                 before.available(),
+                names(gone(&before, &state)),
+                state.tell(),
             );
             return Err(Violation { invariant: name("maxUnavailable", &self.deployment), at: now, story });
         }

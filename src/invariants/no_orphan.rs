@@ -11,7 +11,7 @@ use super::Violation;
 #[must_use]
 pub fn no_orphan(sim: &Simulation) -> Vec<Violation> {
     let ownership = Ownership::of(sim.view());
-    let violation = |story| Violation { invariant: "noOrphan".into(), at: sim.now(), story };
+    let violation = |story| Violation::new("noOrphan()", sim, story);
     let name = |object: &Object| format!("{} {}", object.kind_name(), object.key());
     let orphaned =
         ownership.orphaned().map(|object| violation(format!("{} is owned by objects that are gone", name(object))));

@@ -8,6 +8,7 @@ use crate::objects::{Key, Pod, Resources};
 use crate::sim::Simulation;
 
 use super::bindings::Bindings;
+use super::violation::names;
 use super::{Invariant, Violation};
 
 /// At the instant at which a pod is bound by a scheduler, the pods of its node do not request more than the node may give
@@ -75,8 +76,11 @@ impl NoOvercommit {
             invariant: "noOvercommit()".to_owned(),
             at: sim.now(),
             story: format!(
-                "pod {}/{} was bound to {}, whose pods now request {used} of {resource}; it has {room}",
-                pod.meta.namespace, pod.meta.name, pod.node_name
+                "pod {}/{} was bound to {}, whose pods now request {used} of {resource}; it has {room}. Its pods: {}",
+                pod.meta.namespace,
+                pod.meta.name,
+                pod.node_name,
+                names(view.pods_on(&pod.node_name).filter(|other| !other.is_terminal()).map(|other| &other.meta.name)),
             ),
         })
     }

@@ -1,7 +1,7 @@
 //! A CronJob that forbids it never has two Jobs run at a time.
 
 use crate::kernel::SimDuration;
-use crate::objects::{CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, Key};
+use crate::objects::{CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, Key, Kind};
 use crate::sim::Simulation;
 
 use super::window::Window;
@@ -50,7 +50,7 @@ impl Invariant for NoOverlap {
         if !forbidden || names.len() <= before.max(1) {
             return Ok(());
         }
-        let invariant = format!("noOverlap(cronjob/{})", self.cron_job.name);
+        let invariant = Violation::name("noOverlap", Kind::CronJob, &self.cron_job);
         let story = format!("promised at most one Job at a time, but {} run together", names.join(" and "));
         Err(Violation { invariant, at: sim.now(), story })
     }

@@ -23,7 +23,7 @@ pub fn no_stuck_finalizer(sim: &Simulation) -> Vec<Violation> {
             let held =
                 if finalizers.is_empty() { String::new() } else { format!(", held by {}", finalizers.join(", ")) };
             let story = format!("{} {} is still being deleted{held}", object.kind_name(), object.key());
-            Violation { invariant: "noStuckFinalizer".into(), at: sim.now(), story }
+            Violation::new("noStuckFinalizer()", sim, story)
         })
         .collect()
 }

@@ -29,7 +29,7 @@ pub fn observed_generation(sim: &Simulation) -> Vec<Violation> {
         .chain(daemons)
         .filter(behind)
         .map(|(kind, key, generation, observed)| Violation {
-            invariant: "observedGeneration".into(),
+            invariant: "observedGeneration()".into(),
             at: sim.now(),
             story: format!("{kind} {key} is at generation {generation}, its controller has only seen {observed}"),
         })

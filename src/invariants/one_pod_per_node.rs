@@ -8,6 +8,7 @@ use crate::objects::Key;
 use crate::sim::Simulation;
 
 use super::daemon_state::{DaemonState, name};
+use super::violation::names;
 use super::{Invariant, Violation};
 
 /// No node has more than one pod of a DaemonSet that neither ended nor is being deleted; with `maxSurge` not more than
@@ -41,7 +42,11 @@ impl Invariant for OnePodPerNode {
         for (node, is) in state.nodes.iter().filter(|(_, node)| node.live.len() > most) {
             let since = *self.since.entry(Arc::clone(node)).or_insert(now);
             if now > since + self.window {
-                let story = format!("promised at most {most} on a node, but {node} has {} pods", is.live.len());
+                let story = format!(
+                    "promised at most {most} on a node, but {node} has {} pods since {since}: {}",
+                    is.live.len(),
+                    names(is.live.iter().map(|pod| &pod.key.name))
+                );
                 return Err(Violation { invariant: name("onePodPerNode", &self.set), at: now, story });
             }
         }

@@ -10,6 +10,6 @@ pub fn quiescence(sim: &Simulation) -> Vec<Violation> {
     if sim.is_quiescent() {
         return Vec::new();
     }
-    let story = "the cluster is still busy: a timer runs, a controller has work, or a pod is on its way".to_owned();
-    vec![Violation { invariant: "quiescence".into(), at: sim.now(), story }]
+    let story = format!("the cluster is still busy: {}", sim.left_to_happen().join("; "));
+    vec![Violation::new("quiescence()", sim, story)]
 }

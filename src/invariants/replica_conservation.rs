@@ -4,6 +4,7 @@ use crate::objects::{Pod, PodManagementPolicy, Replicated, Resource, StatefulSet
 use crate::sim::Simulation;
 
 use super::Violation;
+use super::violation::names;
 
 /// In a settled cluster every ReplicaSet and ReplicationController has exactly `spec.replicas` active pods, its status says so, and the
 /// ReplicaSets of a Deployment that is not paused add up to its replicas. A rollout that got stuck is left out: one
@@ -12,7 +13,7 @@ use super::Violation;
 #[must_use]
 pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
     let view = sim.view();
-    let broken = |story: String| Violation { invariant: "replicaConservation".into(), at: sim.now(), story };
+    let broken = |story: String| Violation::new("replicaConservation()", sim, story);
     let mut violations = Vec::new();
     violations.extend(view.replica_sets.iter().filter_map(|set| miscounted(sim, &**set)).map(broken));
     violations.extend(view.replication_controllers.iter().filter_map(|set| miscounted(sim, &**set)).map(broken));
@@ -34,11 +35,15 @@ pub fn replica_conservation(sim: &Simulation) -> Vec<Violation> {
 
 /// What is wrong with the number of pods of a set, if anything is.
 fn miscounted<S: Replicated>(sim: &Simulation, set: &S) -> Option<String> {
-    let pods = sim.view().pods.controlled_by(&set.meta().uid);
-    let active = pods.filter(|pod| pod.is_active()).count() as i64;
+    let pods: Vec<_> = sim.view().pods.controlled_by(&set.meta().uid).filter(|pod| pod.is_active()).collect();
+    let active = pods.len() as i64;
     let (wanted, reported) = (i64::from(set.spec().replicas), i64::from(set.status().replicas));
     let wrong = !set.meta().is_deleting() && (active != wanted || reported != active);
-    wrong.then(|| format!("{} {} wants {wanted} pods, has {active} and reports {reported}", S::KIND, set.key()))
+    wrong.then(|| {
+        let pods =
+            if active == 0 { String::new() } else { format!(": {}", names(pods.iter().map(|pod| &pod.meta.name))) };
+        format!("{} {} wants {wanted} pods, has {active} and reports {reported}{pods}", S::KIND, set.key())
+    })
 }
 
 /// What is wrong with the pods of a StatefulSet, if anything is.
@@ -61,8 +66,10 @@ fn misplaced(sim: &Simulation, set: &StatefulSet) -> Option<String> {
         set.spec.pod_management_policy == PodManagementPolicy::OrderedReady && !pods().all(|pod| available(pod));
     let first = set.spec.first_ordinal();
     (!waits).then(|| {
-        let names: Vec<String> = pods().map(|pod| pod.meta.name.to_string()).collect();
         let wanted = set.spec.replicas;
-        format!("StatefulSet {key} wants {wanted} pods from ordinal {first} and has {}", names.join(", "))
+        format!(
+            "StatefulSet {key} wants {wanted} pods from ordinal {first} and has {}",
+            names(pods().map(|pod| &pod.meta.name))
+        )
     })
 }

@@ -98,7 +98,11 @@ impl Seen {
         let (ordinal, pod) = pods.iter().find(|(ordinal, pod)| set.spec.has_ordinal(*ordinal) && is_new(pod))?;
         let missing = (start..*ordinal).find(|lower| self.ready.get(lower).is_none_or(|at| *at < since))?;
         let lower = format!("{}-{missing}", set.meta.name);
-        Some(format!("pod {} was created while {lower} was not running and ready", pod.meta.name))
+        let last = match self.ready.get(&missing) {
+            Some(at) => format!("last so at {at}"),
+            None => "it has never been".to_owned(),
+        };
+        Some(format!("pod {} was created while {lower} was not running and ready ({last})", pod.meta.name))
     }
 
     /// Tells of a pod that is deleted although one with a higher ordinal should go first.

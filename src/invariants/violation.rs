@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::kernel::SimTime;
 use crate::objects::{Key, Kind};
+use crate::sim::Simulation;
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +19,12 @@ pub struct Violation {
 }
 
 impl Violation {
+    /// A promise broken now.
+    #[must_use]
+    pub fn new(invariant: impl Into<String>, sim: &Simulation, story: impl Into<String>) -> Self {
+        Self { invariant: invariant.into(), at: sim.now(), story: story.into() }
+    }
+
     /// A promise about an object: `maxSurge(deployment/web)`.
     pub(super) fn name(invariant: &str, kind: Kind, key: &Key) -> String {
         let namespace = if &*key.namespace == "default" { String::new() } else { format!("{}/", key.namespace) };
@@ -27,6 +34,23 @@ impl Violation {
     pub(super) fn of_livelock(at: SimTime) -> Self {
         let story = "time stands still: objects keep changing without any delay between them".to_owned();
         Self { invariant: "progress".into(), at, story }
+    }
+}
+
+/// Most names in a story.
+const MOST_NAMES: usize = 10;
+
+/// `a, b and c`: the first ten, and how many more there are.
+pub(super) fn names<T: fmt::Display>(all: impl IntoIterator<Item = T>) -> String {
+    let mut names: Vec<String> = all.into_iter().map(|name| name.to_string()).collect();
+    if names.len() > MOST_NAMES {
+        let more = names.len() - MOST_NAMES;
+        names.truncate(MOST_NAMES);
+        return format!("{} and {more} more", names.join(", "));
+    }
+    match names.pop() {
+        Some(last) if !names.is_empty() => format!("{} and {last}", names.join(", ")),
+        last => last.unwrap_or_default(),
     }
 }
 

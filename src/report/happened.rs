@@ -30,16 +30,22 @@ const MOST_JOBS: usize = 2;
 pub(super) fn happened(recording: &Recording) -> String {
     let mut chapters = Chapters::default();
     for record in recording.records() {
-        let at = &record.time();
-        chapters.tell_deleted(*at);
-        match record {
-            Record::Step(at, step) => chapters.step(*at, step),
-            Record::Change(at, change) => chapters.change(*at, change),
-            Record::Traffic(..) => {}
-        }
+        chapters.take(record);
     }
     chapters.tell_deleted(SimTime::MAX);
     chapters.print()
+}
+
+/// The last `lines` lines of what happened until an instant: what was done, and what the cluster made of it. The recording must be
+/// full.
+#[must_use]
+pub fn story_before(recording: &Recording, until: SimTime, lines: usize) -> String {
+    let mut chapters = Chapters::default();
+    for record in recording.records().iter().take_while(|record| record.time() <= until) {
+        chapters.take(record);
+    }
+    chapters.tell_deleted(SimTime::MAX);
+    chapters.print_last(lines)
 }
 
 /// What the user did, or a fault, and what was refused of it.
@@ -92,6 +98,15 @@ struct Chapters {
 }
 
 impl Chapters {
+    fn take(&mut self, record: &Record) {
+        self.tell_deleted(record.time());
+        match record {
+            Record::Step(at, step) => self.step(*at, step),
+            Record::Change(at, change) => self.change(*at, change),
+            Record::Traffic(..) => {}
+        }
+    }
+
     fn step(&mut self, at: SimTime, step: &StepRecord) {
         let text = format!("» {}", step_line(step));
         let is_refused = !answers(&step.result).0.is_empty();
@@ -308,6 +323,16 @@ impl Chapters {
         }
         text
     }
+
+    /// The last lines only.
+    fn print_last(&self, lines: usize) -> String {
+        let first = self.lines.len().saturating_sub(lines);
+        let mut text = if first > 0 { format!("          … {first} lines before\n") } else { String::new() };
+        for line in &self.lines[first..] {
+            let _ = writeln!(text, "  {:>8}  {line}", moment(line.at));
+        }
+        text
+    }
 }
 
 impl std::fmt::Display for Line {
@@ -417,6 +442,8 @@ fn arguments(args: &Value) -> String {
     for (key, value) in args.as_object().into_iter().flatten() {
         match value {
             Value::Null => {}
+            // How to do the same by a step.
+            Value::Object(_) if key == "as" => {}
             Value::String(_) if matches!(key.as_str(), "target" | "node" | "kind") => {}
             Value::String(text) if text == "*" && key == "container" => {}
             Value::String(text) => words.push(format!("{key}={text}")),

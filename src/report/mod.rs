@@ -33,6 +33,7 @@ pub use exploration::exploration;
 pub use failure::failure;
 pub use get::watch::WatchOptions;
 pub use get::{CustomColumn, CustomColumns, FormatError, GetError, GetOptions, Got, OutputFormat, get, get_watch};
+pub use happened::story_before;
 pub use html::html;
 pub use jsonpath::{JsonPath, JsonPathError};
 pub use live::LiveStory;

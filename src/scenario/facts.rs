@@ -10,6 +10,9 @@ use super::expression::Argument;
 
 /// A number that can be asked for by name.
 pub(super) fn number(sim: &Simulation, name: &str, argument: Option<&Argument>) -> Option<i64> {
+    if name == "unchangedFor" {
+        return i64::try_from(sim.now().since(sim.last_news()).as_secs()).ok();
+    }
     match (name, argument?) {
         ("pods", Argument::Selector(selector)) => Some(pods(sim, selector)),
         ("podsReady", Argument::Selector(selector)) => {
@@ -112,6 +115,7 @@ pub(super) const NUMBERS: &[(&str, Takes)] = &[
     ("podsEvicted", Takes::Selector),
     ("podsRejected", Takes::Selector),
     ("oomKilled", Takes::Selector),
+    ("unchangedFor", Takes::Nothing),
 ];
 
 /// Names of [`truth`], each with the kind of argument it takes.

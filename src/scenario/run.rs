@@ -12,6 +12,7 @@ use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 use super::error::{Problem, ScenarioError};
 use super::expectation::{Verdict, Watch};
 use super::expression::Memory;
+use super::extensions::{Extensions, ExtraWatches};
 use super::measure::{Measured, Meter};
 use super::schema::{Manifest, Scenario, Step, Trigger};
 use super::steps::answer;
@@ -29,10 +30,15 @@ pub struct RunOptions {
     pub events: bool,
     /// Stop after that many events of the simulation; default [`DEFAULT_MAX_EVENTS`].
     pub max_events: Option<u64>,
+    /// Controllers and invariants of your own.
+    pub extensions: Extensions,
 }
 
 /// Events after which a run stops unless told otherwise, so that no scenario runs for ever: some 10 seconds' work.
 pub const DEFAULT_MAX_EVENTS: u64 = 10_000_000;
+
+/// A longer quiet is one in which nodes report, again and again, that nothing has changed.
+const LONG_QUIET: SimDuration = SimDuration::from_mins(15);
 
 /// Requests that take as long as an event, about.
 const REQUESTS_PER_EVENT: u64 = 20;
@@ -47,7 +53,7 @@ pub struct Run {
     pub simulation: Simulation,
     /// What became of each step, in order.
     pub steps: Vec<StepOutcome>,
-    /// What became of each expectation.
+    /// What became of each expectation, in order; behind them, what [`Extensions`] found broken.
     pub verdicts: Vec<Verdict>,
     /// What was measured, in order; nothing of what never came.
     pub measured: Vec<(String, Option<Measured>)>,
@@ -133,9 +139,11 @@ impl Scenario {
         let meters = self.measures.iter().map(Meter::new).collect();
         let steps = Agenda::new(&self.steps);
         let (end, observer) = (SimTime::ZERO + end, &mut observer);
-        let mut runner = Runner { steps, watches, meters, end, settle: self.settle, observer };
+        let extra = options.extensions.watches();
+        let mut runner = Runner { steps, watches, extra, meters, end, settle: self.settle, observer };
         runner.run(&mut sim);
-        let verdicts = runner.watches.into_iter().map(|watch| watch.finish(&sim)).collect();
+        let verdicts =
+            runner.watches.into_iter().map(|watch| watch.finish(&sim)).chain(runner.extra.finish(&sim)).collect();
         let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
         Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, measured, notices })
     }
@@ -175,7 +183,7 @@ impl Scenario {
         for fault in &self.faults {
             builder = builder.fault(fault.clone());
         }
-        let mut sim = builder.build()?;
+        let mut sim = options.extensions.apply(builder).build()?;
         let max_events = options.max_events.unwrap_or(DEFAULT_MAX_EVENTS);
         sim.set_limits(max_events, MAX_PODS);
         sim.set_request_limit(max_events.saturating_mul(REQUESTS_PER_EVENT));
@@ -224,6 +232,7 @@ impl Manifest {
 struct Runner<'a> {
     steps: Agenda<'a>,
     watches: Vec<Watch>,
+    extra: ExtraWatches,
     meters: Vec<Meter<'a>>,
     end: SimTime,
     settle: Option<SimDuration>,
@@ -238,9 +247,7 @@ impl Runner<'_> {
             self.observe(sim);
             let next = self.next_stop(sim);
             let broken = sim.run_until_with(next, |sim| {
-                self.watches.iter_mut().for_each(|watch| watch.observe(sim));
-                self.meters.iter_mut().for_each(|meter| meter.observe(sim));
-                (self.observer)(sim);
+                self.observe(sim);
                 if self.steps.condition_holds(sim) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             if broken.is_continue() {
@@ -253,8 +260,10 @@ impl Runner<'_> {
         }
     }
 
+    /// Looks at the cluster after a change.
     fn observe(&mut self, sim: &Simulation) {
         self.watches.iter_mut().for_each(|watch| watch.observe(sim));
+        self.extra.observe(sim);
         self.meters.iter_mut().for_each(|meter| meter.observe(sim));
         (self.observer)(sim);
     }
@@ -262,7 +271,7 @@ impl Runner<'_> {
     fn next_stop(&self, sim: &Simulation) -> SimTime {
         let step = self.steps.next_time().unwrap_or(self.end);
         let settled = match self.settle {
-            Some(quiet) if self.steps.is_done() => sim.last_change() + quiet,
+            Some(quiet) if self.steps.is_done() => quiet_since(sim, quiet) + quiet,
             _ => self.end,
         };
         // An expectation looks when it begins and when it is too late, also when nothing changes then.
@@ -274,9 +283,15 @@ impl Runner<'_> {
     }
 
     fn is_settled(&self, sim: &Simulation) -> bool {
-        let quiet = self.settle.is_some_and(|quiet| sim.now() >= sim.last_change() + quiet);
+        let quiet = self.settle.is_some_and(|quiet| sim.now() >= quiet_since(sim, quiet) + quiet);
         quiet && self.steps.is_done()
     }
+}
+
+/// From when on nothing has changed. A long quiet would never come if the reports that nodes make every five minutes counted; a shorter
+/// one takes them for changes.
+fn quiet_since(sim: &Simulation, quiet: SimDuration) -> SimTime {
+    if quiet > LONG_QUIET { sim.last_news() } else { sim.last_change() }
 }
 
 /// Steps that are still to be taken, and what became of the others.

@@ -43,6 +43,7 @@ pub use crate::network::{
     LATENCY_CLASSES, Load, NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode, Retries, Served, Tally,
     TrafficReport, Window,
 };
+pub use crate::scheduler::Verdict;
 pub use autoscaler::NodeGroup;
 pub use builder::{DEFAULT_EPOCH, NodeTemplate, SimulationBuilder};
 pub use delays::{Delays, LoadBalancerDelays, VolumeDelays};

@@ -59,6 +59,7 @@ pub struct Simulation {
     pub(super) streams: Streams,
     pub(super) epoch: WallTime,
     pub(super) last_change: SimTime,
+    pub(super) last_news: SimTime,
     pub(super) changes: u64,
     /// Those of them that an event made.
     pub(super) changes_by_events: u64,
@@ -144,6 +145,7 @@ impl Simulation {
             streams,
             epoch: parts.epoch,
             last_change: SimTime::ZERO,
+            last_news: SimTime::ZERO,
             changes: 0,
             changes_by_events: 0,
             timers: Vec::new(),
@@ -187,6 +189,12 @@ impl Simulation {
         self.last_change
     }
 
+    /// The same, where the reports of nodes that say nothing new do not count either: each makes one every five minutes.
+    #[must_use]
+    pub const fn last_news(&self) -> SimTime {
+        self.last_news
+    }
+
     /// How many writes were accepted, heartbeats and Events left out.
     #[must_use]
     pub const fn changes(&self) -> u64 {
@@ -211,8 +219,33 @@ impl Simulation {
     }
 
     fn a_key_waits(&self) -> bool {
-        let mut hosts = self.managers.iter().flat_map(|manager| &manager.controllers);
-        hosts.any(|host| !host.is_background() && host.is_waiting())
+        self.waiting_controllers().next().is_some()
+    }
+
+    fn waiting_controllers(&self) -> impl Iterator<Item = &'static str> {
+        let hosts = self.managers.iter().flat_map(|manager| &manager.controllers);
+        hosts.filter(|host| !host.is_background() && host.is_waiting()).map(|host| host.name())
+    }
+
+    /// What is left to happen, for people; nothing if the cluster [is quiescent](Self::is_quiescent).
+    #[must_use]
+    pub fn left_to_happen(&self) -> Vec<String> {
+        let mut left: Vec<String> =
+            self.waiting_controllers().map(|name| format!("the {name} holds a timer or has work")).collect();
+        let events = self.queue.len().saturating_sub(self.background);
+        if events > 0 {
+            left.push(format!("{events} events are due, such as pods on their way"));
+        }
+        if self.autoscaler_waits() {
+            left.push("the cluster autoscaler waits for machines or to remove some".to_owned());
+        }
+        if !self.every_outage_is_known() {
+            left.push("a node is lost, or back, and the cluster does not know yet".to_owned());
+        }
+        if self.is_any_node_short() {
+            left.push("a node is under pressure".to_owned());
+        }
+        left
     }
 
     /// Whether the cluster knows of every machine that stopped or fell silent, and that the others are back: until then its
@@ -361,6 +394,12 @@ impl Simulation {
                 self.livelock = Some(at);
             }
         }
+    }
+
+    /// What was changed so far counts as the cluster's own doing.
+    #[cfg(test)]
+    pub(crate) const fn count_as_its_own(&mut self) {
+        self.changes_by_events = self.changes;
     }
 
     pub(super) fn clock(&self) -> Now {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::api::{Change, KindSet, View};
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::Kind;
+use crate::objects::{Condition, Kind, Node, Object, ObjectMeta};
 
 use super::event::{Event, ProcessId, rank};
 use super::recorder::Record;
@@ -55,6 +55,22 @@ impl WatchLog {
 /// Whether a change says no more than that somebody lives.
 fn is_heartbeat(change: &Change) -> bool {
     change.kind() == Kind::Lease
+}
+
+/// Whether a change of a Node says no more than that its kubelet lives: it does so every five minutes.
+fn is_sign_of_life(change: &Change) -> bool {
+    let (Object::Node(node), Some(Object::Node(old))) = (&change.object, &change.old) else { return false };
+    let meta = |node: &Node| ObjectMeta { resource_version: 0, ..node.meta.clone() };
+    let conditions = |node: &Node| {
+        let all = node.status.conditions.iter().cloned();
+        all.map(|condition| Condition { last_heartbeat_time: None, ..condition }).collect::<Vec<_>>()
+    };
+    let (status, old_status) = (&node.status, &old.status);
+    node.spec == old.spec
+        && status.allocatable == old_status.allocatable
+        && status.capacity == old_status.capacity
+        && conditions(node) == conditions(old)
+        && meta(node) == meta(old)
 }
 
 /// Why nothing comes through a watch. There may be several reasons at once.
@@ -193,6 +209,9 @@ impl Simulation {
             if !matches!(change.kind(), Kind::Lease | Kind::Event) {
                 self.last_change = now;
                 self.changes += 1;
+                if !is_sign_of_life(&change) {
+                    self.last_news = now;
+                }
             }
             if !self.recording.is_off() {
                 self.recording.push(Record::Change(now, change.clone()));

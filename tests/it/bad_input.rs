@@ -156,6 +156,8 @@ fn machines_that_go_in_no_possible_way() {
         ("a node that is faster than others", step("slowNode: {node: w, factor: 0.5}")),
         ("a node that stands still", step("slowNode: {node: w, factor: 1001}")),
         ("a factor that is no number", step("slowNode: {node: w, factor: very}")),
+        ("an end of only some faults", step("endFaults: {kind: NodeCrash}")),
+        ("a length of peace of something", spec("expect: [{final: \"unchangedFor(node/w) >= 16m\"}]")),
         ("an unknown handler", step("reclaim: {node: w, onNotice: pray}")),
         ("a notice of no length", step("reclaim: {node: w, notice: never}")),
         ("a shutdown of two", step("shutdown: {node: w, zone: a}")),

@@ -19,6 +19,7 @@ mod jobs;
 mod namespaces;
 mod node_admission;
 mod pages;
+mod properties;
 mod quotas;
 mod random;
 mod recordings;
@@ -33,3 +34,8 @@ mod stories;
 mod tables;
 mod tidy;
 mod volumes;
+
+/// The worked example, so that it goes on working.
+#[path = "../../examples/custom_controller.rs"]
+#[allow(dead_code, reason = "an example has a main function")]
+mod custom_controller;

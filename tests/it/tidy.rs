@@ -20,6 +20,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("scenario", &["sim", "invariants", "kubelet", "network", "controllers", "api", "objects", "kernel"]),
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
     ("report", &["explore", "scenario", "sim", "invariants", "controllers", "api", "objects", "kernel"]),
+    ("testing", &["report", "explore", "scenario", "sim", "invariants", "api", "objects", "kernel"]),
     (
         "cli",
         &[

@@ -49,6 +49,11 @@ impl Placement {
         }
     }
 
+    /// Whether the pod may be in a slice.
+    pub(super) fn may_show(&self, pod: &Pod) -> bool {
+        !self.trusted || self.slices.contains_key(&pod.meta.name)
+    }
+
     /// Starts a sync. It is taken to succeed until something says otherwise.
     pub(super) fn begin(&mut self, nodes: u64) -> Scope {
         let trusted = std::mem::replace(&mut self.trusted, true) && self.nodes == nodes;

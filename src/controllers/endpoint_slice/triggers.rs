@@ -14,6 +14,8 @@ struct Effect {
     changed: bool,
     /// The next sync must look at the pod.
     differs: bool,
+    /// The pod has an endpoint, or had one before the change. One that ended without a sync may still be in a slice.
+    matters: bool,
 }
 
 impl EndpointSliceController {
@@ -27,10 +29,10 @@ impl EndpointSliceController {
             _ => (true, false, true),
         };
         let later = became_ready_later(old, new);
-        if !later && !(matters && (changed || relabelled || differs)) {
+        let pod = Effect { later, changed, differs: changed || relabelled || differs, matters };
+        if !later && !pod.differs {
             return;
         }
-        let pod = Effect { later, changed: matters && changed, differs: matters && (changed || relabelled || differs) };
         if let Some(new) = new {
             self.tell_selecting(new, old.filter(|_| relabelled), &pod, queue);
         }
@@ -44,13 +46,14 @@ impl EndpointSliceController {
         for key in self.services.selecting(&pod.meta.namespace, &pod.meta.labels) {
             let Some(memory) = self.memories.get_mut(key) else { continue };
             let joins = before.is_some_and(|before| !memory.selector().matches(&before.meta.labels));
-            if effect.differs {
+            let matters = effect.matters || memory.placement.may_show(pod);
+            if matters && effect.differs {
                 memory.placement.touch(pod);
             }
             if effect.later || joins {
                 memory.note(pod.ready_since());
             }
-            if effect.changed || (joins && has_endpoint(pod)) {
+            if (matters && effect.changed) || (joins && has_endpoint(pod)) {
                 queue.add(key.clone());
             }
         }
@@ -61,7 +64,7 @@ impl EndpointSliceController {
         for key in self.services.selecting(&old.meta.namespace, &old.meta.labels) {
             let Some(memory) = self.memories.get_mut(key) else { continue };
             let stays = new.is_some_and(|new| memory.selector().matches(&new.meta.labels));
-            if effect.differs && !stays {
+            if effect.differs && !stays && (effect.matters || memory.placement.may_show(old)) {
                 memory.placement.touch(old);
                 queue.add(key.clone());
             }

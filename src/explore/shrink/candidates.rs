@@ -24,6 +24,8 @@ pub(super) const PASSES: &[Pass] = &[
     |draft, place, _| removed(draft, "faults", place),
     |draft, place, _| removed(draft, "steps", place),
     duration,
+    |draft, place, _| removed(draft, "traffic", place),
+    |draft, place, _| removed(draft, "nodeGroups", place),
     |draft, place, _| removed(draft, "containers", place),
     objects,
     |draft, place, _| removed(draft, "nodes", place),
@@ -32,6 +34,8 @@ pub(super) const PASSES: &[Pass] = &[
     times,
     scalars,
     behaviours,
+    |draft, place, _| nodes(draft, place),
+    |draft, place, _| fields(draft, place),
 ];
 
 /// Which items to take out at a place: all of them, then each half, each quarter, down to one by one.
@@ -130,6 +134,51 @@ fn behaviours(draft: &Draft, place: usize, _: SimTime) -> Next {
         let name = entry.keys().filter(|name| *name != "image").nth(field)?.clone();
         entry.remove(&name).map(drop)
     })
+}
+
+/// Machines without one of their fields.
+fn nodes(draft: &Draft, place: usize) -> Next {
+    const FIELDS: [&str; 4] = ["taints", "labels", "capacity", "kubelet"];
+    let (at, field) = (place / FIELDS.len(), FIELDS[place % FIELDS.len()]);
+    if at >= draft.list("nodes").len() {
+        return Next::End;
+    }
+    changed(draft, |draft| draft.list_mut("nodes")?[at].as_object_mut()?.remove(field).map(drop))
+}
+
+/// Objects without one of their fields; what an object cannot do without is refused when it is read.
+fn fields(draft: &Draft, place: usize) -> Next {
+    let mut left = place;
+    for (at, object) in draft.objects.iter().enumerate() {
+        let mut paths = Vec::new();
+        for part in ["metadata", "spec"] {
+            paths_below(&object[part], &format!("/{part}"), &mut paths);
+        }
+        if let Some(path) = paths.get(left) {
+            return changed(draft, |draft| {
+                let (parent, key) = path.rsplit_once('/')?;
+                draft.objects[at].pointer_mut(parent)?.as_object_mut()?.remove(&key.replace("~1", "/")).map(drop)
+            });
+        }
+        left -= paths.len();
+    }
+    Next::End
+}
+
+/// Pointers to all fields of a value, those outside before those inside.
+fn paths_below(value: &Value, path: &str, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            let inside = map.iter().map(|(key, value)| (format!("{path}/{}", key.replace('/', "~1")), value));
+            let inside: Vec<_> = inside.collect();
+            paths.extend(inside.iter().map(|(path, _)| path.clone()));
+            inside.iter().for_each(|(path, value)| paths_below(value, path, paths));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| paths_below(item, &format!("{path}/{at}"), paths));
+        }
+        _ => {}
+    }
 }
 
 /// A number made 1, half, or one less.

@@ -10,10 +10,14 @@ use crate::explore::error::ExploreError;
 use crate::explore::plan::Plan;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::reader::{ReaderLimits, parse_spanned};
-use crate::scenario::{Parameters, Scenario, ScenarioError};
+use crate::scenario::{Expression, Parameters, Scenario, ScenarioError, Verb};
 
-/// Marks steps that stand for random faults.
-pub(super) const FAULT_VERBS: [&str; 4] = ["nodeDown", "nodeUp", "zoneDown", "zoneUp"];
+/// Marks a step that stands for what a fault did at random; no part of the file.
+pub(super) const FAULT: &str = "fault";
+
+const NEEDS_LIBRARY: &str = "\
+# It fails with controllers or invariants that are no part of seatrial: `seatrial run` plays it without them. Replay it with the\n\
+# library: Scenario::load(path)?.run(&RunOptions { extensions, ..RunOptions::default() }).\n";
 
 /// A scenario in parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +55,16 @@ impl Draft {
         self.spec.get_mut(field).and_then(Value::as_array_mut)
     }
 
+    /// Writes the expectation down, if it is a promise that the scenario does not name and a file can say.
+    pub(super) fn expect(&mut self, expectation: &str) {
+        let Some(promise) = expectation.strip_prefix("always: ") else { return };
+        let entry = json!({"always": promise});
+        if promise.parse::<Expression>().is_ok() && !self.list("expect").contains(&entry) {
+            let expected = self.spec.entry("expect").or_insert_with(|| json!([]));
+            expected.as_array_mut().into_iter().for_each(|list| list.push(entry.clone()));
+        }
+    }
+
     /// How many steps and injectors of faults there are.
     pub(super) fn disturbances(&self) -> usize {
         self.list("steps").len() + self.list("faults").len()
@@ -59,8 +73,13 @@ impl Draft {
     pub(super) fn without_faults(&self) -> Self {
         let mut draft = self.clone();
         draft.spec.remove("faults");
+        let read = self.scenario().map(|scenario| scenario.steps).unwrap_or_default();
+        let mut verbs = read.iter().map(|step| &step.verb);
         if let Some(steps) = draft.list_mut("steps") {
-            steps.retain(|step| !FAULT_VERBS.iter().any(|verb| step.get(verb).is_some()));
+            steps.retain(|step| {
+                let befalls = verbs.next().is_some_and(Verb::is_fault);
+                !befalls && step.get(FAULT).is_none()
+            });
         }
         draft
     }
@@ -77,8 +96,11 @@ impl Draft {
     }
 
     /// As a file, with what was found above it.
-    pub(super) fn to_yaml(&self, expectation: &str, at: SimTime, why: &str) -> String {
+    pub(super) fn to_yaml(&self, expectation: &str, at: SimTime, why: &str, needs_library: bool) -> String {
         let mut text = format!("# {expectation}\n# fails at {at}: {}\n", why.replace('\n', "\n# "));
+        if needs_library {
+            text.push_str(NEEDS_LIBRARY);
+        }
         text.push_str(&self.body());
         text
     }
@@ -86,6 +108,9 @@ impl Draft {
     fn body(&self) -> String {
         let mut spec = self.spec.clone();
         spec.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
+        for step in spec.get_mut("steps").and_then(Value::as_array_mut).into_iter().flatten() {
+            step.as_object_mut().and_then(|step| step.remove(FAULT));
+        }
         let mut text = format!(
             "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {{name: {}}}\nspec:\n",
             flow(&Value::from(self.name.as_str()))

@@ -46,16 +46,12 @@ pub struct Shrunk {
 /// If the scenario is wrong.
 pub fn shrink(plan: &Plan, case: &Case) -> Result<Option<Shrunk>, ExploreError> {
     let scenario = plan.scenario(case)?;
-    let options = RunOptions {
-        seed: Some(case.seed),
-        record: RecordMode::Full,
-        max_events: Some(plan.max_events),
-        ..RunOptions::default()
-    };
+    let options = RunOptions { seed: Some(case.seed), record: RecordMode::Full, ..plan.options() };
     let run = scenario.run(&options)?;
     let CaseOutcome::Failed { expectation, at, .. } = CaseOutcome::of(&run) else { return Ok(None) };
-    let draft = Draft::of(plan, case, &scenario)?;
-    let mut search = Search { max_events: plan.max_events, expectation, runs: 0, guard: Guard::None };
+    let mut draft = Draft::of(plan, case, &scenario)?;
+    draft.expect(&expectation);
+    let mut search = Search { options: plan.options(), expectation, runs: 0, guard: Guard::None };
     let Some(found) = search.failure(&draft) else { return Ok(None) };
     search.guard = [Guard::WithoutFaults, Guard::WithoutSteps]
         .into_iter()
@@ -67,7 +63,7 @@ pub fn shrink(plan: &Plan, case: &Case) -> Result<Option<Shrunk>, ExploreError> 
     }
     search.narrow(&mut best);
     let (draft, Failure { at, why }) = best;
-    let yaml = draft.to_yaml(&search.expectation, at, &why);
+    let yaml = draft.to_yaml(&search.expectation, at, &why, plan.extensions.needs_library());
     Ok(Some(Shrunk { yaml, expectation: search.expectation, at, why, steps: draft.disturbances(), runs: search.runs }))
 }
 
@@ -99,7 +95,7 @@ struct Failure {
 }
 
 struct Search {
-    max_events: u64,
+    options: RunOptions,
     expectation: String,
     runs: u32,
     guard: Guard,
@@ -109,18 +105,15 @@ impl Search {
     fn run(&mut self, draft: &Draft) -> Option<Run> {
         self.runs += 1;
         let scenario: Result<Scenario, ScenarioError> = draft.scenario();
-        let options = RunOptions { max_events: Some(self.max_events), ..RunOptions::default() };
-        scenario.and_then(|scenario| scenario.run(&options)).ok()
+        scenario.and_then(|scenario| scenario.run(&self.options)).ok()
     }
 
     /// How the expectation fails, if it does.
     fn failure(&mut self, draft: &Draft) -> Option<Failure> {
         let run = self.run(draft)?;
-        let verdict = run.verdicts.iter().find(|verdict| verdict.expectation == self.expectation)?;
-        match &verdict.outcome {
-            Outcome::Failed { at, why, .. } => Some(Failure { at: *at, why: why.clone() }),
-            Outcome::Held { .. } => None,
-        }
+        let mut same = run.verdicts.iter().filter(|verdict| verdict.expectation == self.expectation);
+        let Outcome::Failed { at, why, .. } = &same.next()?.outcome else { return None };
+        same.all(|verdict| !verdict.held()).then(|| Failure { at: *at, why: why.clone() })
     }
 
     fn holds(&mut self, draft: &Draft) -> bool {

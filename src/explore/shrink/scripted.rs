@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::kernel::SimTime;
 use crate::sim::{Record, Recording};
 
-use super::draft::Draft;
+use super::draft::{Draft, FAULT};
 
 /// The draft with a step for everything that its injectors did until the failure, and without the injectors; nothing if one
 /// of them did something that no verb stands for.
@@ -20,6 +20,7 @@ pub(super) fn scripted(draft: &Draft, recording: &Recording, until: SimTime) -> 
             Record::Step(at, step) if step.name == "fault" && *at <= until => {
                 steps.extend(verbs(&step.args)?.into_iter().map(|mut step| {
                     step["at"] = json!(at.to_string());
+                    step[FAULT] = json!(true);
                     step
                 }));
             }
@@ -31,28 +32,15 @@ pub(super) fn scripted(draft: &Draft, recording: &Recording, until: SimTime) -> 
     Some(scripted)
 }
 
-/// The verbs of a fault that says itself how to do it to a node.
-fn verbs_as(args: &Value) -> Option<Vec<Value>> {
-    let (verb, fields) = args["as"].as_object()?.iter().next()?;
-    let step = |node: &Value| {
+/// The verbs that do what a fault did, as it says itself: one for each node, one if it is about no nodes, none if it ends by itself.
+fn verbs(args: &Value) -> Option<Vec<Value>> {
+    let step = args["as"].as_object()?;
+    let Some((verb, fields)) = step.iter().next() else { return Some(Vec::new()) };
+    let Some(nodes) = args["nodes"].as_array() else { return Some(vec![json!({verb: fields})]) };
+    let on = |node: &Value| {
         let mut fields = fields.clone();
         fields["node"] = node.clone();
         json!({verb: fields})
     };
-    Some(args["nodes"].as_array()?.iter().map(step).collect())
-}
-
-/// The verbs that do what a fault did.
-fn verbs(args: &Value) -> Option<Vec<Value>> {
-    let verb = match args["kind"].as_str()? {
-        "NodeCrash" => "nodeDown",
-        "NodeRepair" => "nodeUp",
-        "PodKiller" => {
-            let (namespace, pod) = (args["namespace"].as_str()?, args["pod"].as_str()?);
-            return Some(vec![json!({"delete": {"target": format!("pod/{pod}"), "namespace": namespace}})]);
-        }
-        _ => return verbs_as(args),
-    };
-    let nodes = args["nodes"].as_array()?;
-    Some(nodes.iter().map(|node| json!({verb: {"node": node}})).collect())
+    Some(nodes.iter().map(on).collect())
 }

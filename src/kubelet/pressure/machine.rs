@@ -63,6 +63,16 @@ impl MachineResource {
             Self::Processes => "processes",
         }
     }
+
+    /// The verb of scenarios that uses it.
+    #[must_use]
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Memory => "memoryPressure",
+            Self::Disk => "diskPressure",
+            Self::Processes => "pidPressure",
+        }
+    }
 }
 
 /// How much is taken: an amount, which may grow, or a part of all that the machine has. Written as a [`Growth`] or as `95%`.

@@ -64,15 +64,7 @@ impl Disturb {
     /// Name of the verb.
     pub(super) const fn name(&self) -> &'static str {
         match self {
-            Self::Begin(what, _) => match what {
-                Disturbance::ApiServerDown => "apiServerDown",
-                Disturbance::ControllerManagerDown => "controllerManagerDown",
-                Disturbance::SchedulerDown => "schedulerDown",
-                Disturbance::Partition { .. } => "partition",
-                Disturbance::SlowWatch { .. } => "slowWatch",
-                Disturbance::SlowWrites(_) => "slowWrites",
-                Disturbance::Conflicts(_) => "conflicts",
-            },
+            Self::Begin(what, _) => what.verb(),
             Self::Restore(Place::ApiServer) => "apiServerUp",
             Self::Restore(Place::ControllerManager) => "controllerManagerUp",
             Self::Restore(_) => "schedulerUp",

@@ -11,7 +11,9 @@ use serde_json::{Map, Value, json};
 use crate::api::{ApiError, DeleteOptions, PatchType};
 use crate::objects::Object;
 use crate::objects::reader::Document;
-use crate::sim::{Applied, Changes, Debug, DrainOptions, NodeTemplate, SimError, Simulation, Target, eviction_answer};
+use crate::sim::{
+    Applied, Changes, Debug, DrainOptions, NodeTemplate, SimError, Simulation, StepRecord, Target, eviction_answer,
+};
 
 use super::schema::Manifest;
 
@@ -149,6 +151,8 @@ pub enum Verb {
     Disturb(Disturb),
     /// Something outside the pods uses a machine.
     Press(Press),
+    /// Faults at random times end, and what they struck is mended.
+    EndFaults,
     /// `kubectl debug`: an ephemeral container is added.
     Debug {
         /// Which pod.
@@ -189,7 +193,42 @@ impl Verb {
             Self::Machine { verb, .. } => verb.name(),
             Self::Disturb(disturb) => disturb.name(),
             Self::Press(press) => press.name(),
+            Self::EndFaults => "endFaults",
             Self::Debug { .. } => "debug",
+        }
+    }
+
+    /// Whether it is something that befalls a cluster, or the end of that, and nothing that its users do.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        match self {
+            Self::NodeDown(_)
+            | Self::NodeUp(_)
+            | Self::ZoneDown(_)
+            | Self::ZoneUp(_)
+            | Self::Machine { .. }
+            | Self::Disturb(_)
+            | Self::Press(_)
+            | Self::EndFaults => true,
+            Self::Apply { .. }
+            | Self::SetImage { .. }
+            | Self::Scale { .. }
+            | Self::Patch { .. }
+            | Self::Delete { .. }
+            | Self::Label { .. }
+            | Self::Annotate { .. }
+            | Self::Cordon { .. }
+            | Self::Taint { .. }
+            | Self::RolloutUndo { .. }
+            | Self::RolloutPause(_)
+            | Self::RolloutResume(_)
+            | Self::RolloutRestart(_)
+            | Self::Evict { .. }
+            | Self::Drain { .. }
+            | Self::CreateJob { .. }
+            | Self::AddNode(_)
+            | Self::DeleteNode(_)
+            | Self::Debug { .. } => false,
         }
     }
 
@@ -206,7 +245,7 @@ impl Verb {
     #[must_use]
     pub fn args(&self) -> Value {
         match self {
-            Self::Apply { .. } => json!({}),
+            Self::Apply { .. } | Self::EndFaults => json!({}),
             Self::SetImage { target, container, image } => {
                 json!({"target": target.to_string(), "container": container, "image": image})
             }
@@ -239,6 +278,16 @@ impl Verb {
             Self::CreateJob { name, from } => json!({"name": name, "from": from.to_string()}),
             Self::AddNode(nodes) => json!({"nodes": nodes.iter().map(|node| &node.name).collect::<Vec<_>>()}),
         }
+    }
+
+    /// Carries it out on a cluster, as a step of a scenario does, and notes it in the recording.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn carry_out(&self, sim: &mut Simulation) -> Result<(), SimError> {
+        let Performed { answer, error } = self.perform(sim);
+        sim.record_step(StepRecord { name: self.name().to_owned(), args: self.args(), result: answer });
+        error.map_or(Ok(()), Err)
     }
 
     /// Carries the step out. What is refused is told; the run goes on.
@@ -293,6 +342,7 @@ impl Verb {
             Self::Press(Press { node, resource, eaten, duration }) => sim.press(node, *resource, *eaten, *duration)?,
             Self::ZoneUp(zone) => drop(sim.zone_up(zone)?),
             Self::Disturb(disturb) => disturb.perform(sim)?,
+            Self::EndFaults => sim.end_faults(),
             Self::Debug { choice, debug } => {
                 let target = choice.resolve(sim)?;
                 sim.debug(&target, debug)?;

@@ -25,11 +25,7 @@ pub struct Press {
 impl Press {
     /// Name of the verb.
     pub(super) const fn name(&self) -> &'static str {
-        match self.resource {
-            MachineResource::Memory => "memoryPressure",
-            MachineResource::Disk => "diskPressure",
-            MachineResource::Processes => "pidPressure",
-        }
+        self.resource.verb()
     }
 
     pub(super) fn args(&self) -> Value {

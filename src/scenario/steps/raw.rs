@@ -71,6 +71,7 @@ pub(in crate::scenario) struct RawStep {
     slow_watch: Option<RawSlowWatch>,
     slow_writes: Option<RawSlowWrites>,
     conflicts: Option<RawConflicts>,
+    end_faults: Option<RawUp>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -286,7 +287,7 @@ impl RawStep {
                  rolloutResume, rolloutRestart, cordon, uncordon, drain, evict, createJob, taint, addNode, deleteNode, nodeDown, nodeUp, \
                  kernelPanic, shutdown, deleteMachine, reclaim, slowNode, zoneDown, zoneUp, memoryPressure, diskPressure, pidPressure, debug, \
                  partition, heal, apiServerDown, apiServerUp, controllerManagerDown, controllerManagerUp, schedulerDown, \
-                 schedulerUp, crashLeader, slowWatch, slowWrites, conflicts",
+                 schedulerUp, crashLeader, slowWatch, slowWrites, conflicts, endFaults",
             )),
         }
     }
@@ -347,6 +348,7 @@ impl RawStep {
             ("slowWatch", self.slow_watch.map(RawSlowWatch::verb)),
             ("slowWrites", self.slow_writes.map(RawSlowWrites::verb)),
             ("conflicts", self.conflicts.map(RawConflicts::verb)),
+            ("endFaults", self.end_faults.map(|_| Ok(Verb::EndFaults))),
         ];
         verbs.into_iter().filter_map(|(name, verb)| Some((name, verb?))).collect()
     }

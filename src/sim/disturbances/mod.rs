@@ -99,6 +99,50 @@ impl Disturbance {
             Self::Conflicts(_) => Place::Conflicts,
         }
     }
+
+    /// Its verb in scenarios.
+    #[must_use]
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::ApiServerDown => "apiServerDown",
+            Self::ControllerManagerDown => "controllerManagerDown",
+            Self::SchedulerDown => "schedulerDown",
+            Self::Partition { .. } => "partition",
+            Self::SlowWatch { .. } => "slowWatch",
+            Self::SlowWrites(_) => "slowWrites",
+            Self::Conflicts(_) => "conflicts",
+        }
+    }
+
+    /// The step of a scenario that does it for so long.
+    pub(super) fn as_step(&self, lasts: SimDuration) -> Value {
+        let mut fields = match self {
+            Self::ApiServerDown | Self::ControllerManagerDown | Self::SchedulerDown => json!({}),
+            Self::Partition { node, cut } => json!({"node": node, "cut": cut.as_str()}),
+            Self::SlowWatch { watcher, delay } => {
+                let mut fields = match watcher {
+                    Watcher::Kubelet(node) => json!({"node": node}),
+                    Watcher::Kubelets => json!({"process": "kubelets"}),
+                    process => json!({"process": process.to_string()}),
+                };
+                if let Some(delay) = delay {
+                    fields["delay"] = delay.to_string().into();
+                }
+                fields
+            }
+            Self::SlowWrites(write) => json!({"write": write}),
+            Self::Conflicts(storm) => {
+                let kinds: Vec<&str> = storm.kinds.iter().map(|kind| kind.as_str()).collect();
+                let mut fields = json!({"kinds": kinds, "percent": storm.percent});
+                if let Some(namespace) = &storm.namespace {
+                    fields["namespace"] = namespace.as_str().into();
+                }
+                fields
+            }
+        };
+        fields["for"] = lasts.to_string().into();
+        json!({self.verb(): fields})
+    }
 }
 
 impl fmt::Display for Place {

@@ -4,7 +4,6 @@ use serde_json::json;
 
 use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 use crate::sim::disturbances::{Disturbance, Incident, Leader};
-use crate::sim::recorder::StepRecord;
 use crate::sim::simulation::Simulation;
 
 use super::{FaultPlan, SHORTEST};
@@ -97,25 +96,25 @@ impl Troubles {
         let kind = self.plan.trouble.kind();
         if let Some(incident) = self.struck.take() {
             if sim.end(incident) {
-                record(sim, kind, true);
+                sim.record_fault(json!({"kind": kind, "over": true, "as": {}}), json!(200));
             }
             return self.next();
         }
-        let done = match &self.plan.trouble {
-            Trouble::Crash(leader) => sim.crash_leader(*leader),
-            Trouble::Lasting(what, _) => sim.disturb(what.clone(), None).map(|incident| self.struck = Some(incident)),
-        };
-        if done.is_ok() {
-            record(sim, kind, false);
-        }
         match &self.plan.trouble {
-            Trouble::Lasting(_, mttr) if self.struck.is_some() => mttr.sample(&mut self.luck).max(SHORTEST),
-            Trouble::Lasting(..) | Trouble::Crash(_) => self.next(),
+            Trouble::Crash(leader) => {
+                if sim.crash_leader(*leader).is_ok() {
+                    let step = json!({"crashLeader": {"process": leader.as_str()}});
+                    sim.record_fault(json!({"kind": kind, "as": step}), json!(200));
+                }
+                self.next()
+            }
+            Trouble::Lasting(what, mttr) => {
+                let Ok(incident) = sim.disturb(what.clone(), None) else { return self.next() };
+                self.struck = Some(incident);
+                let lasts = mttr.sample(&mut self.luck).max(SHORTEST);
+                sim.record_fault(json!({"kind": kind, "as": what.as_step(lasts)}), json!(200));
+                lasts
+            }
         }
     }
-}
-
-fn record(sim: &mut Simulation, kind: &str, over: bool) {
-    let args = if over { json!({"kind": kind, "over": true}) } else { json!({"kind": kind}) };
-    sim.record_step(StepRecord { name: "fault".into(), args, result: json!(200) });
 }

@@ -54,7 +54,7 @@ impl Panics {
         struck.retain(|machine| sim.kubelets.nodes[*machine as usize].kubelet.is_running());
         struck.iter().for_each(|machine| sim.panic_machine(*machine, boot));
         let verb = json!({"kernelPanic": {"boot": boot.to_string()}});
-        sim.record_fault_as("KernelPanic", struck.into_iter(), Some(verb));
+        sim.record_node_fault("KernelPanic", struck.into_iter(), &verb);
         boot + self.plan.mtbf.sample(&mut unit.luck)
     }
 }

@@ -72,7 +72,7 @@ impl Deletions {
         let unit = self.units.get_mut(unit);
         let struck = std::mem::take(&mut unit.members);
         struck.iter().for_each(|machine| sim.take_away(*machine));
-        sim.record_fault_as("MachineDeletion", struck.into_iter(), Some(json!({"deleteMachine": {}})));
+        sim.record_node_fault("MachineDeletion", struck.into_iter(), &json!({"deleteMachine": {}}));
         self.plan.mtbf.sample(&mut unit.luck)
     }
 }
@@ -106,7 +106,7 @@ impl Reclaims {
             // What a handler is refused stands in the recording; the machine goes all the same.
             drop(sim.give_notice(*machine, &reclaim));
         }
-        sim.record_fault_as("SpotReclaim", struck.into_iter(), Some(json!({"reclaim": reclaim.to_wire()})));
+        sim.record_node_fault("SpotReclaim", struck.into_iter(), &json!({"reclaim": reclaim.to_wire()}));
         self.plan.mtbf.sample(&mut unit.luck)
     }
 }

@@ -267,21 +267,17 @@ impl Simulation {
         self.push_fault(delay, injector, unit);
     }
 
-    /// Notes in the recording what a fault did to machines, if there are any.
-    fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>) {
-        self.record_fault_as(kind, machines, None);
-    }
-
-    /// The same, with the verb that does it to a node, and its other arguments.
-    fn record_fault_as(&mut self, kind: &str, machines: impl Iterator<Item = u32>, verb: Option<Value>) {
+    /// Notes in the recording what a fault did to machines, if there are any, with the step that does it to a node and its other
+    /// arguments. An end that comes by itself is `{}`.
+    fn record_node_fault(&mut self, kind: &str, machines: impl Iterator<Item = u32>, step: &Value) {
         let name = |machine: u32| Value::from(&**self.kubelets.nodes[machine as usize].kubelet.node_name());
         let nodes: Vec<Value> = machines.map(name).collect();
         if !nodes.is_empty() {
-            let mut args = json!({"kind": kind, "nodes": nodes});
-            if let Some(verb) = verb {
-                args["as"] = verb;
-            }
-            self.record_step(StepRecord { name: "fault".into(), args, result: json!(200) });
+            self.record_fault(json!({"kind": kind, "nodes": nodes, "as": step}), json!(200));
         }
+    }
+
+    fn record_fault(&mut self, args: Value, result: Value) {
+        self.record_step(StepRecord { name: "fault".into(), args, result });
     }
 }

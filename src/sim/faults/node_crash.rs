@@ -1,5 +1,7 @@
 //! Machines that crash and come back.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::objects::Labels;
 use crate::sim::simulation::Simulation;
@@ -78,7 +80,7 @@ fn crash(sim: &mut Simulation, machines: &[u32]) -> Vec<(u32, u32)> {
             down.push((machine, sim.kubelets.nodes[machine as usize].epoch));
         }
     }
-    sim.record_node_fault("NodeCrash", down.iter().map(|(machine, _)| *machine));
+    sim.record_node_fault("NodeCrash", down.iter().map(|(machine, _)| *machine), &json!({"nodeDown": {}}));
     down
 }
 
@@ -92,5 +94,5 @@ fn repair(sim: &mut Simulation, down: &[(u32, u32)]) {
             back.push(machine);
         }
     }
-    sim.record_node_fault("NodeRepair", back.into_iter());
+    sim.record_node_fault("NodeRepair", back.into_iter(), &json!({"nodeUp": {}}));
 }

@@ -1,12 +1,14 @@
 //! Nodes that are cut off from the control plane, and come back.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::objects::Labels;
 use crate::sim::disturbances::{Cut, Disturbance, Incident};
 use crate::sim::simulation::Simulation;
 
-use super::FaultPlan;
 use super::units::{Exposure, Joined, Units};
+use super::{FaultPlan, SHORTEST};
 
 /// Nodes that are cut off from the control plane after a while, as by [`Disturbance::Partition`], are back after another, and so
 /// on. A node that is cut off already when its turn comes is left alone. Times shorter than a millisecond count as a
@@ -54,12 +56,13 @@ impl Partitions {
         let unit = self.units.get_mut(unit);
         match unit.struck.take() {
             None => {
-                unit.struck = Some(cut_off(sim, &unit.members, self.plan.cut));
-                self.plan.mttr.sample(&mut unit.luck)
+                let lasts = self.plan.mttr.sample(&mut unit.luck).max(SHORTEST);
+                unit.struck = Some(cut_off(sim, &unit.members, self.plan.cut, lasts));
+                lasts
             }
             Some(mut cut) => {
                 cut.retain(|(_, incident)| sim.end(*incident));
-                sim.record_node_fault("NodeHealed", cut.into_iter().map(|(machine, _)| machine));
+                sim.record_node_fault("NodeHealed", cut.into_iter().map(|(machine, _)| machine), &json!({}));
                 self.plan.mtbf.sample(&mut unit.luck)
             }
         }
@@ -67,7 +70,7 @@ impl Partitions {
 }
 
 /// Cuts off the machines that are not. Returns them.
-fn cut_off(sim: &mut Simulation, machines: &[u32], cut: Cut) -> Vec<(u32, Incident)> {
+fn cut_off(sim: &mut Simulation, machines: &[u32], cut: Cut, lasts: SimDuration) -> Vec<(u32, Incident)> {
     let mut off = Vec::new();
     for &machine in machines {
         let node = sim.kubelets.nodes[machine as usize].kubelet.node_name().clone();
@@ -75,6 +78,7 @@ fn cut_off(sim: &mut Simulation, machines: &[u32], cut: Cut) -> Vec<(u32, Incide
             off.push((machine, incident));
         }
     }
-    sim.record_node_fault("NodePartition", off.iter().map(|(machine, _)| *machine));
+    let step = json!({"partition": {"cut": cut.as_str(), "for": lasts.to_string()}});
+    sim.record_node_fault("NodePartition", off.iter().map(|(machine, _)| *machine), &step);
     off
 }

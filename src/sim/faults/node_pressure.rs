@@ -1,12 +1,14 @@
 //! Machines on which something outside the pods eats memory, disk or processes for a while.
 
+use serde_json::json;
+
 use crate::kernel::{Purpose, Sampler, SimDuration};
 use crate::kubelet::{Eaten, MachineResource};
 use crate::objects::Labels;
 use crate::sim::simulation::Simulation;
 
-use super::FaultPlan;
 use super::units::{Exposure, Joined, Units};
+use super::{FaultPlan, SHORTEST};
 
 /// Machines on which something outside the pods, as by [`Simulation::press`], uses much of the memory, the disk or the process
 /// numbers after a while, for another, and so on. A machine that is down when its turn comes is left alone. Times shorter than a
@@ -57,13 +59,16 @@ impl Pressures {
             None => {
                 let running = |machine: &&u32| sim.kubelets.nodes[**machine as usize].kubelet.is_running();
                 let machines: Vec<u32> = unit.members.iter().filter(running).copied().collect();
-                sim.record_node_fault("NodePressure", machines.iter().copied());
+                let lasts = self.plan.mttr.sample(&mut unit.luck).max(SHORTEST);
+                let verb = self.plan.resource.verb();
+                let step = json!({verb: {"use": self.plan.eaten.to_string(), "for": lasts.to_string()}});
+                sim.record_node_fault("NodePressure", machines.iter().copied(), &step);
                 let press = |machine: u32| (machine, sim.press_machine(machine, self.plan.resource, self.plan.eaten));
                 unit.struck = Some(machines.into_iter().map(press).collect());
-                self.plan.mttr.sample(&mut unit.luck)
+                lasts
             }
             Some(pressed) => {
-                sim.record_node_fault("NodeRelief", pressed.iter().map(|(machine, _)| *machine));
+                sim.record_node_fault("NodeRelief", pressed.iter().map(|(machine, _)| *machine), &json!({}));
                 pressed.into_iter().for_each(|(machine, number)| sim.relieve(machine, number));
                 self.plan.mtbf.sample(&mut unit.luck)
             }

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::api::{DeleteOptions, Request};
 use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 use crate::objects::{Key, Kind, PodPhase, Resource, Selector};
-use crate::sim::recorder::StepRecord;
 use crate::sim::simulation::Simulation;
 
 use super::FaultPlan;
@@ -54,13 +53,18 @@ impl Kills {
         let mut keys: Vec<Key> = running.map(|pod| pod.key()).collect();
         keys.sort_unstable();
         let Some(key) = self.choices.pick(&keys).cloned() else { return delay };
-        let args = json!({"kind": "PodKiller", "namespace": key.namespace, "pod": key.name});
+        let target = match &*key.namespace {
+            "default" => format!("pod/{}", key.name),
+            namespace => format!("{namespace}/pod/{}", key.name),
+        };
+        let step = json!({"delete": {"target": target}});
+        let args = json!({"kind": "PodKiller", "namespace": key.namespace, "pod": key.name, "as": step});
         let options = DeleteOptions::default();
         let result = match sim.execute(&Request::Delete { kind: Kind::Pod, key, options }) {
             Ok(_) => json!(200),
             Err(error) => json!({"code": error.code(), "message": error.message}),
         };
-        sim.record_step(StepRecord { name: "fault".into(), args, result });
+        sim.record_fault(args, result);
         delay
     }
 }

@@ -54,13 +54,13 @@ impl Slowdowns {
         if let Some(slow) = unit.struck.take() {
             slow.iter().for_each(|machine| sim.set_slowness(*machine, 100));
             let verb = json!({"slowNode": {"factor": 1}});
-            sim.record_fault_as("SlowNodeRecovers", slow.into_iter(), Some(verb));
+            sim.record_node_fault("SlowNodeRecovers", slow.into_iter(), &verb);
             return self.plan.mtbf.sample(&mut unit.luck);
         }
         let struck = unit.members.clone();
         struck.iter().for_each(|machine| sim.set_slowness(*machine, self.plan.slowness_percent));
         let verb = json!({"slowNode": {"factor": f64::from(self.plan.slowness_percent) / 100.0}});
-        sim.record_fault_as("SlowNode", struck.iter().copied(), Some(verb));
+        sim.record_node_fault("SlowNode", struck.iter().copied(), &verb);
         unit.struck = Some(struck);
         self.plan.mttr.sample(&mut unit.luck)
     }

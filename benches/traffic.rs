@@ -7,8 +7,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use seatrial::api::{Change, ChangeType};
 use seatrial::kernel::{Purpose, Sampler, SimDuration, SimTime, Streams};
 use seatrial::network::{
-    Arrivals, ClientSpec, ContainerUp, Load, Network, NetworkConfig, Origin, PodUp, PortRef, ProcessChange, Retries,
-    ServeModel,
+    Arrivals, ClientSpec, ContainerUp, Load, Network, NetworkConfig, Origin, PodUp, PortRef, ProcessChange,
+    RequestTarget, Retries, ServeModel,
 };
 use seatrial::objects::{Key, Labels, Object, Uid};
 use serde_json::{Value, json};
@@ -67,6 +67,8 @@ impl Cluster {
             host_network: false,
             containers: vec![container],
             resolv_conf: None,
+            reverse_proxy: None,
+            has_host_ports: false,
         };
         self.network.add_pod(&up, self.now);
         self.network.process(&uid, 0, ProcessChange::Started, self.now);
@@ -100,9 +102,7 @@ impl Cluster {
 fn client(service: usize, nodes: usize, rate: u64) -> ClientSpec {
     ClientSpec {
         name: format!("c{service}").into(),
-        host: None,
-        to: Key::new("default", format!("s{service}")),
-        port: PortRef::Only,
+        to: RequestTarget::Service(Key::new("default", format!("s{service}")), PortRef::Only),
         from: Origin::Node(format!("node-{}", service % nodes).into()),
         load: Load::Open(Arrivals::constant(format!("{rate}/s").parse().expect("a rate"))),
         start: SimDuration::ZERO,
@@ -111,6 +111,7 @@ fn client(service: usize, nodes: usize, rate: u64) -> ClientSpec {
         retries: Retries::default(),
         keep_alive: None,
         addresses: 1,
+        network: None,
     }
 }
 

@@ -40,11 +40,31 @@ impl Cidr {
             _ => false,
         }
     }
+
+    /// Whether all addresses of its family are in it.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        self.prefix == 0
+    }
+
+    /// Whether all addresses of another range are in it.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.base)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_covers_what_is_within() {
+        let covers = |a: &str, b: &str| Cidr::parse(a).unwrap().covers(&Cidr::parse(b).unwrap());
+        assert!(covers("10.0.0.0/8", "10.1.0.0/16") && covers("0.0.0.0/0", "0.0.0.0/0"));
+        assert!(!covers("10.1.0.0/16", "10.0.0.0/8") && !covers("10.0.0.0/8", "11.0.0.0/16"));
+        assert!(!covers("::/0", "10.0.0.0/8"));
+    }
 
     #[test]
     fn a_range_holds_what_its_prefix_says() {

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::api::View;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Key, Node, Service};
@@ -14,10 +16,11 @@ const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers"
 /// Taint of nodes that the cluster autoscaler is about to remove.
 const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
 
-/// How a load balancer asks. The default is that of GCE's: every 8 seconds, one success, three failures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a load balancer asks. The default is every 5 seconds, two successes, two failures; an assumption, as each cloud has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct HealthCheck {
-    /// Time from one question to the next.
+    /// Time from one question to the next; zero = it knows at once.
     pub interval: SimDuration,
     /// Time after which no answer is a failure.
     pub timeout: SimDuration,
@@ -32,12 +35,43 @@ pub struct HealthCheck {
 impl Default for HealthCheck {
     fn default() -> Self {
         Self {
+            interval: SimDuration::from_secs(5),
+            timeout: SimDuration::from_secs(1),
+            healthy_threshold: 2,
+            unhealthy_threshold: 2,
+            propagation: SimDuration::ZERO,
+        }
+    }
+}
+
+impl HealthCheck {
+    /// That of GCE's load balancers: every 8 seconds, one success, three failures.
+    #[must_use]
+    pub const fn gce() -> Self {
+        Self {
             interval: SimDuration::from_secs(8),
             timeout: SimDuration::from_secs(1),
             healthy_threshold: 1,
             unhealthy_threshold: 3,
             propagation: SimDuration::ZERO,
         }
+    }
+
+    /// It knows everything at once.
+    #[must_use]
+    pub const fn ideal() -> Self {
+        Self { interval: SimDuration::ZERO, timeout: SimDuration::ZERO, ..Self::gce() }
+    }
+
+    /// How long it may take until it knows of a change.
+    #[must_use]
+    pub fn slowest_finding(&self) -> SimDuration {
+        let questions = self.healthy_threshold.max(self.unhealthy_threshold).max(1);
+        let asked = self.interval.checked_mul(questions).unwrap_or(SimDuration::MAX);
+        let late = if self.interval.is_zero() { SimDuration::ZERO } else { self.timeout };
+        SimDuration::from_nanos(
+            asked.as_nanos().saturating_add(late.as_nanos()).saturating_add(self.propagation.as_nanos()),
+        )
     }
 }
 
@@ -103,6 +137,41 @@ impl NodeHealth {
         }
     }
 
+    /// A node that the load balancer has known for long.
+    #[must_use]
+    pub const fn known(check: HealthCheck, phase: SimDuration, answer: NodeAnswer, now: SimTime) -> Self {
+        let found = (SimTime::ZERO, matches!(answer, NodeAnswer::Healthy));
+        Self { findings: [found, found], ..Self::new(check, phase, answer, now) }
+    }
+
+    /// What the node answers.
+    pub(super) const fn answer(&self) -> NodeAnswer {
+        self.answer
+    }
+
+    /// When [`NodeHealth::receives`] changes if the node goes on answering as it does; nothing = never.
+    pub(super) fn next_change(&self) -> Option<SimTime> {
+        let [_, (from, found)] = self.findings;
+        if from > self.counted {
+            return Some(from);
+        }
+        let is_good = self.answer == NodeAnswer::Healthy;
+        (is_good != found && !self.check.interval.is_zero()).then(|| self.found_at(self.questions(self.counted)))
+    }
+
+    /// When enough questions in a row, the next of which is that number, have told the load balancer of the present answer.
+    fn found_at(&self, first: u64) -> SimTime {
+        let late = if self.answer == NodeAnswer::Silent { self.check.timeout } else { SimDuration::ZERO };
+        self.time_of(first + self.missing() - 1) + late + self.check.propagation
+    }
+
+    /// How many more answers like the present one are needed.
+    fn missing(&self) -> u64 {
+        let is_good = self.answer == NodeAnswer::Healthy;
+        let needed = if is_good { self.check.healthy_threshold } else { self.check.unhealthy_threshold }.max(1);
+        needed.saturating_sub(self.in_row).max(1)
+    }
+
     /// The node answers otherwise from now on. Must be told in order.
     pub fn set(&mut self, answer: NodeAnswer, now: SimTime) {
         self.count(now);
@@ -111,6 +180,9 @@ impl NodeHealth {
 
     /// Whether new connections are sent to the node at an instant that is not before the last change.
     pub fn receives(&mut self, now: SimTime) -> bool {
+        if self.check.interval.is_zero() {
+            return self.answer == NodeAnswer::Healthy;
+        }
         self.count(now);
         let [before, last] = self.findings;
         if now >= last.0 { last.1 } else { before.1 }
@@ -128,14 +200,11 @@ impl NodeHealth {
             }
             return;
         }
-        let needed = if is_good { self.check.healthy_threshold } else { self.check.unhealthy_threshold }.max(1);
-        let missing = needed.saturating_sub(self.in_row).max(1);
-        if asked < missing {
+        if asked < self.missing() {
             self.in_row += asked;
             return;
         }
-        let late = if self.answer == NodeAnswer::Silent { self.check.timeout } else { SimDuration::ZERO };
-        let at = self.time_of(first + missing - 1) + late + self.check.propagation;
+        let at = self.found_at(first);
         self.findings = [self.findings[1], (at, is_good)];
         self.in_row = 0;
     }
@@ -167,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_node_goes_after_three_failures_and_comes_back_after_one_success() {
-        let mut node = NodeHealth::new(HealthCheck::default(), SimDuration::from_secs(2), NodeAnswer::Healthy, at(0));
+        let mut node = NodeHealth::new(HealthCheck::gce(), SimDuration::from_secs(2), NodeAnswer::Healthy, at(0));
         // Asked at 2, 10, 18, 26, …
         assert_eq!([1, 2, 3].map(|secs| node.receives(at(secs))), [false, false, true]);
         node.set(NodeAnswer::Unhealthy, at(11));
@@ -183,7 +252,7 @@ mod tests {
 
     #[test]
     fn silence_and_propagation_take_their_time() {
-        let check = HealthCheck { propagation: SimDuration::from_secs(5), ..HealthCheck::default() };
+        let check = HealthCheck { propagation: SimDuration::from_secs(5), ..HealthCheck::gce() };
         let mut node = NodeHealth::new(check, SimDuration::ZERO, NodeAnswer::Healthy, at(0));
         assert!(node.receives(at(20)));
         node.set(NodeAnswer::Silent, at(20));

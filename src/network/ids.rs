@@ -32,6 +32,10 @@ id! {
     NodeId or NONE
 }
 id! {
+    /// A load balancer.
+    PoolId
+}
+id! {
     /// A port of a Service.
     PortId
 }

@@ -12,6 +12,7 @@
 //! | `gateway/` | which rule of the Gateway API's HTTPRoutes takes a request, and the shares of its backends |
 //! | `ingress/` | which location of an ingress controller takes a request, and where that leads |
 //! | `policy/` | what network policies let through |
+//! | `relay/` | pods of ingress controllers and Gateways at work: what each has synced, which endpoint a request gets there |
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
 
@@ -28,16 +29,23 @@ pub mod ingress;
 mod outcome;
 pub mod policy;
 mod proxy;
+mod relay;
 mod route;
 mod servers;
 #[cfg(test)]
 mod testing;
 
-pub use accounting::{ClientReport, Detail, Histogram, LATENCY_CLASSES, Served, Tally, TrafficReport, Window};
+pub use accounting::{
+    ClientReport, Detail, Histogram, LATENCY_CLASSES, RouteReport, Served, Tally, TrafficReport, Window,
+};
 pub use cidr::Cidr;
-pub use clients::{AddressPick, Arrivals, ClientSpec, HostName, KeepAlive, Load, Origin, Piece, PortRef, Retries};
+pub use clients::{
+    AddressPick, Arrivals, ClientSpec, HostName, HttpRequest, KeepAlive, Load, Origin, Piece, PortRef, RequestTarget,
+    Retries,
+};
 pub use dispatch::Network;
 pub use outcome::{Cause, Outcome};
 pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, SyncTiming};
+pub use relay::ReverseProxy;
 pub use route::{Hop, Route, Source};
 pub use servers::{ContainerUp, ErrorRate, PodUp, ProcessChange, ServeModel, WarmUp};

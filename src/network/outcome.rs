@@ -20,11 +20,13 @@ pub enum Outcome {
     ClientError,
     /// The name does not resolve.
     NameError,
+    /// An answer with a status of 300 to 399: the client is sent elsewhere, and does not go there.
+    Redirected,
 }
 
 impl Outcome {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Answered,
         Self::Refused,
         Self::Reset,
@@ -32,6 +34,7 @@ impl Outcome {
         Self::ServerError,
         Self::ClientError,
         Self::NameError,
+        Self::Redirected,
     ];
 
     /// In words for reports.
@@ -45,6 +48,7 @@ impl Outcome {
             Self::ServerError => "5xx",
             Self::ClientError => "4xx",
             Self::NameError => "name not found",
+            Self::Redirected => "3xx",
         }
     }
 }
@@ -105,11 +109,25 @@ pub enum Cause {
     DnsFailure,
     /// What the name or the address stands for is outside of the cluster and not simulated.
     OutsideCluster,
+    /// An ingress controller or Gateway refused it by its own rules: 403 or 413.
+    Forbidden,
+    /// An ingress controller or Gateway sends the client elsewhere.
+    Redirected,
+    /// An ingress controller or Gateway shows a certificate that is not for the host.
+    Untrusted,
+    /// An ingress controller or Gateway has nobody to pass it on to: 503.
+    NoUpstream,
+    /// A Gateway's rule leads to something that is not there: 500.
+    NoBackend,
+    /// Whom an ingress controller or Gateway passed it on to refused or cut the connection: 502.
+    BadGateway,
+    /// Whom an ingress controller or Gateway passed it on to did not answer in time: 504.
+    GatewayTimeout,
 }
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 30] = [
         Self::Served,
         Self::ApplicationError,
         Self::QueueFull,
@@ -133,16 +151,43 @@ impl Cause {
         Self::PolicyDenied,
         Self::DnsFailure,
         Self::OutsideCluster,
+        Self::Forbidden,
+        Self::Redirected,
+        Self::Untrusted,
+        Self::NoUpstream,
+        Self::NoBackend,
+        Self::BadGateway,
+        Self::GatewayTimeout,
     ];
+
+    /// The status by which a reverse proxy tells of it, if it is one that tells; of redirects 308 stands for all.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        Some(match self {
+            Self::Redirected => 308,
+            Self::Forbidden => 403,
+            Self::NoRule => 404,
+            Self::NoBackend => 500,
+            Self::BadGateway => 502,
+            Self::NoUpstream => 503,
+            Self::GatewayTimeout => 504,
+            _ => return None,
+        })
+    }
 
     /// What a TCP client sees of it.
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Served => Outcome::Answered,
-            Self::ApplicationError | Self::QueueFull => Outcome::ServerError,
+            Self::ApplicationError
+            | Self::QueueFull
+            | Self::NoUpstream
+            | Self::NoBackend
+            | Self::BadGateway
+            | Self::GatewayTimeout => Outcome::ServerError,
             Self::NotListening | Self::Stopping | Self::NoProcess | Self::NoEndpoints => Outcome::Refused,
-            Self::Killed => Outcome::Reset,
+            Self::Killed | Self::Untrusted => Outcome::Reset,
             Self::TooSlow
             | Self::Hung
             | Self::AddressGone
@@ -155,7 +200,8 @@ impl Cause {
             | Self::SourceRange
             | Self::PolicyDenied
             | Self::OutsideCluster => Outcome::TimedOut,
-            Self::NoRule => Outcome::ClientError,
+            Self::NoRule | Self::Forbidden => Outcome::ClientError,
+            Self::Redirected => Outcome::Redirected,
             Self::NoSuchName | Self::DnsFailure => Outcome::NameError,
         }
     }
@@ -193,6 +239,13 @@ impl Cause {
             Self::PolicyDenied => "denied by a network policy",
             Self::DnsFailure => "DNS did not answer",
             Self::OutsideCluster => "outside of the cluster, not simulated",
+            Self::Forbidden => "refused by a rule of an ingress (403, 413)",
+            Self::Redirected => "redirected by an ingress",
+            Self::Untrusted => "no certificate for the host",
+            Self::NoUpstream => "ingress: no ready endpoint (503)",
+            Self::NoBackend => "gateway: no such backend (500)",
+            Self::BadGateway => "ingress: upstream refused or cut it (502)",
+            Self::GatewayTimeout => "ingress: upstream did not answer (504)",
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::api::{Change, ChangeType};
 use crate::kernel::SimTime;
 use crate::objects::{Event, Key, Kind, Labels, Object, SERVICE_NAME_LABEL, Selector};
 use crate::scenario::{Scenario, Subject};
-use crate::sim::{Record, Recording, Target};
+use crate::sim::{Record, Recording, RequestTarget, Target};
 
 use super::difference::differences;
 use super::happened::{shortened, step_line};
@@ -99,7 +99,11 @@ impl Concern {
                 Subject::Client(name) => {
                     concern.clients.push(name.clone());
                     let served = scenario.clients.iter().filter(|client| *client.name == **name);
-                    concern.targets.extend(served.map(|client| Target { kind: Kind::Service, key: client.to.clone() }));
+                    let services = served.filter_map(|client| match &client.to {
+                        RequestTarget::Service(key, _) => Some(key.clone()),
+                        RequestTarget::Host(..) | RequestTarget::Url(_) => None,
+                    });
+                    concern.targets.extend(services.map(|key| Target { kind: Kind::Service, key }));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::kernel::SimDuration;
-use crate::sim::{Cause, ClientReport, Outcome, Served, TrafficReport};
+use crate::sim::{Cause, ClientReport, Outcome, RouteReport, Served, TrafficReport};
 
 use super::table::Table;
 
@@ -53,6 +53,9 @@ pub fn traffic(report: &TrafficReport) -> String {
     if report.clients.iter().any(|client| !client.versions.is_empty()) {
         let _ = write!(text, "\n{versions}");
     }
+    if report.clients.iter().any(|client| !client.routes.is_empty()) {
+        let _ = write!(text, "\n{}", routes(report));
+    }
     if (2..=FEW_NODES).contains(&report.nodes.len()) {
         let mut nodes = Table::new(&["node", "answered", "failed"]);
         for node in &report.nodes {
@@ -61,6 +64,40 @@ pub fn traffic(report: &TrafficReport) -> String {
         let _ = write!(text, "\n{nodes}");
     }
     text
+}
+
+/// What came by each way through an ingress controller or Gateway.
+fn routes(report: &TrafficReport) -> Table {
+    let mut table = Table::new(&[
+        "client",
+        "rule",
+        "host and path",
+        "sent to",
+        "requests",
+        "share",
+        "tried again",
+        "answered itself",
+    ]);
+    for client in &report.clients {
+        let all: u64 = client.routes.iter().map(|route| route.requests).sum();
+        for route in &client.routes {
+            let statuses: Vec<String> =
+                route.statuses.iter().map(|(status, count)| format!("{count} x {status}")).collect();
+            let nobody = || "-".to_owned();
+            let to = route.service.as_ref().map_or_else(nobody, |service| service.to_string());
+            table.row(vec![
+                client.name.to_string(),
+                route.rule.as_ref().map_or_else(nobody, |rule| rule.to_string()),
+                format!("{}{}", route.host, route.path),
+                if route.is_canary { format!("{to} (canary)") } else { to },
+                route.requests.to_string(),
+                percent((u128::from(route.requests) * 1_000_000_000 / u128::from(all.max(1))) as u64),
+                route.retried.to_string(),
+                if statuses.is_empty() { "-".to_owned() } else { statuses.join(", ") },
+            ]);
+        }
+    }
+    table
 }
 
 fn row(client: &ClientReport) -> Vec<String> {
@@ -104,6 +141,20 @@ pub(super) fn short(time: SimDuration) -> String {
     }
 }
 
+fn route_json(route: &RouteReport) -> Value {
+    let statuses = route.statuses.iter().map(|(status, count)| (status.to_string(), json!(count)));
+    json!({
+        "rule": route.rule,
+        "host": route.host,
+        "path": route.path,
+        "service": route.service,
+        "canary": route.is_canary,
+        "requests": route.requests,
+        "upstreamRetries": route.retried,
+        "statuses": Value::Object(statuses.collect()),
+    })
+}
+
 /// The same for programs: counts, latencies in seconds.
 #[must_use]
 pub fn traffic_json(report: &TrafficReport) -> Value {
@@ -132,6 +183,7 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
             "extraHops": client.total.extra_hops,
             "connections": client.total.connections,
             "dnsQueries": client.total.dns_queries,
+            "upstreamRetries": client.total.upstream_retries,
             "failures": failures.collect::<Vec<_>>(),
             "latency": {
                 "mean": client.latency.mean().as_secs_f64(),
@@ -139,6 +191,7 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
                 "max": client.latency.max().as_secs_f64(),
             },
             "versions": who(&client.versions),
+            "routes": client.routes.iter().map(route_json).collect::<Vec<_>>(),
         })
     });
     json!({"clients": clients.collect::<Vec<_>>(), "nodes": who(&report.nodes)})

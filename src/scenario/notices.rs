@@ -1,5 +1,7 @@
 //! What a scenario's manifests ask for and the simulation does not do: told once, at the beginning of a run.
 
+mod rules;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -8,16 +10,16 @@ use crate::kubelet::Signal;
 use crate::objects::Kind;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
-use crate::sim::{ClientSpec, NetworkConfig, NodeTemplate, Origin, ProxyMode};
+use crate::sim::{ClientSpec, NetworkConfig, NodeTemplate, Origin, ProxyMode, RequestTarget};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
+/// Kinds of the Gateway API whose routes requests follow.
+const GATEWAY: [&str; 3] = ["GatewayClass", "Gateway", "HTTPRoute"];
+
 /// Kinds that are typed and validated and that nobody acts on yet.
-const IDLE: [(&str, &str); 2] = [
-    ("Ingress", "explained and asked for; traffic does not go through it yet"),
-    ("NetworkPolicy", "explained and asked for; traffic is not held back by it yet"),
-];
+const IDLE: [(&str, &str); 1] = [("NetworkPolicy", "explained and asked for; traffic is not held back by it yet")];
 
 /// The notices about these manifests, each once, in alphabetical order.
 pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
@@ -25,6 +27,9 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
     for document in documents {
         let kind = document.kind.as_str();
         match Kind::of(&document.api_version, kind) {
+            None if document.api_version.starts_with("gateway.networking.k8s.io/") && GATEWAY.contains(&kind) => {
+                rules::about(document, &mut notices);
+            }
             None if !DATA.contains(&kind) => {
                 notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
             }
@@ -65,12 +70,22 @@ pub(super) fn about_traffic<'a>(
 ) -> Vec<String> {
     let mut notices = BTreeSet::new();
     let ipvs = network.is_some_and(|network| network.proxy_mode == ProxyMode::Ipvs);
-    for document in documents.filter(|document| document.kind == "Service") {
+    let uses_urls = clients.iter().any(|client| matches!(client.to, RequestTarget::Url(_)));
+    for document in documents {
+        if document.kind == "Ingress" && uses_urls {
+            rules::about_ingress(document, &mut notices);
+        }
+        if document.kind != "Service" {
+            continue;
+        }
         let name = document.name.as_deref().unwrap_or_default();
         let namespace = document.namespace.as_deref().unwrap_or("default");
-        let is_goal = |client: &&ClientSpec| match &client.host {
-            Some(host) => host.name.split('.').next() == Some(name),
-            None => *client.to.name == *name && *client.to.namespace == *namespace,
+        let is_goal = |client: &&ClientSpec| match &client.to {
+            RequestTarget::Service(key, _) => *key.name == *name && *key.namespace == *namespace,
+            RequestTarget::Host(host, _) => host.name.split('.').next() == Some(name),
+            RequestTarget::Url(request) => {
+                request.via.as_ref().is_some_and(|via| *via.name == *name && *via.namespace == *namespace)
+            }
         };
         let mut goals = clients.iter().filter(is_goal).peekable();
         if goals.peek().is_none() {
@@ -82,10 +97,6 @@ pub(super) fn about_traffic<'a>(
             (
                 spec.text("type") == "ExternalName" && !spec.text("externalName").contains(".svc."),
                 "what an external name stands for is outside of the cluster and not simulated; requests to it fail",
-            ),
-            (
-                from_outside && !spec.texts("loadBalancerSourceRanges").is_empty(),
-                "loadBalancerSourceRanges is not simulated; requests from every address come in",
             ),
             (
                 from_outside && ipvs && spec.text("externalTrafficPolicy") == "Local",
@@ -168,7 +179,7 @@ mod tests {
                 "{{apiVersion: seatrial.dev/v1, kind: Scenario, metadata: {{name: told}}, spec: {{duration: 1s, nodes: [{{name: w}}],
                   network: {{proxyMode: ipvs}}, traffic: [{client}], objects: '{}'}}}}",
                 "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}],
-                  externalTrafficPolicy: Local, loadBalancerSourceRanges: [10.0.0.0/8]}}"
+                  externalTrafficPolicy: Local}}"
             );
             let scenario = crate::scenario::Scenario::read("n.yaml", &text).expect("a scenario");
             scenario.run(&crate::scenario::RunOptions::default()).expect("it runs").notices
@@ -178,7 +189,6 @@ mod tests {
             scenario("{name: a, to: service/web, rate: 1/s}"),
             [
                 "Service web: ipvs uses endpoints of other nodes where Local finds none; that is not simulated, such requests fail",
-                "Service web: loadBalancerSourceRanges is not simulated; requests from every address come in",
             ]
         );
         assert_eq!(scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"), Vec::<String>::new());

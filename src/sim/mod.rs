@@ -39,9 +39,9 @@ pub use crate::autoscaler::{AutoscalerOptions, Expander};
 pub use crate::kubelet::{Content, Disks};
 pub use crate::network::dns::{ClientCaching, DnsConfig};
 pub use crate::network::{
-    AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Detail, Histogram, HostName, IpvsScheduler, KeepAlive,
-    LATENCY_CLASSES, Load, NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode, Retries, Served, Tally,
-    TrafficReport, Window,
+    AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Detail, Histogram, HostName, HttpRequest, IpvsScheduler,
+    KeepAlive, LATENCY_CLASSES, Load, NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode, RequestTarget,
+    Retries, RouteReport, Served, Tally, TrafficReport, Window,
 };
 pub use crate::scheduler::Verdict;
 pub use autoscaler::NodeGroup;

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use crate::kernel::{Sampler, SimDuration, SimTime};
 use crate::kubelet::{Behaviours, Load, OnSigterm, ProcessEvent, ProcessNotice, Serve};
+use crate::network::ingress::Controller;
 use crate::network::{
-    ClientReport, ContainerUp, ErrorRate, Network, PodUp, ProcessChange, ServeModel, TrafficReport, WarmUp,
+    ClientReport, ContainerUp, ErrorRate, Network, PodUp, ProcessChange, ReverseProxy, ServeModel, TrafficReport,
+    WarmUp,
 };
-use crate::objects::{Container, Pod, Uid};
+use crate::objects::{Container, Key, Pod, Uid};
 
 use super::recorder::{Record, TrafficRecord};
 use super::simulation::Simulation;
 
 /// Label of the revision of pods that StatefulSets and DaemonSets made.
 const REVISION_LABEL: &str = "controller-revision-hash";
+/// Label of the pods that are the data plane of a Gateway.
+const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 impl Load for Network {
     fn wait(&self, pod: &Uid, container: u16) -> Option<SimDuration> {
@@ -108,6 +112,12 @@ impl Simulation {
             host_network: pod.spec.host_network,
             containers: self.containers_up(pod),
             resolv_conf: self.network.as_ref().and_then(|network| network.resolv_conf(pod)),
+            reverse_proxy: reverse_proxy(pod),
+            has_host_ports: pod
+                .spec
+                .containers
+                .iter()
+                .any(|container| container.ports.iter().any(|port| port.host_port > 0)),
         })
     }
 
@@ -121,10 +131,19 @@ impl Simulation {
             place: u16::try_from(at).unwrap_or(u16::MAX),
             ports: container.ports.iter().filter_map(|port| u16::try_from(port.container_port).ok()).collect(),
             version: version(pod, container),
-            model: self.kubelets.behaviours.index(&container.image),
+            model: self.model_of(at, pod, container),
             cpu_limit: u32::try_from(container.resources.limits.cpu_milli).unwrap_or(0),
         });
         up.collect()
+    }
+
+    /// How a container serves. A reverse proxy of which nothing is said takes no time of its own.
+    fn model_of(&self, place: usize, pod: &Pod, container: &Container) -> u32 {
+        let behaviours = &self.kubelets.behaviours;
+        let index = behaviours.index(&container.image);
+        let says_nothing = behaviours.all().get(index as usize).is_none_or(|behaviour| behaviour.serve.is_none());
+        let is_proxy = says_nothing && reverse_proxy(pod).is_some_and(|(own, _)| usize::from(own) == place);
+        if is_proxy { behaviours.all().len() as u32 } else { index }
     }
 
     /// A machine runs, or not any more.
@@ -146,12 +165,25 @@ fn version(pod: &Pod, container: &Container) -> Arc<str> {
     }
 }
 
-/// How each behaviour serves, in the order of [`Behaviours::all`].
+/// What a pod is if it is a reverse proxy, and the place of its container: an ingress controller by what it runs, the data plane of
+/// a Gateway by the label that upstream's GEP 1762 gives it.
+fn reverse_proxy(pod: &Pod) -> Option<(u16, ReverseProxy)> {
+    let inits = pod.spec.init_containers.len();
+    let place = |own: usize| u16::try_from(inits + own).unwrap_or(u16::MAX);
+    if let Some(name) = pod.meta.labels.get(GATEWAY_LABEL) {
+        return Some((place(0), ReverseProxy::Gateway(Key::new(pod.meta.namespace.clone(), name))));
+    }
+    let (own, controller) = Controller::in_pod(pod)?;
+    Some((place(own), ReverseProxy::Ingress(Box::new(controller))))
+}
+
+/// How each behaviour serves, in the order of [`Behaviours::all`]; then a reverse proxy that takes no time of its own.
 pub(super) fn models(behaviours: &Behaviours) -> Vec<ServeModel> {
     behaviours
         .all()
         .iter()
         .map(|behaviour| behaviour.serve.as_deref().map_or_else(ServeModel::default, model))
+        .chain([ServeModel { time: Sampler::default(), ..ServeModel::default() }])
         .collect()
 }
 

@@ -39,6 +39,8 @@ pub struct Tally {
     pub connections: u64,
     /// Questions to DNS, one for every name that was tried.
     pub dns_queries: u64,
+    /// Tries of ingress controllers and Gateways at further endpoints, in place of one that refused, cut or kept silent.
+    pub upstream_retries: u64,
 }
 
 impl Tally {
@@ -52,6 +54,7 @@ impl Tally {
         self.extra_hops += other.extra_hops;
         self.connections += other.connections;
         self.dns_queries += other.dns_queries;
+        self.upstream_retries += other.upstream_retries;
     }
 
     /// Attempts with an outcome.
@@ -93,6 +96,30 @@ pub struct Window {
     pub detail: Detail,
 }
 
+/// Statuses by which reverse proxies answer themselves.
+pub(in crate::network) const STATUSES: [u16; 7] = [308, 403, 404, 500, 502, 503, 504];
+
+/// What came by one way through an ingress controller or Gateway.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::network) struct WayTally {
+    /// Attempts that were sent that way.
+    pub(in crate::network) requests: u64,
+    /// Tries at further endpoints.
+    pub(in crate::network) retried: u64,
+    /// What the reverse proxy answered itself, by [`STATUSES`].
+    pub(in crate::network) statuses: [u64; STATUSES.len()],
+}
+
+impl WayTally {
+    /// The reverse proxy answers itself.
+    pub(in crate::network) fn tells(&mut self, cause: Cause) {
+        let status = cause.status();
+        if let Some(at) = STATUSES.iter().position(|known| Some(*known) == status) {
+            self.statuses[at] += 1;
+        }
+    }
+}
+
 /// The end of an attempt.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::network) struct Settled {
@@ -117,6 +144,8 @@ pub(in crate::network) struct ClientLedger {
     /// Attempts answered and failed, by group; the last entry is for what reached nothing.
     pub(super) groups: Vec<[u64; 2]>,
     pub(super) nowhere: [u64; 2],
+    /// By the way through a reverse proxy.
+    pub(super) ways: Vec<WayTally>,
 }
 
 impl ClientLedger {
@@ -159,6 +188,7 @@ impl ClientLedger {
             groups_before: Vec::new(),
             groups: self.groups.clone(),
             nowhere: self.nowhere,
+            ways: self.ways.clone(),
         }
     }
 
@@ -217,6 +247,16 @@ impl Ledger {
     #[inline]
     pub(in crate::network) fn tally(&mut self, client: u16) -> &mut Tally {
         &mut self.clients[usize::from(client)].tally
+    }
+
+    /// The account of a client's way through a reverse proxy.
+    #[inline]
+    pub(in crate::network) fn way(&mut self, client: u16, way: usize) -> &mut WayTally {
+        let ways = &mut self.clients[usize::from(client)].ways;
+        if way >= ways.len() {
+            ways.resize(way + 1, WayTally::default());
+        }
+        &mut ways[way]
     }
 
     /// Counts the end of an attempt.

@@ -10,4 +10,4 @@ pub use histogram::Histogram;
 pub(super) use ledger::{ClientLedger, GroupId, Ledger, Settled};
 pub use ledger::{Tally, Window};
 pub(super) use report::by_node;
-pub use report::{ClientReport, Served, TrafficReport};
+pub use report::{ClientReport, RouteReport, Served, TrafficReport};

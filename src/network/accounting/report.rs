@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::outcome::{Cause, Outcome};
 use super::histogram::Histogram;
-use super::ledger::{ClientLedger, Ledger, Tally, Window};
+use super::ledger::{ClientLedger, Ledger, STATUSES, Tally, WayTally, Window};
 
 /// What came of all traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct ClientReport {
     pub versions: Vec<Served>,
     /// Attempts that reached nothing.
     pub nowhere: u64,
+    /// By the way through an ingress controller or Gateway.
+    pub routes: Vec<RouteReport>,
     /// Windows of time in which something happened; the present one is not among them.
     pub windows: Vec<Window>,
 }
@@ -43,6 +45,27 @@ pub struct Served {
     pub answered: u64,
     /// Attempts that failed there.
     pub failed: u64,
+}
+
+/// What came by one way through an ingress controller or Gateway: the path of a rule, and the Service that was chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteReport {
+    /// The Ingress or HTTPRoute, such as `shop/web`; nothing = no rule.
+    pub rule: Option<Arc<str>>,
+    /// The host of the rule; `_` = any.
+    pub host: Arc<str>,
+    /// The path of the rule; empty = none.
+    pub path: Arc<str>,
+    /// The Service; nothing = it answered itself.
+    pub service: Option<Arc<str>>,
+    /// Whether the Service is the canary of another one.
+    pub is_canary: bool,
+    /// Attempts of the client that went that way.
+    pub requests: u64,
+    /// Tries at further endpoints, in place of one that failed.
+    pub retried: u64,
+    /// Statuses that it answered itself, with their numbers; 308 stands for all redirects, 403 for 413 too.
+    pub statuses: Vec<(u16, u64)>,
 }
 
 impl ClientReport {
@@ -61,8 +84,9 @@ impl ClientReport {
             failed: *failed,
         });
         let versions = versions.collect();
+        let routes = Vec::new();
         let windows = if with_windows { known.windows.clone() } else { Vec::new() };
-        Self { name, to, total, latency, versions, nowhere: known.nowhere.iter().sum(), windows }
+        Self { name, to, total, latency, versions, nowhere: known.nowhere.iter().sum(), routes, windows }
     }
 
     /// Attempts with an outcome.
@@ -75,6 +99,30 @@ impl ClientReport {
     #[must_use]
     pub const fn cause(&self, cause: Cause) -> u64 {
         self.total.causes[cause as usize]
+    }
+
+    /// The same with its ways through reverse proxies; `names` are the ways without counts.
+    pub(in crate::network) fn with_routes(mut self, known: &ClientLedger, names: &[RouteReport]) -> Self {
+        let used = known.ways.iter().zip(names).filter(|(tally, _)| **tally != WayTally::default());
+        let filled = used.map(|(tally, name)| {
+            let statuses = STATUSES.into_iter().zip(tally.statuses).filter(|(_, count)| *count > 0);
+            RouteReport {
+                requests: tally.requests,
+                retried: tally.retried,
+                statuses: statuses.collect(),
+                ..name.clone()
+            }
+        });
+        self.routes = filled.collect();
+        self
+    }
+
+    /// Attempts that a reverse proxy sent to Services, or by Ingresses and HTTPRoutes, whose `namespace/name` contains `text`.
+    #[must_use]
+    pub fn sent_to(&self, text: &str) -> u64 {
+        let is_meant = |name: &Option<Arc<str>>| name.as_ref().is_some_and(|name| name.contains(text));
+        let meant = self.routes.iter().filter(|route| is_meant(&route.rule) || is_meant(&route.service));
+        meant.map(|route| route.requests).sum()
     }
 
     /// Attempts answered by a version: the sum over those whose name contains `text`, such as `web:v2`.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 
-use super::super::ids::{NodeId, PortId, ServerId};
+use super::super::ids::{NodeId, PoolId, PortId, ServerId};
 use super::super::outcome::Cause;
 use super::super::proxy::Entrance;
 use super::super::servers::Pending;
 use super::arrivals::ArrivalClock;
-use super::spec::{ClientSpec, Load};
+use super::spec::{ClientSpec, HttpRequest, Load, Origin, RequestTarget};
 
 const ARRIVALS: Purpose = Purpose::new(0x5ea_0202);
 const WAYS: Purpose = Purpose::new(0x5ea_0203);
@@ -59,6 +59,10 @@ impl Connection {
 pub(in crate::network) struct Goal {
     pub(in crate::network) generation: u64,
     pub(in crate::network) port: Result<(PortId, Entrance), Cause>,
+    /// The load balancer by which requests from outside come in.
+    pub(in crate::network) pool: Option<PoolId>,
+    /// The reverse proxy that listens on ports of machines, by which they come in.
+    pub(in crate::network) door: Option<u32>,
 }
 
 /// A client at work.
@@ -110,13 +114,35 @@ impl Client {
             patience: stream(PATIENCE),
             lookups: stream(LOOKUPS),
             lookup: 0,
-            goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName) },
+            goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName), pool: None, door: None },
             silent: VecDeque::new(),
             connections: vec![Connection::CLOSED; connections],
             next_connection: 0,
             senders: Vec::new(),
             budget: BUDGET_RESERVE,
             spec: Arc::new(spec),
+        }
+    }
+
+    /// Whether it is outside of the cluster.
+    #[inline]
+    pub(in crate::network) fn is_outside(&self) -> bool {
+        matches!(self.spec.from, Origin::External)
+    }
+
+    /// What it asks reverse proxies for.
+    pub(in crate::network) fn request(&self) -> Option<Arc<HttpRequest>> {
+        match &self.spec.to {
+            RequestTarget::Url(request) => Some(request.clone()),
+            RequestTarget::Service(..) | RequestTarget::Host(..) => None,
+        }
+    }
+
+    /// The method of its requests.
+    pub(in crate::network) fn method(&self) -> &str {
+        match &self.spec.to {
+            RequestTarget::Url(request) => &request.method,
+            RequestTarget::Service(..) | RequestTarget::Host(..) => "GET",
         }
     }
 

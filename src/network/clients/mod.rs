@@ -7,4 +7,4 @@ mod spec;
 
 pub(super) use client::{Client, Connection, Goal, Sender};
 pub use host::{AddressPick, HostName};
-pub use spec::{Arrivals, ClientSpec, KeepAlive, Load, Origin, Piece, PortRef, Retries};
+pub use spec::{Arrivals, ClientSpec, HttpRequest, KeepAlive, Load, Origin, Piece, PortRef, RequestTarget, Retries};

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use crate::kernel::{Rate, Sampler, SimDuration};
 use crate::objects::{Key, Selector};
 
+use super::super::cidr::Cidr;
 use super::host::HostName;
 
-/// Something that sends requests to a service.
+/// Something that sends requests.
 #[derive(Clone, Debug)]
 pub struct ClientSpec {
     /// Name in reports.
     pub name: Arc<str>,
-    /// The Service, whose address it knows. Where it asks for a host, nothing but the namespace counts.
-    pub to: Key,
-    /// The host that it asks DNS for instead: it sends to the port of that number at one of the addresses that it gets.
-    pub host: Option<HostName>,
-    /// Its port.
-    pub port: PortRef,
+    /// Where to.
+    pub to: RequestTarget,
     /// Where from.
     pub from: Origin,
     /// When.
@@ -34,6 +31,8 @@ pub struct ClientSpec {
     pub keep_alive: Option<KeepAlive>,
     /// How many addresses it has, of clients outside; each request comes from a random one. At least 1.
     pub addresses: u32,
+    /// The range that these addresses are of; `None` = they are from anywhere.
+    pub network: Option<Cidr>,
 }
 
 impl ClientSpec {
@@ -57,9 +56,7 @@ impl ClientSpec {
     pub fn new(name: impl Into<Arc<str>>, to: Key, load: Load) -> Self {
         Self {
             name: name.into(),
-            to,
-            host: None,
-            port: PortRef::Only,
+            to: RequestTarget::Service(to, PortRef::Only),
             from: Origin::External,
             load,
             start: SimDuration::ZERO,
@@ -68,23 +65,134 @@ impl ClientSpec {
             retries: Retries::default(),
             keep_alive: None,
             addresses: 1000,
+            network: None,
         }
     }
 
-    /// Where requests go, in words: `service/web:80`, or `web:80` for a host.
+    /// The host that it asks DNS for.
+    pub(in crate::network) fn host(&self) -> Option<&HostName> {
+        match &self.to {
+            RequestTarget::Host(host, _) => Some(host),
+            RequestTarget::Service(..) | RequestTarget::Url(_) => None,
+        }
+    }
+
+    /// The port of the Service or host.
+    pub(in crate::network) fn port(&self) -> &PortRef {
+        match &self.to {
+            RequestTarget::Service(_, port) | RequestTarget::Host(_, port) => port,
+            RequestTarget::Url(_) => &PortRef::Only,
+        }
+    }
+
+    /// Where requests go, in words: `service/web:80`, `web:80` for a host, `http://shop.example.com/cart`.
     #[must_use]
     pub fn destination(&self) -> String {
-        let port = match &self.port {
-            PortRef::Only => String::new(),
-            PortRef::Number(port) => format!(":{port}"),
-            PortRef::Name(name) => format!(":{name}"),
-        };
-        if let Some(host) = &self.host {
-            return format!("{}{port}", host.name);
+        match &self.to {
+            RequestTarget::Service(key, port) => {
+                let namespace =
+                    if *key.namespace == *"default" { String::new() } else { format!("{}/", key.namespace) };
+                format!("{namespace}service/{}{}", key.name, port.suffix())
+            }
+            RequestTarget::Host(host, port) => format!("{}{}", host.name, port.suffix()),
+            RequestTarget::Url(request) => request.url(),
         }
-        let namespace =
-            if *self.to.namespace == *"default" { String::new() } else { format!("{}/", self.to.namespace) };
-        format!("{namespace}service/{}{port}", self.to.name)
+    }
+}
+
+/// How a client gets to a container.
+#[derive(Clone, Debug)]
+pub enum RequestTarget {
+    /// By a port of a Service, through the rules of kube-proxy.
+    Service(Key, PortRef),
+    /// By a host that it asks DNS for: it sends to the port of that number at one of the addresses that it gets.
+    Host(HostName, PortRef),
+    /// By a URL, through the ingress controller or Gateway that serves its host.
+    Url(Arc<HttpRequest>),
+}
+
+/// A request to a URL, as far as reverse proxies look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Whether it is sent over TLS, with the host as server name.
+    pub is_tls: bool,
+    /// Host, without a port.
+    pub host: Arc<str>,
+    /// Port; `None` = 80, or 443 over TLS.
+    pub port: Option<u16>,
+    /// Path with query.
+    pub path: Arc<str>,
+    /// Method, in upper case.
+    pub method: Arc<str>,
+    /// Headers.
+    pub headers: Vec<(String, String)>,
+    /// Cookies that it always has, beside those that it was given for session affinity.
+    pub cookies: Vec<(String, String)>,
+    /// Length of the body, bytes.
+    pub body_bytes: u64,
+    /// The Service by which it comes to the reverse proxy; `None` = the one of type LoadBalancer or NodePort that leads there, or a
+    /// port of the machines that its pods run on.
+    pub via: Option<Key>,
+    /// Whether a certificate that is not for the host is taken.
+    pub insecure: bool,
+}
+
+impl HttpRequest {
+    /// A `GET` of `http://HOST/PATH` or `https://HOST/PATH`, with or without a port.
+    ///
+    /// ```
+    /// use seatrial::network::HttpRequest;
+    ///
+    /// let cart = HttpRequest::get("https://shop.example.com/cart")?;
+    /// assert_eq!((cart.is_tls, &*cart.host, cart.port, &*cart.path), (true, "shop.example.com", None, "/cart"));
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with the URL.
+    pub fn get(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").ok_or("a URL begins with http:// or https://")?;
+        let is_tls = match scheme {
+            "http" => false,
+            "https" => true,
+            other => return Err(format!("{other}:// is neither http:// nor https://")),
+        };
+        let (place, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (host, port) = match place.split_once(':') {
+            None => (place, None),
+            Some((host, port)) => {
+                let port = port.parse::<u16>().ok().filter(|port| *port > 0);
+                (host, Some(port.ok_or("a port is a number from 1 to 65535")?))
+            }
+        };
+        let is_label = |label: &str| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            !label.is_empty() && label.len() <= 63 && label.chars().all(fits)
+        };
+        if host.len() > 253 || !host.split('.').all(is_label) {
+            return Err(format!("{host:?} is no host name"));
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Self {
+            is_tls,
+            host: host.to_ascii_lowercase().into(),
+            port,
+            path: path.into(),
+            method: "GET".into(),
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            body_bytes: 0,
+            via: None,
+            insecure: false,
+        })
+    }
+
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        let port = self.port.map_or_else(String::new, |port| format!(":{port}"));
+        format!("{scheme}://{}{port}{}", self.host, self.path)
     }
 }
 
@@ -97,6 +205,17 @@ pub enum PortRef {
     Number(u16),
     /// By name.
     Name(Arc<str>),
+}
+
+impl PortRef {
+    /// As it stands behind a name.
+    fn suffix(&self) -> String {
+        match self {
+            Self::Only => String::new(),
+            Self::Number(port) => format!(":{port}"),
+            Self::Name(name) => format!(":{name}"),
+        }
+    }
 }
 
 /// Where requests come from.

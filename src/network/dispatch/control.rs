@@ -11,7 +11,8 @@ use super::super::clients::{Origin, Sender};
 use super::super::dns::ResolvConf;
 use super::super::ids::ServerId;
 use super::super::outcome::Cause;
-use super::super::servers::{NO_TICKET, Pending, PodUp, ProcessChange, State};
+use super::super::relay::{NO_SLOT, ReverseProxy};
+use super::super::servers::{NO_PASSAGE, NO_TICKET, Pending, PodUp, ProcessChange, State};
 use super::settle::count;
 use super::{Due, Network};
 
@@ -26,6 +27,9 @@ impl Network {
         self.senders_changed |= machines != self.proxies.machines();
         if let Some(names) = &mut self.names {
             names.follow(change, now.as_nanos());
+        }
+        for (slot, at) in self.relays.follow(change, now.as_nanos()) {
+            self.due.push(at, Due::Sync { slot, life: self.relays.life(slot) });
         }
     }
 
@@ -47,7 +51,6 @@ impl Network {
             }
             for server in self.fleet.servers_of(&uid) {
                 self.hang_up(server, now.as_nanos());
-                self.fleet.servers[server.at()].end(State::NodeDown);
             }
         }
     }
@@ -69,6 +72,19 @@ impl Network {
         if let Some(names) = &mut self.names {
             names.pod_up(number, pod.resolv_conf.as_ref());
         }
+        if let Some((place, what)) = &pod.reverse_proxy
+            && let Some(id) = self.fleet.server_of(&pod.uid, *place)
+        {
+            let slot = self.relays.add(what, &pod.key.namespace, &pod.labels, id);
+            let server = &mut self.fleet.servers[id.at()];
+            server.slot = slot;
+            if let ReverseProxy::Ingress(controller) = what {
+                server.grace = controller.shutdown_grace.as_nanos();
+            }
+            if pod.host_network || pod.has_host_ports {
+                self.relays.open_door(slot, node, now.as_nanos());
+            }
+        }
     }
 
     /// Whether a pod has its network.
@@ -80,10 +96,15 @@ impl Network {
     /// Nothing is left of a pod; its address is free.
     pub fn remove_pod(&mut self, uid: &Uid, now: SimTime) {
         for server in self.fleet.servers_of(uid) {
-            if self.fleet.servers[server.at()].state != State::NodeDown {
-                self.cut(server, now.as_nanos());
+            if self.fleet.servers[server.at()].state == State::NodeDown {
+                self.fleet.servers[server.at()].end(State::Gone);
+            } else {
+                self.cut(server, State::Gone, now.as_nanos());
             }
-            self.fleet.servers[server.at()].end(State::Gone);
+            let slot = self.fleet.servers[server.at()].slot;
+            if slot != NO_SLOT {
+                self.relays.remove(slot, now.as_nanos());
+            }
         }
         if let (Some(names), Some(number)) = (&mut self.names, self.fleet.number_of(uid)) {
             names.pod_gone(number);
@@ -100,7 +121,12 @@ impl Network {
         let server = &mut self.fleet.servers[id.at()];
         match change {
             ProcessChange::Started => server.start(model),
-            ProcessChange::Listening => server.listen(now),
+            ProcessChange::Listening => {
+                server.listen(now);
+                if server.slot != NO_SLOT {
+                    self.relays.begin(server.slot, now, &mut self.proxies);
+                }
+            }
             ProcessChange::Hung => self.hang(id),
             ProcessChange::Stopping { sigterm, stops } => {
                 let sigterm = sigterm.map(|sigterm| now.saturating_add(sigterm.as_nanos()));
@@ -109,10 +135,9 @@ impl Network {
                 self.due.push(server.stops, due);
             }
             ProcessChange::Ended => {
-                self.cut(id, now);
-                let server = &mut self.fleet.servers[id.at()];
-                server.end(State::NoProcess);
-                server.terminating = false;
+                self.cut(id, State::NoProcess, now);
+                self.process_gone(id);
+                self.fleet.servers[id.at()].terminating = false;
             }
         }
         self.senders_changed = true;
@@ -160,10 +185,27 @@ impl Network {
                 }
             }
             Some(Due::Stop { server, plan }) if self.fleet.servers[server.at()].plan == plan => {
-                self.cut(server, now);
-                self.fleet.servers[server.at()].end(State::NoProcess);
+                self.cut(server, State::NoProcess, now);
+                self.process_gone(server);
             }
-            Some(Due::End { .. } | Due::Stop { .. }) | None => {}
+            Some(Due::Passage { passage, version }) if self.passages.get(passage).version == version => {
+                self.resume(passage, now);
+            }
+            Some(Due::Sync { slot, life }) => {
+                if let Some(at) = self.relays.sync(slot, life, now, &mut self.proxies) {
+                    self.due.push(at, Due::Adopt { slot, life });
+                }
+            }
+            Some(Due::Adopt { slot, life }) => self.relays.adopt(slot, life, now),
+            Some(Due::End { .. } | Due::Stop { .. } | Due::Passage { .. }) | None => {}
+        }
+    }
+
+    /// If the process was a reverse proxy, it syncs no more.
+    pub(super) fn process_gone(&mut self, server: ServerId) {
+        let slot = self.fleet.servers[server.at()].slot;
+        if slot != NO_SLOT {
+            self.relays.end(slot);
         }
     }
 
@@ -188,10 +230,12 @@ impl Network {
         self.due.push(now.saturating_add(think), Due::Send { ticket: number });
     }
 
-    /// A process has ended: its connections are cut.
-    fn cut(&mut self, id: ServerId, now: u64) {
+    /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others.
+    fn cut(&mut self, id: ServerId, then: State, now: u64) {
         let pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
+        self.fleet.servers[id.at()].end(then);
         self.under_way -= pending.len();
+        let mut behind_others = Vec::new();
         for mut attempt in pending {
             if attempt.ends > now {
                 if attempt.cause == Cause::NodeDown {
@@ -200,16 +244,24 @@ impl Network {
                     self.fleet.servers[id.at()].pending.push_back(attempt);
                     continue;
                 }
+                if attempt.passage != NO_PASSAGE {
+                    behind_others.push(attempt.passage);
+                    continue;
+                }
                 (attempt.cause, attempt.ends) = (Cause::Killed, now);
                 self.change_mind(&attempt);
             }
+            self.passages.release(attempt.passage);
             count(&mut self.ledger, Some(&self.fleet.servers[id.at()]), &attempt);
         }
+        self.cut_passages(id, now);
+        behind_others.into_iter().for_each(|passage| self.upstream_ends(passage, now));
     }
 
     /// A machine has gone down: those who are connected to the process wait in vain.
     fn hang_up(&mut self, id: ServerId, now: u64) {
         self.silence(id, now, Cause::NodeDown);
+        self.fleet.servers[id.at()].end(State::NodeDown);
     }
 
     /// A process hangs: those who wait do so in vain.
@@ -218,21 +270,24 @@ impl Network {
         self.fleet.servers[id.at()].state = State::Hung;
     }
 
-    /// What is under way at a server ends by the timeouts of the clients.
+    /// What is under way at a server ends by the timeouts of the clients, or of reverse proxies.
     fn silence(&mut self, id: ServerId, now: u64, cause: Cause) {
         let mut pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
-        for attempt in &mut pending {
-            if attempt.ends > now {
-                let timeout = self.clients[usize::from(attempt.client)].timeout;
-                (attempt.cause, attempt.ends) = (cause, attempt.sent.saturating_add(timeout));
-                self.change_mind(attempt);
+        for attempt in pending.iter_mut().filter(|attempt| attempt.ends > now) {
+            if attempt.passage != NO_PASSAGE {
+                self.upstream_hangs(attempt, cause);
+                continue;
             }
+            let timeout = self.clients[usize::from(attempt.client)].timeout;
+            (attempt.cause, attempt.ends) = (cause, attempt.sent.saturating_add(timeout));
+            self.change_mind(attempt);
         }
         self.fleet.servers[id.at()].pending = pending;
+        self.silence_passages(id, cause, now);
     }
 
     /// An attempt that somebody waits for ends otherwise, and at another time.
-    fn change_mind(&mut self, attempt: &Pending) {
+    pub(super) fn change_mind(&mut self, attempt: &Pending) {
         if attempt.ticket == NO_TICKET {
             return;
         }

@@ -16,6 +16,12 @@ pub(super) enum Due {
     Send { ticket: u32 },
     /// A process stops, unless there is another plan by now.
     Stop { server: ServerId, plan: u32 },
+    /// What a passage through a reverse proxy has waited for, unless it waits for something else by now.
+    Passage { passage: u32, version: u32 },
+    /// A pod of a reverse proxy syncs, in that life of its process.
+    Sync { slot: u32, life: u32 },
+    /// Its workers take over what it has found.
+    Adopt { slot: u32, life: u32 },
 }
 
 /// What is due, by time and then in the order in which it was noted.
@@ -58,6 +64,17 @@ pub(super) struct Ticket {
     pub(super) group: GroupId,
     pub(super) node: NodeId,
     pub(super) terminating: bool,
+}
+
+impl Ticket {
+    /// Another attempt begins.
+    #[inline]
+    pub(super) const fn begin(&mut self, now: u64) {
+        if self.tries == 0 {
+            self.begun = now;
+        }
+        self.tries += 1;
+    }
 }
 
 /// Requests that somebody waits for.

@@ -8,10 +8,13 @@ mod control;
 mod due;
 mod flows;
 mod names;
+mod passages;
+mod relay;
 mod send;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -21,11 +24,13 @@ use super::accounting::{ClientReport, Ledger, TrafficReport, Window, by_node};
 use super::clients::{Client, ClientSpec, Load};
 use super::ids::ServerId;
 use super::proxy::{Affinity, Balancer, NetworkConfig, ProxyTable};
+use super::relay::Relays;
 use super::servers::{Fleet, ServeModel};
 
 use due::{Due, DueQueue, Tickets};
 use flows::Flows;
 use names::Names;
+use passages::Passages;
 
 /// The network of a cluster and all that uses it.
 #[derive(Clone, Debug)]
@@ -35,6 +40,8 @@ pub struct Network {
     balancer: Balancer,
     affinity: Affinity,
     fleet: Fleet,
+    relays: Relays,
+    passages: Passages,
     clients: Vec<Client>,
     /// What clients know by name; nothing, if all know addresses.
     names: Option<Box<Names>>,
@@ -81,6 +88,8 @@ impl Network {
             affinity: Affinity::default(),
             fleet: Fleet::new(models),
             names: Names::new(&config.dns, &clients, watch),
+            relays: Relays::new(&config, watch, clients.iter().map(Client::request).collect()),
+            passages: Passages::default(),
             flows,
             due: DueQueue::default(),
             tickets: Tickets::default(),
@@ -184,7 +193,8 @@ impl Network {
         self.work >= self.work_limit
             || self.under_way > UNDER_WAY_MAX
             || self.tickets.open_ones() > UNDER_WAY_MAX
-            || self.affinity.len() > REMEMBERED_MAX
+            || self.passages.len() > UNDER_WAY_MAX
+            || self.affinity.len() + self.relays.sessions.len() > REMEMBERED_MAX
             || self.ledger.windows() > WINDOWS_MAX
     }
 
@@ -194,9 +204,9 @@ impl Network {
         if !self.is_exhausted() {
             return None;
         }
-        Some(if self.under_way.max(self.tickets.open_ones()) > UNDER_WAY_MAX {
+        Some(if self.under_way.max(self.tickets.open_ones()).max(self.passages.len()) > UNDER_WAY_MAX {
             format!("more than {UNDER_WAY_MAX} requests were under way at once")
-        } else if self.affinity.len() > REMEMBERED_MAX {
+        } else if self.affinity.len() + self.relays.sessions.len() > REMEMBERED_MAX {
             format!("more than {REMEMBERED_MAX} clients were remembered for session affinity")
         } else if self.ledger.windows() > WINDOWS_MAX {
             format!(
@@ -225,7 +235,9 @@ impl Network {
     #[must_use]
     pub fn report(&self) -> TrafficReport {
         let settled = self.settled();
-        let report = |(number, ledger)| ClientReport::of(&settled, ledger, self.signs(number), true);
+        let report = |(number, ledger)| {
+            ClientReport::of(&settled, ledger, self.signs(number), true).with_routes(ledger, self.relays.ways())
+        };
         let clients = settled.clients().iter().enumerate().map(report).collect();
         TrafficReport { clients, nodes: by_node(&settled, |node| self.proxies.name(node)) }
     }
@@ -234,7 +246,9 @@ impl Network {
     #[must_use]
     pub fn client_report(&self, name: &str) -> Option<ClientReport> {
         let number = self.clients.iter().position(|client| *client.spec.name == *name)?;
-        Some(ClientReport::of(&self.ledger, &self.settled_of(number), self.signs(number), false))
+        let account = self.settled_of(number);
+        let report = ClientReport::of(&self.ledger, &account, self.signs(number), false);
+        Some(report.with_routes(&account, self.relays.ways()))
     }
 
     /// Name and destination of a client.

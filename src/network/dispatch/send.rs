@@ -1,11 +1,16 @@
 //! One attempt: its way to a server, and what it finds there.
 
-use super::super::clients::{Connection, Goal, Origin, Sender};
-use super::super::ids::{NodeId, ServerId, TargetId};
+use crate::objects::Key;
+
+use super::super::clients::{ClientSpec, Connection, Goal, Origin, PortRef, RequestTarget, Sender};
+use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::{Cause, Outcome};
 use super::super::proxy::{Entrance, Pick};
-use super::super::servers::{Admission, NO_TICKET, Pending};
+use super::super::relay::{FrontDoor, NO_SLOT};
+use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending};
+use super::passages::Passage;
 use super::settle::{count, settled};
+use super::upstream::UNKNOWN;
 use super::{Due, Network};
 
 /// The way of an attempt.
@@ -13,23 +18,42 @@ use super::{Due, Network};
 pub(super) struct Way {
     /// The node whose rules it meets.
     pub(super) entry: NodeId,
-    target: TargetId,
+    pub(super) target: TargetId,
     pub(super) server: ServerId,
     /// On a connection that is open already.
     pub(super) connected: bool,
 }
 
+/// A new connection at the rules of a node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Knock {
+    pub(super) port: PortId,
+    pub(super) entrance: Entrance,
+    /// The node whose rules it meets.
+    pub(super) entry: NodeId,
+    /// From outside of the cluster.
+    pub(super) external: bool,
+    /// Stands for the address that it comes from, inside.
+    pub(super) address: u64,
+    pub(super) now: u64,
+}
+
 /// What an attempt came to.
 #[derive(Clone, Copy, Debug)]
-struct Fate {
-    cause: Cause,
+pub(super) struct Fate {
+    pub(super) cause: Cause,
     /// When it is known, ns.
-    ends: u64,
+    pub(super) ends: u64,
     /// What it reached.
-    server: ServerId,
+    pub(super) server: ServerId,
     /// Whether the server works on it, or it waits there.
-    held: bool,
+    pub(super) held: bool,
+    /// Its passage through a reverse proxy, if a server works on it.
+    pub(super) passage: u32,
 }
+
+/// A port and how one gets there, a load balancer, a reverse proxy on ports of machines.
+type Entry = (Result<(PortId, Entrance), Cause>, Option<PoolId>, Option<u32>);
 
 /// How long a user waits who has nowhere to send from, ns.
 const NOBODY_SENDS: u64 = 1_000_000_000;
@@ -61,14 +85,37 @@ impl Network {
             tally.retries += 1;
         }
         let fate = match self.find_way(number, sender, now) {
-            Ok(way) => self.reach(number, way, now),
-            Err(cause) => self.turned_away(number, cause, now),
+            Ok(way) if self.is_reverse_proxy(way.server) => self.pass(number, sender, way, ticket, now),
+            Ok(way) => Some(self.reach(number, way, now)),
+            Err(cause) => Some(self.turned_away(number, cause, now)),
         };
-        if ticket == NO_TICKET {
-            self.note(number, now, fate);
-        } else {
-            self.note_waiting(number, now, fate, ticket);
+        if ticket != NO_TICKET {
+            self.tickets.get(ticket).begin(now);
         }
+        if let Some(fate) = fate {
+            self.note(number, now, now, ticket, fate);
+        }
+    }
+
+    /// Whether a server passes requests on.
+    #[inline]
+    fn is_reverse_proxy(&self, server: ServerId) -> bool {
+        server.is_some() && self.fleet.servers[server.at()].slot != NO_SLOT
+    }
+
+    /// Keeps what comes of an attempt that was sent at `sent`.
+    #[inline]
+    fn note(&mut self, number: usize, sent: u64, now: u64, ticket: u32, fate: Fate) {
+        if ticket == NO_TICKET {
+            self.note_unwatched(number, sent, now, fate);
+        } else {
+            self.note_waiting(number, sent, now, fate, ticket);
+        }
+    }
+
+    /// Keeps what has come of a passage that has waited.
+    pub(super) fn note_late(&mut self, passage: &Passage, fate: Fate, now: u64) {
+        self.note(passage.client.into(), passage.sent, now, passage.ticket, fate);
     }
 
     /// Where an attempt comes from; `None` if there is nowhere.
@@ -76,7 +123,7 @@ impl Network {
     pub(super) fn sender(&mut self, number: usize) -> Option<Sender> {
         let client = &mut self.clients[number];
         if matches!(client.spec.from, Origin::External) {
-            return Some(Sender { node: NodeId::NONE, address: 0 });
+            return Some(Sender { node: NodeId::NONE, address: UNKNOWN });
         }
         match client.senders.len() {
             0 => None,
@@ -161,34 +208,65 @@ impl Network {
     #[inline]
     fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         self.ledger.tally(number as u16).connections += 1;
-        if self.clients[number].spec.host.is_some() {
+        if self.clients[number].spec.host().is_some() {
             if let Some(target) = self.find_host(number, sender, now)? {
                 let server = self.fleet.behind(target, self.proxies.places());
                 return Ok(Way { entry: sender.node, target, server, connected: false });
             }
-        } else if self.clients[number].goal.generation != self.proxies.generation() {
-            self.find_goal(number);
+        } else if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
+            self.find_goal(number, now);
         }
-        let Self { clients, proxies, balancer, affinity, fleet, .. } = self;
-        let client = &mut clients[number];
-        let (port, entrance) = client.goal.port?;
+        if let Some(program) = self.clients[number].goal.door {
+            return self.by_door(number, program, now);
+        }
+        let (port, entrance) = self.clients[number].goal.port?;
         let external = !sender.node.is_some();
-        let entry = if external {
-            let nodes = proxies.ways_in(&client.spec.to, entrance, now);
-            let entry = *client.ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
-            if !proxies.is_up(entry) {
-                return Err(Cause::EntryNodeDown);
+        let entry = if external { self.come_in(number, now)? } else { sender.node };
+        let target = match entrance {
+            Entrance::Headless => self.of_all(number, port)?,
+            _ => {
+                let address = if external { 0 } else { sender.address };
+                self.through_proxy(number, Knock { port, entrance, entry, external, address, now })?
             }
-            entry
-        } else {
-            sender.node
         };
-        if entrance == Entrance::Headless {
-            let (_, set) = proxies.newest(port).ok_or(Cause::NoSuchName)?;
-            let target = *client.ways.pick(set.ready()).ok_or(Cause::NoSuchName)?;
-            let server = fleet.behind(target, proxies.places());
-            return Ok(Way { entry, target, server, connected: false });
+        let server = self.fleet.behind(target, self.proxies.places());
+        Ok(Way { entry, target, server, connected: false })
+    }
+
+    /// The node by which a connection from outside comes in.
+    #[inline]
+    fn come_in(&mut self, number: usize, now: u64) -> Result<NodeId, Cause> {
+        let Self { clients, proxies, .. } = self;
+        let client = &mut clients[number];
+        let nodes = proxies.ways_in(client.goal.pool, now);
+        let entry = *client.ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
+        if proxies.is_up(entry) { Ok(entry) } else { Err(Cause::EntryNodeDown) }
+    }
+
+    /// A connection to a port of a machine that a reverse proxy has for itself.
+    fn by_door(&mut self, number: usize, program: u32, now: u64) -> Result<Way, Cause> {
+        let Self { clients, relays, proxies, .. } = self;
+        let client = &mut clients[number];
+        let entry = *client.ways.pick(relays.machines(program, now)).ok_or(Cause::NoHealthyNode)?;
+        if !proxies.is_up(entry) {
+            return Err(Cause::EntryNodeDown);
         }
+        let server = relays.door(program, entry).ok_or(Cause::NoProcess)?;
+        Ok(Way { entry, target: TargetId::NONE, server, connected: false })
+    }
+
+    /// One of the ready endpoints of a headless Service, as DNS has them.
+    fn of_all(&mut self, number: usize, port: PortId) -> Result<TargetId, Cause> {
+        let (_, set) = self.proxies.newest(port).ok_or(Cause::NoSuchName)?;
+        self.clients[number].ways.pick(set.ready()).copied().ok_or(Cause::NoSuchName)
+    }
+
+    /// The endpoint that the rules of a node choose for a new connection.
+    #[inline]
+    pub(super) fn through_proxy(&mut self, number: usize, knock: Knock) -> Result<TargetId, Cause> {
+        let Knock { port, entrance, entry, external, now, .. } = knock;
+        let Self { clients, proxies, balancer, affinity, .. } = self;
+        let client = &mut clients[number];
         let (rules, set, zone) = proxies.programmed(port, entry, now).ok_or(Cause::NotProgrammed)?;
         let must_be_local = match entrance {
             Entrance::ClusterIp => rules.policies.internal_local,
@@ -202,7 +280,7 @@ impl Network {
             many if external && many > 1 && (rules.affinity.is_some() || balancer.looks_at_clients()) => {
                 client.ways.below(many.into())
             }
-            _ => sender.address,
+            _ => knock.address,
         };
         // Clients of different names have different addresses outside; pods and nodes are told apart by their own.
         let address = if external { address | (number as u64) << 32 } else { address };
@@ -217,19 +295,39 @@ impl Network {
                 target
             }
         };
-        let server = fleet.behind(target, proxies.places());
         balancer.note(pick, target);
-        Ok(Way { entry, target, server, connected: false })
+        Ok(target)
     }
 
     /// Works out where the requests of a client go now.
     #[cold]
-    fn find_goal(&mut self, number: usize) {
-        let client = &mut self.clients[number];
-        let external = matches!(client.spec.from, Origin::External);
-        let port = self.proxies.find_port(&client.spec.to, &client.spec.port).and_then(|port| {
+    fn find_goal(&mut self, number: usize, now: u64) {
+        let spec = self.clients[number].spec.clone();
+        let (port, pool, door) = match &spec.to {
+            RequestTarget::Service(key, wanted) => self.by_service(&spec, key, wanted),
+            RequestTarget::Host(..) => return,
+            RequestTarget::Url(request) => match self.relays.front_door(request, now) {
+                Ok(FrontDoor::Service(key, port)) => self.by_service(&spec, &key, &PortRef::Number(port)),
+                Ok(FrontDoor::Machines(program)) => (Err(Cause::NoSuchPort), None, Some(program)),
+                Err(cause) => (Err(cause), None, None),
+            },
+        };
+        let generation = self.proxies.generation() + self.relays.generation();
+        self.clients[number].goal = Goal { generation, port, pool, door };
+    }
+
+    /// Where requests to a Service come in.
+    fn by_service(&self, spec: &ClientSpec, key: &Key, wanted: &PortRef) -> Entry {
+        let external = matches!(spec.from, Origin::External);
+        let is_url = matches!(spec.to, RequestTarget::Url(_));
+        let port = self.proxies.find_port(key, wanted).and_then(|port| {
             let rules = self.proxies.newest_rules(port).ok_or(Cause::NoSuchPort)?;
             let entrance = match external {
+                true if rules.balanced && !self.proxies.lets_in(key, spec.network.as_ref()) => {
+                    return Err(Cause::SourceRange);
+                }
+                // The host of a URL stands for the address outside, wherever it is asked for.
+                false if is_url && rules.balanced => Entrance::LoadBalancer,
                 true if rules.balanced => Entrance::LoadBalancer,
                 true if rules.node_port => Entrance::NodePort,
                 true => return Err(Cause::NoSuchPort),
@@ -238,7 +336,8 @@ impl Network {
             };
             Ok((port, entrance))
         });
-        client.goal = Goal { generation: self.proxies.generation(), port };
+        let is_balanced = matches!(port, Ok((_, Entrance::LoadBalancer)));
+        (port, self.proxies.balancer_of(key).filter(|_| is_balanced), None)
     }
 
     /// An attempt gets to a server, or to an address that nothing has.
@@ -250,7 +349,7 @@ impl Network {
         let mut trip = if external { config.outside.as_nanos() } else { client.lookup };
         if !way.server.is_some() {
             let ends = now.saturating_add(client.timeout);
-            return Fate { cause: Cause::AddressGone, ends, server: ServerId::NONE, held: false };
+            return Fate { cause: Cause::AddressGone, ends, server: ServerId::NONE, held: false, passage: NO_PASSAGE };
         }
         let server = &mut fleet.servers[way.server.at()];
         if server.node != way.entry {
@@ -260,7 +359,7 @@ impl Network {
         let model = &fleet.models[server.model()];
         let admission = server.admit(now, way.connected, model, &mut client.service_times);
         let gives_up = now.saturating_add(client.timeout);
-        let fate = |cause, ends, held| Fate { cause, ends, server: way.server, held };
+        let fate = |cause, ends, held| Fate { cause, ends, server: way.server, held, passage: NO_PASSAGE };
         let fate = match admission {
             Admission::Taken(done, cause) => match done.saturating_add(trip) {
                 late if late > gives_up => fate(Cause::TooSlow, gives_up, true),
@@ -285,19 +384,20 @@ impl Network {
             _ if matches!(client.spec.from, Origin::External) => self.config.outside.as_nanos(),
             _ => client.lookup,
         };
-        Fate { cause, ends: now.saturating_add(wait), server: ServerId::NONE, held: false }
+        Fate { cause, ends: now.saturating_add(wait), server: ServerId::NONE, held: false, passage: NO_PASSAGE }
     }
 
     /// Keeps an attempt that nobody waits for until its outcome is there.
     #[inline]
-    fn note(&mut self, number: usize, now: u64, fate: Fate) {
-        let Self { clients, fleet, ledger, busy, under_way, .. } = self;
+    fn note_unwatched(&mut self, number: usize, sent: u64, now: u64, fate: Fate) {
+        let Self { clients, fleet, ledger, under_way, passages, .. } = self;
         let mut attempt = Pending {
-            sent: now,
+            sent,
             ends: fate.ends,
             ticket: NO_TICKET,
             client: number as u16,
             cause: fate.cause,
+            passage: fate.passage,
             terminating: false,
         };
         if !fate.server.is_some() || (!fate.held && fate.cause.outcome() == Outcome::TimedOut) {
@@ -319,49 +419,52 @@ impl Network {
             && first.ends <= now
         {
             count(ledger, Some(server), &first);
+            passages.release(first.passage);
             server.pending.pop_front();
             *under_way -= 1;
         }
+        self.hold(fate.server, attempt);
+    }
+
+    /// A server has an attempt under way.
+    #[inline]
+    pub(super) fn hold(&mut self, id: ServerId, attempt: Pending) {
+        let server = &mut self.fleet.servers[id.at()];
         server.pending.push_back(attempt);
-        *under_way += 1;
+        self.under_way += 1;
         if !server.listed {
             server.listed = true;
-            busy.push(fate.server);
+            self.busy.push(id);
         }
     }
 
     /// Keeps an attempt that somebody waits for.
-    fn note_waiting(&mut self, number: usize, now: u64, fate: Fate, ticket: u32) {
+    fn note_waiting(&mut self, number: usize, sent: u64, now: u64, fate: Fate, ticket: u32) {
         let server = fate.server.is_some().then(|| &mut self.fleet.servers[fate.server.at()]);
         let attempt = Pending {
-            sent: now,
+            sent,
             ends: fate.ends,
             ticket,
             client: number as u16,
             cause: fate.cause,
+            passage: fate.passage,
             terminating: server.as_ref().is_some_and(|server| server.terminating),
         };
         let ends = settled(server.as_deref(), &attempt);
         if let Some(server) = server
             && fate.held
         {
-            let before = server.pending.len();
-            while server.pending.front().is_some_and(|first| first.ends <= now && first.ticket != NO_TICKET) {
+            while let Some(first) = server.pending.front().copied()
+                && first.ends <= now
+                && first.ticket != NO_TICKET
+            {
+                self.passages.release(first.passage);
                 server.pending.pop_front();
+                self.under_way -= 1;
             }
-            self.under_way -= before - server.pending.len();
-            server.pending.push_back(attempt);
-            self.under_way += 1;
-            if !server.listed {
-                server.listed = true;
-                self.busy.push(fate.server);
-            }
+            self.hold(fate.server, attempt);
         }
         let waiting = self.tickets.get(ticket);
-        if waiting.tries == 0 {
-            waiting.begun = now;
-        }
-        waiting.tries += 1;
         waiting.attempt += 1;
         (waiting.cause, waiting.group, waiting.node) = (ends.cause, ends.group, ends.node);
         waiting.terminating = ends.terminating;

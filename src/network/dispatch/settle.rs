@@ -31,7 +31,7 @@ pub(super) fn settled(server: Option<&Server>, pending: &Pending) -> Settled {
 impl Network {
     /// Counts all that ended until `now`, included.
     pub(super) fn settle_all(&mut self, now: u64) {
-        let Self { fleet, ledger, busy, clients, under_way, .. } = self;
+        let Self { fleet, ledger, busy, clients, under_way, passages, .. } = self;
         busy.retain(|id| {
             let server = &mut fleet.servers[id.at()];
             let before = server.pending.len();
@@ -40,6 +40,7 @@ impl Network {
                 let over = attempt.ends <= now;
                 if over {
                     count(ledger, Some(server), attempt);
+                    passages.release(attempt.passage);
                 }
                 !over
             });

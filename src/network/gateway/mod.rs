@@ -122,6 +122,13 @@ impl HttpRoutes {
         self.rules.get(*rule)
     }
 
+    /// Whether a route is for a host, by its name or a wildcard.
+    #[must_use]
+    pub fn serves_host(&self, host: &str) -> bool {
+        let host = host.to_ascii_lowercase();
+        self.matches.iter().any(|(one, _)| one.fits_host(&host))
+    }
+
     /// What becomes of a request; the backend is drawn by weight.
     pub fn answer(&self, request: &GatewayRequest<'_>, stream: &mut Stream) -> GatewayAnswer<'_> {
         let Some(rule) = self.rule(request) else { return GatewayAnswer::Status(404) };
@@ -184,20 +191,22 @@ impl RouteMatch {
         })
     }
 
-    fn fits(&self, request: &GatewayRequest<'_>) -> bool {
-        let host = request.host.to_ascii_lowercase();
-        // A wildcard stands for any number of labels here.
-        let fits_host = match self.hostname.strip_prefix('*') {
+    /// A wildcard stands for any number of labels here.
+    fn fits_host(&self, host: &str) -> bool {
+        match self.hostname.strip_prefix('*') {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
             None => self.hostname.is_empty() || self.hostname == host,
-        };
+        }
+    }
+
+    fn fits(&self, request: &GatewayRequest<'_>) -> bool {
         let (is_exact, path) = &self.path;
         let fits_path = if *is_exact { request.path == path } else { is_below(request.path, path) };
         let has = |pairs: &[(&str, &str)], (name, value): &(String, String), any_case: bool| {
             let same = |own: &str| if any_case { own.eq_ignore_ascii_case(name) } else { own == name };
             pairs.iter().any(|(own, other)| same(own) && other == value)
         };
-        fits_host
+        self.fits_host(&request.host.to_ascii_lowercase())
             && fits_path
             && (self.method.is_empty() || self.method == request.method)
             && self.headers.iter().all(|pair| has(request.headers, pair, true))

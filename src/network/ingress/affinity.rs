@@ -57,8 +57,20 @@ impl Affinity {
         failed: &[SocketAddr],
         stream: &mut Stream,
     ) -> Option<(&'u Upstream, Session)> {
+        self.pick_of(group, session, peers, |peer| failed.contains(&peer.address), stream)
+    }
+
+    /// The same of peers in any form.
+    pub(in crate::network) fn pick_of<'u, P: Ranked>(
+        &self,
+        group: GroupId,
+        session: Option<Session>,
+        peers: &'u [P],
+        has_failed: impl Fn(&P) -> bool,
+        stream: &mut Stream,
+    ) -> Option<(&'u P, Session)> {
         let own = session.filter(|session| session.group == group);
-        let changes = !failed.is_empty() && self.changes_on_failure;
+        let changes = self.changes_on_failure && peers.iter().any(&has_failed);
         if let Some((session, peer)) = own.and_then(|session| Some((session, self.find(session.key, peers)?)))
             && !changes
         {
@@ -66,32 +78,40 @@ impl Affinity {
         }
         let mut picked = None;
         for _ in 0..MOST_DRAWS {
-            let key = if self.is_persistent { fingerprint(stream.pick(peers)?) } else { stream.next_u64() };
+            let key = if self.is_persistent { stream.pick(peers)?.fingerprint() } else { stream.next_u64() };
             let peer = self.find(key, peers)?;
             picked = Some((peer, Session { group, key }));
-            if !failed.contains(&peer.address) {
+            if !has_failed(peer) {
                 break;
             }
         }
         picked
     }
 
-    fn find<'u>(&self, key: u64, peers: &'u [Upstream]) -> Option<&'u Upstream> {
+    fn find<'u, P: Ranked>(&self, key: u64, peers: &'u [P]) -> Option<&'u P> {
         if self.is_persistent {
-            return peers.iter().find(|peer| fingerprint(peer) == key);
+            return peers.iter().find(|peer| peer.fingerprint() == key);
         }
         // Of every key's ranking of the peers, the first: a peer that goes takes only its own clients along, as with the ring
         // of hashes that nginx keeps.
-        peers.iter().max_by_key(|peer| mix(key ^ fingerprint(peer)))
+        peers.iter().max_by_key(|peer| mix(key ^ peer.fingerprint()))
     }
 }
 
-fn fingerprint(peer: &Upstream) -> u64 {
-    let bits = match peer.address.ip() {
-        IpAddr::V4(ip) => u128::from(ip.to_bits()),
-        IpAddr::V6(ip) => ip.to_bits(),
-    };
-    mix((bits >> 64) as u64 ^ mix(bits as u64 ^ mix(u64::from(peer.address.port()))))
+/// A peer that keys rank.
+pub(in crate::network) trait Ranked {
+    /// A number of its own, the same as long as it has its address and port.
+    fn fingerprint(&self) -> u64;
+}
+
+impl Ranked for Upstream {
+    fn fingerprint(&self) -> u64 {
+        let bits = match self.address.ip() {
+            IpAddr::V4(ip) => u128::from(ip.to_bits()),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        mix((bits >> 64) as u64 ^ mix(bits as u64 ^ mix(u64::from(self.address.port()))))
+    }
 }
 
 /// The finaliser of `SplitMix64`.

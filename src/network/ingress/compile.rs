@@ -85,7 +85,7 @@ impl Compiler<'_> {
     fn make_groups(&mut self) {
         let service = self.controller.default_backend.clone();
         let port = self.port_of_default(service.as_ref());
-        self.groups.push(Group { service, port, ..empty_group() });
+        self.groups.push(Group { service, port, ..Group::default() });
         for (ingress, settings) in self.ingresses.clone() {
             let default = ingress.spec.default_backend.iter().filter_map(|backend| backend.service.as_ref());
             let paths = paths_of(&ingress).filter_map(|(_, path)| path.backend.service.as_ref());
@@ -125,7 +125,7 @@ impl Compiler<'_> {
             is_service_upstream: settings.service_upstream,
             load_balance: settings.load_balance,
             is_canary: settings.canary.is_some(),
-            ..empty_group()
+            ..Group::default()
         });
         self.by_backend.insert(known, id);
         id
@@ -466,17 +466,5 @@ fn certificate(view: &View, namespace: &str, secret: &str) -> Certificate {
     match ["tls.crt", "tls.key"].into_iter().find(|field| !has(field)) {
         Some(missing) => Certificate::Fake(format!("Secret {key} has no {missing}")),
         None => Certificate::Secret(key),
-    }
-}
-
-fn empty_group() -> Group {
-    Group {
-        service: None,
-        port: BackendPort::default(),
-        is_service_upstream: false,
-        load_balance: super::LoadBalance::default(),
-        affinity: None,
-        canary: None,
-        is_canary: false,
     }
 }

@@ -1,5 +1,6 @@
 //! An ingress controller as pods of its own.
 
+use super::matcher::bare_host;
 use crate::api::View;
 use crate::kernel::SimDuration;
 use crate::objects::{INGRESS_CLASS_ANNOTATION, Ingress, Key, Pod, Resource as _, Selector, Service};
@@ -27,6 +28,8 @@ pub struct Controller {
     pub default_backend: Option<Key>,
     /// Syncs follow each other not faster than that (`--sync-rate-limit` 0.3 a second).
     pub sync_interval: SimDuration,
+    /// How long it takes connections after SIGTERM (`--shutdown-grace-period`).
+    pub shutdown_grace: SimDuration,
     /// Its pods, in the order of creation.
     pub pods: Vec<Key>,
     /// The Services of type `NodePort` or `LoadBalancer` that select its pods.
@@ -43,6 +46,7 @@ impl Default for Controller {
             watches: String::new(),
             default_backend: None,
             sync_interval: SimDuration::from_millis(3_333),
+            shutdown_grace: SimDuration::ZERO,
             pods: Vec::new(),
             services: Vec::new(),
         }
@@ -71,8 +75,7 @@ impl Controller {
     pub fn all(view: &View) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for pod in view.pods.iter().filter(|pod| pod.is_active() || pod.is_terminating()) {
-            let Some(arguments) = arguments(pod) else { continue };
-            let mut controller = Self::of(&pod.meta.namespace, &arguments);
+            let Some((_, mut controller)) = Self::in_pod(pod) else { continue };
             let position = all.iter().position(|known| {
                 controller.pods.clone_from(&known.pods);
                 *known == controller
@@ -86,6 +89,25 @@ impl Controller {
             controller.services = services_of(view, &controller.pods);
         }
         all
+    }
+
+    /// The controller that a pod runs, and the place of its container among the regular ones; nothing = it runs none.
+    #[must_use]
+    pub fn in_pod(pod: &Pod) -> Option<(usize, Self)> {
+        let (place, arguments) = arguments(pod)?;
+        Some((place, Self::of(&pod.meta.namespace, &arguments)))
+    }
+
+    /// Whether it takes care of an Ingress with a rule for a host, by its name or a wildcard.
+    #[must_use]
+    pub fn serves_host(&self, view: &View, host: &str) -> bool {
+        let host = bare_host(host);
+        let fits = |rule: &str| match rule.strip_prefix("*.") {
+            Some(rest) => host.split_once('.').is_some_and(|(_, own)| own == rest),
+            None => *rule == *host,
+        };
+        let names_host = |ingress: &Ingress| ingress.spec.rules.iter().any(|rule| fits(&rule.host));
+        view.ingresses.iter().any(|ingress| names_host(ingress) && self.takes(view, ingress).is_ok())
     }
 
     fn of(namespace: &str, arguments: &[&str]) -> Self {
@@ -113,6 +135,9 @@ impl Controller {
             watches: text("watch-namespace", "").replace("$(POD_NAMESPACE)", namespace),
             default_backend: service("default-backend-service"),
             sync_interval: interval.unwrap_or_else(|| Self::default().sync_interval),
+            shutdown_grace: SimDuration::from_secs(
+                value("shutdown-grace-period").and_then(|seconds| seconds.parse::<u32>().ok()).unwrap_or(0).into(),
+            ),
             ..Self::default()
         }
     }
@@ -143,10 +168,10 @@ impl Controller {
     }
 }
 
-/// The arguments of a pod's controller, if it is one.
-fn arguments(pod: &Pod) -> Option<Vec<&str>> {
+/// The container of a pod that is a controller, and its arguments.
+fn arguments(pod: &Pod) -> Option<(usize, Vec<&str>)> {
     let wires = pod.spec.wire().get("containers")?.as_array()?;
-    wires.iter().find_map(|container| {
+    wires.iter().enumerate().find_map(|(place, container)| {
         let list = |field: &str| {
             let words = container.get(field).and_then(serde_json::Value::as_array).into_iter().flatten();
             words.filter_map(serde_json::Value::as_str)
@@ -155,7 +180,7 @@ fn arguments(pod: &Pod) -> Option<Vec<&str>> {
         let image = container.get("image").and_then(serde_json::Value::as_str).unwrap_or("");
         let is_controller =
             words.iter().any(|word| word.ends_with(BINARY)) || IMAGES.iter().any(|name| image.contains(name));
-        is_controller.then_some(words)
+        is_controller.then_some((place, words))
     })
 }
 

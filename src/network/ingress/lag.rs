@@ -54,6 +54,12 @@ impl SyncLag {
     /// When workers act on a change that the controller sees at `now`. Changes must come in order; those between two syncs share
     /// the second.
     pub fn effective(&mut self, now: SimTime, change: IngressChange) -> SimTime {
+        let sync = self.sync(now);
+        self.takes_effect(sync, change)
+    }
+
+    /// When the controller syncs because of a change that it sees at `now`.
+    pub fn sync(&mut self, now: SimTime) -> SimTime {
         let sync = match self.last_sync {
             // A sync is due that has not been made.
             Some(due) if due > now => due,
@@ -61,6 +67,12 @@ impl SyncLag {
             None => now,
         };
         self.last_sync = Some(sync);
+        sync
+    }
+
+    /// When workers act on what a sync has found.
+    #[must_use]
+    pub fn takes_effect(&self, sync: SimTime, change: IngressChange) -> SimTime {
         match change {
             IngressChange::Configuration => sync + self.times.reload,
             IngressChange::Endpoints => self.next_poll(sync),

@@ -21,8 +21,8 @@ impl GroupId {
     pub const DEFAULT_BACKEND: Self = Self(0);
 }
 
-/// The peers of a port of a Service.
-#[derive(Clone, Debug, PartialEq)]
+/// The peers of a port of a Service. The default is the controller itself.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
     /// The Service; nothing = the controller itself, which answers 404.
     pub service: Option<Key>,

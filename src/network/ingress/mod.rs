@@ -26,11 +26,12 @@ mod settings;
 mod tests;
 mod upstream;
 
+pub(super) use affinity::Ranked;
 pub use affinity::{Affinity, Session};
 pub use canary::{Shaping, Side};
 pub use controller::{Controller, Refusal};
 pub use lag::{IngressChange, SyncLag, SyncTimes};
-pub use matcher::{Certificate, Group, GroupId, Location, LocationMatch, Matcher, Notice, Server};
+pub use matcher::{BackendPort, Certificate, Group, GroupId, Location, LocationMatch, Matcher, Notice, Server};
 pub use retry::{Attempt, Next, NextUpstream};
 pub use route::{Request, Routed, Why};
 pub use settings::{LoadBalance, Settings};

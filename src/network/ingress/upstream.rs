@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use crate::api::View;
 use crate::network::dns::{cluster_ips, external_name};
 use crate::objects::{EndpointSlice, IntOrPercent, Key, Service, ServicePort};
@@ -62,10 +64,10 @@ impl Group {
         {
             return Upstreams::Service(SocketAddr::new(ip, u16::try_from(port.port).unwrap_or(0)));
         }
-        let mut found = Vec::new();
+        let (mut found, mut known) = (Vec::new(), FxHashSet::default());
         let mut not_ready = 0;
         for slice in view.slices_of(key) {
-            not_ready += add(&mut found, slice, port);
+            not_ready += add(&mut found, &mut known, slice, port);
         }
         if found.is_empty() { Upstreams::None(NoUpstream::NotReady(not_ready)) } else { Upstreams::Endpoints(found) }
     }
@@ -87,7 +89,12 @@ impl Group {
 }
 
 /// Adds the ready endpoints of a slice; how many of its endpoints are not.
-fn add(found: &mut Vec<Upstream>, slice: &EndpointSlice, port: &ServicePort) -> usize {
+fn add(
+    found: &mut Vec<Upstream>,
+    known: &mut FxHashSet<SocketAddr>,
+    slice: &EndpointSlice,
+    port: &ServicePort,
+) -> usize {
     let by_number = match &port.target_port {
         Some(IntOrPercent::Int(number)) => Some(*number),
         None => Some(port.port),
@@ -119,7 +126,7 @@ fn add(found: &mut Vec<Upstream>, slice: &EndpointSlice, port: &ServicePort) -> 
         for number in numbers.iter().filter_map(|number| u16::try_from(*number).ok()) {
             let peer =
                 Upstream { address: SocketAddr::new(ip, number), pod: pod.clone(), node: endpoint.node_name.clone() };
-            if !found.iter().any(|known: &Upstream| known.address == peer.address) {
+            if known.insert(peer.address) {
                 found.push(peer);
             }
         }

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::SimDuration;
 
 use super::dns::DnsConfig;
+use super::health::HealthCheck;
 
 pub(super) use affinity::Affinity;
 pub(super) use balance::{Balancer, Pick};
+pub(super) use pools::Pool;
 pub use runner::SyncTiming;
 pub(super) use table::{Entrance, ProxyTable};
 
@@ -56,7 +58,10 @@ pub enum IpvsScheduler {
 /// | `nodeJitter` | 10 ms | assumption: spread of watch events over the nodes |
 /// | `hop` | 250 us | assumption: round trip between two machines of a site |
 /// | `outside` | 5 ms | assumption: round trip between a client outside and the cluster |
-/// | `loadBalancerDelay` | 10 s | assumption: two failed health checks, one every 5 s |
+/// | `loadBalancer` | every 5 s, two in a row | assumption: each cloud's own, see [`HealthCheck`] |
+/// | `ingressPoll` | 1 s | ingress-nginx: workers look for new endpoints (`BACKENDS_SYNC_INTERVAL`) |
+/// | `ingressReload` | 300 ms | assumption: nginx tests a configuration and starts new workers |
+/// | `ingressSync` | 3.33 s | ingress-nginx: `--sync-rate-limit` of 0.3 a second |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NetworkConfig {
@@ -76,8 +81,14 @@ pub struct NetworkConfig {
     pub hop: SimDuration,
     /// Round trip between a client outside and the cluster.
     pub outside: SimDuration,
-    /// How long after a node (or its endpoints, where the policy is `Local`) came or went a load balancer knows.
-    pub load_balancer_delay: SimDuration,
+    /// How load balancers learn which nodes to send to.
+    pub load_balancer: HealthCheck,
+    /// How often the workers of an ingress controller look for new endpoints.
+    pub ingress_poll: SimDuration,
+    /// How long an ingress controller takes to load new rules.
+    pub ingress_reload: SimDuration,
+    /// Least time between two syncs of an ingress controller; absent = as its arguments say.
+    pub ingress_sync: Option<SimDuration>,
     /// Length of a window of the accounts.
     pub window: SimDuration,
     /// Cluster DNS.
@@ -95,7 +106,10 @@ impl Default for NetworkConfig {
             node_jitter: SimDuration::from_millis(10),
             hop: SimDuration::from_micros(250),
             outside: SimDuration::from_millis(5),
-            load_balancer_delay: SimDuration::from_secs(10),
+            load_balancer: HealthCheck::default(),
+            ingress_poll: SimDuration::from_secs(1),
+            ingress_reload: SimDuration::from_millis(300),
+            ingress_sync: None,
             window: SimDuration::from_secs(1),
             dns: DnsConfig::default(),
         }
@@ -114,8 +128,11 @@ impl NetworkConfig {
             node_jitter: zero,
             hop: zero,
             outside: zero,
-            load_balancer_delay: zero,
             dns: DnsConfig::ideal(),
+            load_balancer: HealthCheck::ideal(),
+            ingress_poll: zero,
+            ingress_reload: zero,
+            ingress_sync: Some(zero),
             ..Self::default()
         }
     }

@@ -1,8 +1,11 @@
-//! The nodes that traffic from outside may come in by: what a load balancer has found healthy, some time ago.
+//! The nodes that traffic from outside may come in by: what a load balancer has found healthy by its checks, what else is known of.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::kernel::{SimDuration, SimTime};
+
+use super::super::health::{HealthCheck, NodeAnswer, NodeHealth};
 use super::super::ids::NodeId;
 
 /// A set of nodes over time.
@@ -32,9 +35,102 @@ impl Pool {
     }
 }
 
+/// The nodes that a load balancer sends to: those that its health checks have found well.
+#[derive(Clone, Debug, Default)]
+pub(in crate::network) struct HealthPool {
+    /// Those that it knows, ascending.
+    nodes: Vec<(NodeId, NodeHealth)>,
+    /// Those that receive, until that instant, ns.
+    current: Vec<NodeId>,
+    until: u64,
+    is_begun: bool,
+}
+
+impl HealthPool {
+    /// The load balancer knows these nodes, ascending, and they answer so from `now` on, ns. The first ones it has known for long;
+    /// `phase`: when in each interval it asks a node.
+    pub(in crate::network) fn set(
+        &mut self,
+        answers: impl Iterator<Item = (NodeId, NodeAnswer)>,
+        check: HealthCheck,
+        now: u64,
+        phase: impl Fn(NodeId) -> SimDuration,
+    ) {
+        let at = SimTime::from_nanos(now);
+        let mut before = std::mem::take(&mut self.nodes).into_iter().peekable();
+        for (node, answer) in answers {
+            while before.next_if(|(known, _)| *known < node).is_some() {}
+            let health = match before.next_if(|(known, _)| *known == node) {
+                Some((_, mut health)) => {
+                    if health.answer() != answer {
+                        health.set(answer, at);
+                    }
+                    health
+                }
+                None if self.is_begun => NodeHealth::new(check, phase(node), answer, at),
+                None => NodeHealth::known(check, phase(node), answer, at),
+            };
+            self.nodes.push((node, health));
+        }
+        (self.until, self.is_begun) = (0, true);
+    }
+
+    /// The nodes now.
+    #[inline]
+    pub(in crate::network) fn at(&mut self, now: u64) -> &[NodeId] {
+        if now >= self.until {
+            self.look(SimTime::from_nanos(now));
+        }
+        &self.current
+    }
+
+    #[cold]
+    fn look(&mut self, now: SimTime) {
+        self.current.clear();
+        self.until = u64::MAX;
+        for (node, health) in &mut self.nodes {
+            if health.receives(now) {
+                self.current.push(*node);
+            }
+            self.until = self.until.min(health.next_change().map_or(u64::MAX, SimTime::as_nanos));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_load_balancer_asked_often_or_seldom_sends_to_the_same_nodes() {
+        let check = HealthCheck::gce();
+        let run = |step: u64| {
+            let mut pool = HealthPool::default();
+            let phase = |node: NodeId| SimDuration::from_secs(u64::from(node.0));
+            let answers = |bad: u32| {
+                (0..3)
+                    .map(move |node| (NodeId(node), if node == bad { NodeAnswer::Silent } else { NodeAnswer::Healthy }))
+            };
+            let mut seen = Vec::new();
+            for second in 0..120u64 {
+                match second {
+                    0 => pool.set(answers(9), check, 0, phase),
+                    20 => pool.set(answers(1), check, 20_000_000_000, phase),
+                    70 => pool.set(answers(9), check, 70_000_000_000, phase),
+                    _ => {}
+                }
+                if second % step == 0 {
+                    seen.push((second, pool.at(second * 1_000_000_000 + 1).to_vec()));
+                }
+            }
+            seen
+        };
+        let (often, seldom) = (run(1), run(10));
+        assert!(seldom.iter().all(|one| often.contains(one)));
+        let sizes: Vec<usize> = often.iter().map(|(_, nodes)| nodes.len()).collect();
+        // Node 1 is asked at 25, 33 and 41 seconds, and given up a second later; it is taken in when it is asked at 73.
+        assert_eq!([41, 42, 72, 73].map(|second| sizes[second]), [3, 2, 2, 3]);
+    }
 
     #[test]
     fn a_change_counts_after_a_while() {

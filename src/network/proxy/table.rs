@@ -4,21 +4,24 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::{Change, ChangeType};
 use crate::kernel::{Purpose, SimDuration, Streams};
 use crate::objects::{Endpoint, EndpointSlice, Key, Labels, Node, Object, SERVICE_NAME_LABEL, Service, ServicePort};
 
+use super::super::cidr::Cidr;
 use super::super::clients::PortRef;
-use super::super::ids::{NodeId, PortId, TargetId};
+use super::super::health::{HealthCheck, NodeAnswer};
+use super::super::ids::{NodeId, PoolId, PortId, TargetId};
 use super::super::outcome::Cause;
 use super::NetworkConfig;
 use super::endpoint_set::{Candidate, EndpointSet, Policies, ZoneId};
-use super::pools::Pool;
+use super::pools::{HealthPool, Pool};
 use super::runner::{ChangeLog, Runner, SyncTiming};
 
 const NODE_JITTER: Purpose = Purpose::new(0x5ea_0201);
+const HEALTH_PHASE: Purpose = Purpose::new(0x5ea_0206);
 const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 const EXCLUDE_LABEL: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 const DELETION_TAINT: &str = "ToBeDeletedByClusterAutoscaler";
@@ -71,7 +74,8 @@ struct ServiceEntry {
     service: Option<Arc<Service>>,
     ports: Vec<PortId>,
     slices: Vec<Arc<CompiledSlice>>,
-    pool: Pool,
+    /// Its load balancer's.
+    pool: Option<PoolId>,
 }
 
 /// A port of a Service at a number of changes.
@@ -110,7 +114,8 @@ struct ProxyNode {
 #[derive(Clone, Debug)]
 pub(in crate::network) struct ProxyTable {
     timing: SyncTiming,
-    balancer_delay: u64,
+    check: HealthCheck,
+    pools: Vec<HealthPool>,
     /// From an accepted write to the proxies, ns.
     watch: u64,
     streams: Streams,
@@ -137,7 +142,8 @@ impl ProxyTable {
     pub(in crate::network) fn new(config: &NetworkConfig, watch: SimDuration, streams: Streams) -> Self {
         Self {
             timing: config.timing(),
-            balancer_delay: config.load_balancer_delay.as_nanos(),
+            check: config.load_balancer,
+            pools: Vec::new(),
             watch: watch.as_nanos(),
             streams,
             nodes: Vec::new(),
@@ -409,14 +415,27 @@ impl ProxyTable {
 
     /// Nodes by which traffic from outside comes to a service.
     #[inline]
-    pub(in crate::network) fn ways_in(&mut self, key: &Key, entrance: Entrance, now: u64) -> &[NodeId] {
-        match entrance {
-            Entrance::LoadBalancer => match self.services.get_mut(key) {
-                Some(entry) => entry.pool.at(now),
-                None => &[],
-            },
-            _ => self.all_nodes.at(now),
+    pub(in crate::network) fn ways_in(&mut self, pool: Option<PoolId>, now: u64) -> &[NodeId] {
+        match pool {
+            Some(pool) => self.pools[pool.at()].at(now),
+            None => self.all_nodes.at(now),
         }
+    }
+
+    /// The load balancer of a Service.
+    pub(in crate::network) fn balancer_of(&self, key: &Key) -> Option<PoolId> {
+        self.services.get(key)?.pool
+    }
+
+    /// Whether a Service's load balancer takes requests from a range of addresses; `None` = from anywhere.
+    pub(in crate::network) fn lets_in(&self, key: &Key, from: Option<&Cidr>) -> bool {
+        let Some(service) = self.services.get(key).and_then(|entry| entry.service.as_ref()) else { return true };
+        let ranges = &service.spec.load_balancer_source_ranges;
+        let covers = |range: Cidr| match from {
+            Some(from) => range.covers(from),
+            None => range.is_everything(),
+        };
+        ranges.is_empty() || ranges.iter().filter_map(|range| Cidr::parse(range.trim())).any(covers)
     }
 
     fn refresh_pools(&mut self, now: u64) {
@@ -439,21 +458,34 @@ impl ProxyTable {
         let Some(service) = entry.service.as_ref().filter(|service| service.spec.kind == *"LoadBalancer") else {
             return;
         };
-        let healthy = |node: &ProxyNode| node.up && node.registered && !node.excluded;
-        let nodes: Vec<NodeId> = if service.spec.needs_health_check() {
+        let mut with_endpoints = FxHashSet::default();
+        let asks_for_endpoints = service.spec.needs_health_check();
+        if asks_for_endpoints {
             let endpoints = entry.slices.iter().flat_map(|slice| &slice.endpoints);
-            let ready = endpoints.filter(|e| e.candidate.ready && e.candidate.node.is_some());
-            let mut nodes: Vec<NodeId> = ready.map(|endpoint| endpoint.candidate.node).collect();
-            nodes.sort_unstable();
-            nodes.dedup();
-            nodes.into_iter().filter(|node| healthy(&self.nodes[node.at()])).collect()
-        } else {
-            let all = self.nodes.iter().enumerate();
-            all.filter(|(_, node)| healthy(node)).map(|(at, _)| NodeId(at as u32)).collect()
+            with_endpoints.extend(endpoints.filter(|e| e.candidate.ready).map(|e| e.candidate.node));
+        }
+        let known = self.nodes.iter().enumerate().filter(|(_, node)| node.registered && !node.excluded);
+        let answers = known.map(|(at, node)| {
+            let node_id = NodeId(at as u32);
+            let answer = match (node.up, !asks_for_endpoints || with_endpoints.contains(&node_id)) {
+                (false, _) => NodeAnswer::Silent,
+                (true, true) => NodeAnswer::Healthy,
+                (true, false) => NodeAnswer::Unhealthy,
+            };
+            (node_id, answer)
+        });
+        let interval = self.check.interval.as_nanos().max(1);
+        let phase = |node: NodeId| {
+            let name = format!("{key}/{}", self.nodes[node.at()].name);
+            SimDuration::from_nanos(self.streams.stream(HEALTH_PHASE, name.as_str()).below(interval))
         };
-        let from = now.saturating_add(self.balancer_delay);
+        let pool = entry.pool.unwrap_or(PoolId(self.pools.len() as u32));
+        if pool.at() == self.pools.len() {
+            self.pools.push(HealthPool::default());
+        }
+        self.pools[pool.at()].set(answers, self.check, now, phase);
         if let Some(entry) = self.services.get_mut(key) {
-            entry.pool.set(nodes, from);
+            entry.pool = Some(pool);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::objects::{Key, Labels, Uid};
 use super::super::accounting::GroupId;
 use super::super::dns::ResolvConf;
 use super::super::ids::{NodeId, ServerId, TargetId};
+use super::super::relay::ReverseProxy;
 use super::model::ServeModel;
 use super::server::{Server, State};
 
@@ -33,6 +34,10 @@ pub struct PodUp {
     pub containers: Vec<ContainerUp>,
     /// Settings of its resolver, if somebody asks for hosts.
     pub resolv_conf: Option<ResolvConf>,
+    /// What it is if it is a reverse proxy, and the place of the container that is it.
+    pub reverse_proxy: Option<(u16, ReverseProxy)>,
+    /// Whether that listens on ports of the machine.
+    pub has_host_ports: bool,
 }
 
 /// A container that may serve.

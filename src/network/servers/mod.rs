@@ -10,4 +10,4 @@ pub use fleet::{ContainerUp, PodUp, ProcessChange};
 pub use model::{ErrorRate, ServeModel, WarmUp};
 #[cfg(test)]
 pub(super) use queue::Queue;
-pub(super) use server::{Admission, NO_TICKET, Pending, Server, State};
+pub(super) use server::{Admission, NO_PASSAGE, NO_TICKET, Pending, Server, State};

@@ -7,11 +7,15 @@ use crate::kernel::Stream;
 use super::super::accounting::GroupId;
 use super::super::ids::NodeId;
 use super::super::outcome::Cause;
+use super::super::relay::NO_SLOT;
 use super::model::ServeModel;
 use super::queue::Queue;
 
 /// Nobody waits for the end of an attempt but the accounts.
 pub(in crate::network) const NO_TICKET: u32 = u32::MAX;
+
+/// An attempt came here without a reverse proxy in between.
+pub(in crate::network) const NO_PASSAGE: u32 = u32::MAX;
 
 /// What stands behind the port of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub(in crate::network) struct Pending {
     pub(in crate::network) client: u16,
     /// What its outcome will be.
     pub(in crate::network) cause: Cause,
+    /// Its passage through a reverse proxy, or [`NO_PASSAGE`].
+    pub(in crate::network) passage: u32,
     /// The pod was being deleted when it came.
     pub(in crate::network) terminating: bool,
 }
@@ -76,6 +82,10 @@ pub(in crate::network) struct Server {
     pub(in crate::network) terminating: bool,
     /// In the list of servers with attempts under way.
     pub(in crate::network) listed: bool,
+    /// Its slot among the reverse proxies, or `NO_SLOT`.
+    pub(in crate::network) slot: u32,
+    /// How long it takes connections after SIGTERM, ns.
+    pub(in crate::network) grace: u64,
     model: u32,
     queue: Queue,
     /// When the CPU has done what was asked of it so far, ns.
@@ -98,6 +108,8 @@ impl Server {
             group,
             terminating: false,
             listed: false,
+            slot: NO_SLOT,
+            grace: 0,
             model,
             queue: Queue::default(),
             cpu_free: 0,
@@ -127,7 +139,7 @@ impl Server {
 
     /// The process was told to stop, or will be: SIGTERM (`None` = as it was said before) and end, ns.
     pub(in crate::network) fn plan_stop(&mut self, sigterm: Option<u64>, stops: u64, model: &ServeModel) {
-        let closes = sigterm.filter(|_| !model.serves_on_sigterm);
+        let closes = sigterm.filter(|_| !model.serves_on_sigterm).map(|sigterm| sigterm.saturating_add(self.grace));
         self.closes = closes.unwrap_or(self.closes).min(stops);
         self.terminating = true;
         self.stops = stops;

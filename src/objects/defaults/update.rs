@@ -223,7 +223,10 @@ fn keep(new: &mut Value, old: &Value, field: &str) {
 fn keep_metadata(new: &mut Value, old: &Value, fields: &[&str]) {
     let Some(metadata) = new.ensure_object("metadata") else { return };
     for field in fields {
-        metadata.set(field, old.at("metadata").at(field).clone());
+        match old.at("metadata").get_some(field) {
+            Some(value) => metadata.set(field, value.clone()),
+            None => remove(metadata, &[field]),
+        }
     }
 }
 

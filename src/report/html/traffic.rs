@@ -92,6 +92,23 @@ fn rows(page: &mut String, client: &ClientReport, axis: &Axis, marks: &Marks) {
         short(client.latency.quantile(500)),
         short(client.latency.quantile(990))
     );
+    for route in &client.routes {
+        let to = route.service.as_deref().unwrap_or("nobody");
+        let canary = if route.is_canary { ", a canary" } else { "" };
+        let statuses: Vec<String> =
+            route.statuses.iter().map(|(status, count)| format!(", answered {status}: {count}")).collect();
+        let _ = writeln!(
+            page,
+            "<p class=\"faint\">{}{} by {} to {}{canary}: {} requests, {} tried again{}</p>",
+            escaped(&route.host),
+            escaped(&route.path),
+            escaped(route.rule.as_deref().unwrap_or("no rule")),
+            escaped(to),
+            route.requests,
+            route.retried,
+            statuses.concat()
+        );
+    }
     let mut cells = vec![Cell::default(); columns(client, axis)];
     let count = cells.len();
     client.windows.iter().for_each(|window| cells[axis.column(window.start, count)].add(window, &client.versions));

@@ -1,7 +1,7 @@
 //! What expressions can ask of traffic: `traffic(users).successRate`.
 
 use crate::kernel::SimDuration;
-use crate::sim::{ClientReport, Outcome, Simulation};
+use crate::sim::{Cause, ClientReport, Outcome, Simulation};
 
 /// A number of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub(crate) const FIELDS: &[(&str, Unit, Ask)] = &[
     ("timedOut", Unit::Count, |client| client.outcome(Outcome::TimedOut)),
     ("serverErrors", Unit::Count, |client| client.outcome(Outcome::ServerError)),
     ("nameErrors", Unit::Count, |client| client.outcome(Outcome::NameError)),
+    ("clientErrors", Unit::Count, |client| client.outcome(Outcome::ClientError)),
+    ("redirected", Unit::Count, |client| client.outcome(Outcome::Redirected)),
+    ("notFound", Unit::Count, |client| client.cause(Cause::NoRule)),
+    ("badGateway", Unit::Count, |client| client.cause(Cause::BadGateway)),
+    ("unavailable", Unit::Count, |client| client.cause(Cause::NoUpstream)),
+    ("gatewayTimeout", Unit::Count, |client| client.cause(Cause::GatewayTimeout)),
+    ("upstreamRetries", Unit::Count, |client| client.total.upstream_retries),
     ("retries", Unit::Count, |client| client.total.retries),
     ("byTerminating", Unit::Count, |client| client.total.by_terminating),
     ("extraHops", Unit::Count, |client| client.total.extra_hops),
@@ -41,8 +48,10 @@ pub(crate) const FIELDS: &[(&str, Unit, Ask)] = &[
     ("max", Unit::Time, |client| client.latency.max().as_nanos()),
 ];
 
-/// Asked with an argument: attempts answered by versions whose name contains it.
-pub(crate) const ANSWERED_BY: &str = "answeredBy";
+/// Asked with an argument: attempts answered by versions whose name contains it; attempts that reverse proxies sent to Services, or by
+/// rules, whose name contains it.
+pub(crate) const WITH_ARGUMENT: [&str; 2] = [ANSWERED_BY, "sentTo"];
+const ANSWERED_BY: &str = "answeredBy";
 
 /// A question about a client.
 #[derive(Clone, Debug)]
@@ -59,8 +68,9 @@ impl Question {
     /// The answer in billionths of a unit: of one, or of a second.
     pub(crate) fn value(&self, sim: &Simulation) -> i128 {
         let Some(client) = sim.client(&self.client) else { return 0 };
-        if let Some(version) = &self.argument {
-            return i128::from(client.answered_by(version)) * 1_000_000_000;
+        if let Some(name) = &self.argument {
+            let count = if self.field == ANSWERED_BY { client.answered_by(name) } else { client.sent_to(name) };
+            return i128::from(count) * 1_000_000_000;
         }
         let known = FIELDS.iter().find(|(name, ..)| *name == self.field);
         known.map_or(0, |(_, unit, ask)| match unit {

@@ -6,13 +6,16 @@ pub(super) mod host;
 pub(super) mod parse;
 mod rates;
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::{self, Deserializer};
 use serde_json::Value;
 
 use crate::kernel::{Sampler, SimDuration};
-use crate::objects::{Key, Kind, Selector, SelectorError};
-use crate::sim::{ClientSpec, HostName, KeepAlive, Load, Origin, PortRef, Retries, Target};
+use crate::network::{Cidr, HttpRequest};
+use crate::objects::{Key, Kind, Quantity, Selector, SelectorError};
+use crate::sim::{ClientSpec, KeepAlive, Load, Origin, PortRef, RequestTarget, Retries, Target};
 
 use super::error::Fault;
 
@@ -23,6 +26,8 @@ use rates::RawRate;
 const MOST: u32 = 1_000_000;
 /// Most clients.
 pub(super) const MOST_CLIENTS: usize = 10_000;
+/// Most headers, and most cookies, of a request.
+const MOST_WORDS: usize = 100;
 /// How long a client waits unless it says otherwise.
 const DEFAULT_TIMEOUT: SimDuration = SimDuration::from_secs(10);
 /// Longest timeout: an attempt is remembered that long.
@@ -50,6 +55,13 @@ pub(super) struct RawClient {
     retries: Option<RawRetries>,
     keep_alive: Option<RawKeepAlive>,
     addresses: Option<u32>,
+    network: Option<String>,
+    method: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    cookies: Option<BTreeMap<String, String>>,
+    body: Option<Quantity>,
+    via: Option<String>,
+    insecure: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -103,10 +115,10 @@ impl RawClient {
         if self.name.trim().is_empty() {
             return Err(Fault::new("name", "the name is empty"));
         }
-        let (to, host, port) = self.goal()?;
-        let from = origin(self.from.as_deref().unwrap_or("external"), self.namespace.as_ref(), &to, has_node)?;
+        let (to, key) = self.goal()?;
+        let from = origin(self.from.as_deref().unwrap_or("external"), self.namespace.as_ref(), &key, has_node)?;
         let is_external = matches!(from, Origin::External);
-        if is_external && host.is_some() {
+        if is_external && matches!(to, RequestTarget::Host(..)) {
             let fault = Fault::new("from", "names of the cluster are known inside of it only");
             return Err(fault.help("`from` pods or a node, or `to: service/NAME`"));
         }
@@ -122,11 +134,14 @@ impl RawClient {
             let fault = Fault::new("addresses", "pods and nodes have one address each");
             return Err(fault.help("`addresses` belongs to `from: external`"));
         }
+        let network = self.network.as_deref().map(range).transpose()?;
+        if network.is_some() && !is_external {
+            let fault = Fault::new("network", "pods and nodes have addresses of their own");
+            return Err(fault.help("`network` belongs to `from: external`"));
+        }
         Ok(ClientSpec {
             name: self.name.as_str().into(),
             to,
-            host,
-            port,
             from,
             load,
             start: self.start.unwrap_or_default(),
@@ -135,22 +150,77 @@ impl RawClient {
             retries: self.retries.map_or(Ok(Retries::default()), RawRetries::checked)?,
             keep_alive: self.keep_alive.map(RawKeepAlive::checked).transpose()?,
             addresses: count("addresses", self.addresses.unwrap_or(1000))?,
+            network,
         })
     }
 
-    /// A Service, or a host and the namespace of those who ask for it.
-    fn goal(&self) -> Result<(Key, Option<HostName>, PortRef), Fault> {
+    /// Where its requests go, and a name in the namespace of those who ask for it.
+    fn goal(&self) -> Result<(RequestTarget, Key), Fault> {
+        let asking = self.namespace.as_deref().unwrap_or("default");
+        if self.to.contains("://") {
+            let request = self.url()?;
+            let key = Key::new(asking, request.host.clone());
+            return Ok((RequestTarget::Url(request.into()), key));
+        }
+        self.without_http()?;
         if !self.to.contains('/') {
             let (host, port) = host::parse(self.to.trim(), self.dns.clone())?;
-            let namespace = self.namespace.as_deref().unwrap_or("default");
-            return Ok((Key::new(namespace, host.name.clone()), Some(host), port));
+            let key = Key::new(asking, host.name.clone());
+            return Ok((RequestTarget::Host(host, port), key));
         }
-        if self.dns.is_some() {
-            let fault = Fault::new("dns", "the address of a Service is known, nobody asks for it");
-            return Err(fault.help("ask for a host by its name, such as `to: web:80`"));
-        }
+        self.without_dns()?;
         let (target, port) = destination(&self.to)?;
-        Ok((target.key, None, port))
+        Ok((RequestTarget::Service(target.key.clone(), port), target.key))
+    }
+
+    fn without_dns(&self) -> Result<(), Fault> {
+        if self.dns.is_none() {
+            return Ok(());
+        }
+        let fault = Fault::new("dns", "the address of a Service is known, nobody asks for it");
+        Err(fault.help("ask for a host by its name, such as `to: web:80`"))
+    }
+
+    /// Only reverse proxies look at these.
+    fn without_http(&self) -> Result<(), Fault> {
+        let given = [
+            ("method", self.method.is_some()),
+            ("headers", self.headers.is_some()),
+            ("cookies", self.cookies.is_some()),
+            ("body", self.body.is_some()),
+            ("via", self.via.is_some()),
+            ("insecure", self.insecure.is_some()),
+        ];
+        let Some((field, _)) = given.iter().find(|(_, is_given)| *is_given) else { return Ok(()) };
+        let fault = Fault::new(*field, format!("`{field}` belongs to requests to a URL"));
+        Err(fault.help("such as `to: http://shop.example.com/cart`; a Service does not look at it"))
+    }
+
+    fn url(&self) -> Result<HttpRequest, Fault> {
+        let help = "such as http://shop.example.com/cart or https://shop.example.com:8443";
+        self.without_dns()?;
+        let plain = HttpRequest::get(&self.to).map_err(|why| Fault::new("to", why).help(help))?;
+        let method = self.method.as_deref().unwrap_or("GET");
+        if method.is_empty() || method.len() > 20 || !method.bytes().all(|b| b.is_ascii_uppercase()) {
+            return Err(Fault::new("method", format!("{method:?} is no method")).help("such as GET or POST"));
+        }
+        let via = self.via.as_deref().map(|text| match destination(text) {
+            Ok((target, PortRef::Only)) => Ok(target.key),
+            Ok(_) => {
+                Err(Fault::new("via", "the port is that of the URL").help("such as ingress-nginx/service/controller"))
+            }
+            Err(fault) => Err(Fault::new("via", fault.message)),
+        });
+        let body_bytes = self.body.map_or(0, |body| u64::try_from(body.value()).unwrap_or(0));
+        Ok(HttpRequest {
+            method: method.into(),
+            headers: words("headers", self.headers.as_ref())?,
+            cookies: words("cookies", self.cookies.as_ref())?,
+            body_bytes,
+            via: via.transpose()?,
+            insecure: self.insecure.unwrap_or(false),
+            ..plain
+        })
     }
 
     fn load(&self) -> Result<Load, Fault> {
@@ -198,6 +268,24 @@ impl RawKeepAlive {
     }
 }
 
+/// Names and values of headers or cookies.
+fn words(field: &str, given: Option<&BTreeMap<String, String>>) -> Result<Vec<(String, String)>, Fault> {
+    let pairs: Vec<(String, String)> = given.into_iter().flatten().map(|(a, b)| (a.clone(), b.clone())).collect();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    match pairs.iter().find(|(name, _)| name.is_empty() || !name.chars().all(is_name)) {
+        Some((name, _)) => Err(Fault::new(field, format!("{name:?} is no name of one"))),
+        None if pairs.len() > MOST_WORDS => Err(Fault::new(field, format!("are more than {MOST_WORDS}"))),
+        None => Ok(pairs),
+    }
+}
+
+/// A range of addresses.
+fn range(text: &str) -> Result<Cidr, Fault> {
+    Cidr::parse(text).ok_or_else(|| {
+        Fault::new("network", format!("{text:?} is no range of addresses")).help("such as 203.0.113.0/24")
+    })
+}
+
 fn count(field: &str, count: u32) -> Result<u32, Fault> {
     if count == 0 || count > MOST {
         return Err(Fault::new(field, format!("must be from 1 to {MOST}")));
@@ -211,8 +299,8 @@ fn destination(text: &str) -> Result<(Target, PortRef), Fault> {
     let example = "such as service/web:80, service/web:http, or service/web if it has one port";
     let target: Target = target.parse().map_err(|error| Fault::new("to", format!("{error}")).help(example))?;
     if target.kind == Kind::Ingress {
-        let fault = Fault::new("to", "traffic through an Ingress is not simulated");
-        return Err(fault.help("send it to the service behind; `httpStatus` and `seatrial explain` follow an Ingress"));
+        let fault = Fault::new("to", "requests name a host that an Ingress serves, not the Ingress");
+        return Err(fault.help("such as http://shop.example.com/cart"));
     }
     if target.kind != Kind::Service {
         return Err(Fault::new("to", format!("requests go to a service, not to a {}", target.kind)).help(example));

@@ -3,7 +3,7 @@
 use crate::kernel::SimDuration;
 use crate::scenario::expression::{ExpressionError, ONE, Parser, closing};
 
-use super::facts::{ANSWERED_BY, FIELDS, Question};
+use super::facts::{FIELDS, Question, WITH_ARGUMENT};
 
 /// A number at the beginning of a text, in billionths, and how many bytes it has; `None` if there is none.
 pub(crate) fn literal(text: &str) -> Result<Option<(i128, usize)>, &'static str> {
@@ -54,14 +54,14 @@ impl Parser<'_> {
         self.expect(".").map_err(|error| error.help("traffic(users).lost, .successRate, .p99, …"))?;
         let start = self.at;
         let name = self.name()?;
-        if name == ANSWERED_BY {
+        if let Some(field) = WITH_ARGUMENT.into_iter().find(|known| *known == name) {
             self.expect("(")?;
-            let version = self.text_argument()?;
-            return Ok(Question { client, field: ANSWERED_BY, argument: Some(version) });
+            let argument = self.text_argument()?;
+            return Ok(Question { client, field, argument: Some(argument) });
         }
         let Some((field, ..)) = FIELDS.iter().find(|(known, ..)| *known == name) else {
             self.at = start;
-            let known: Vec<&str> = FIELDS.iter().map(|(known, ..)| *known).chain([ANSWERED_BY]).collect();
+            let known: Vec<&str> = FIELDS.iter().map(|(known, ..)| *known).chain(WITH_ARGUMENT).collect();
             let error = self.error(&format!("traffic has no {name:?}"));
             return Err(error.help(format!("it has {}", known.join(", "))));
         };
@@ -107,6 +107,7 @@ mod tests {
             "traffic('users').successRate >= 99.9%",
             "traffic(users).answeredBy(web:v2) > 10",
             "traffic(users).p99 <= 250ms",
+            "traffic(users).sentTo(shop-canary) < 100 && traffic(users).badGateway == 0",
         ] {
             assert_eq!(text.parse::<Expression>().map(|e| e.clients().join(",")), Ok("users".to_owned()), "{text}");
         }

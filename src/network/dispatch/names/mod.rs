@@ -89,7 +89,7 @@ struct Kept {
 impl Names {
     /// Nothing, if no client asks for a host. `watch`: how long changes take to the proxies, ns.
     pub(super) fn new(config: &DnsConfig, clients: &[Client], watch: SimDuration) -> Option<Box<Self>> {
-        clients.iter().any(|client| client.spec.host.is_some()).then(|| {
+        clients.iter().any(|client| client.spec.host().is_some()).then(|| {
             let node_dns = config.node_dns();
             let cache = if config.cache.is_zero() {
                 CoreDnsCache::default()

@@ -36,7 +36,7 @@ impl Network {
     fn look_up(&mut self, names: &mut Names, number: usize, sender: Sender, now: u64) -> Result<IpAddr, Cause> {
         let client = &mut self.clients[number];
         let spec = client.spec.clone();
-        let Some(host) = &spec.host else { return Err(Cause::NoSuchName) };
+        let Some(host) = spec.host() else { return Err(Cause::NoSuchName) };
         if let Some(kept) = names.kept[number].get_mut(&sender.address)
             && now < kept.until
         {
@@ -63,7 +63,7 @@ impl Network {
     fn place_of(&mut self, names: &mut Names, number: usize, ip: IpAddr) -> Result<Option<TargetId>, Cause> {
         let client = &mut self.clients[number];
         let Some(owner) = names.owners.get(&ip) else {
-            let PortRef::Number(port) = client.spec.port else { return Err(Cause::NoSuchPort) };
+            let &PortRef::Number(port) = client.spec.port() else { return Err(Cause::NoSuchPort) };
             if names.dns.outside.values().flatten().any(|outside| *outside == ip) {
                 return Err(Cause::OutsideCluster);
             }
@@ -79,12 +79,12 @@ impl Network {
             names.goals[number] = found_for;
             let port = match owner {
                 Some((service, entrance)) => {
-                    let port = self.proxies.find_port(service, &client.spec.port);
+                    let port = self.proxies.find_port(service, client.spec.port());
                     port.map(|port| (port, *entrance))
                 }
                 None => Err(Cause::NotProgrammed),
             };
-            client.goal = Goal { generation: self.proxies.generation(), port };
+            client.goal = Goal { generation: self.proxies.generation(), port, pool: None, door: None };
         }
         Ok(None)
     }

@@ -6,7 +6,7 @@ use crate::api::{Change, ChangeType};
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime, Streams};
 use crate::network::{
     Arrivals, ClientReport, ClientSpec, ContainerUp, HostName, Load, Network, NetworkConfig, Origin, PodUp, PortRef,
-    ProcessChange, Retries, ServeModel,
+    ProcessChange, RequestTarget, Retries, ServeModel,
 };
 use crate::objects::{Key, Labels, Object, Pod, Selector, Uid};
 
@@ -22,9 +22,7 @@ pub(super) fn constant(rate: &str) -> Load {
 pub(super) fn open(name: &str, load: Load) -> ClientSpec {
     ClientSpec {
         name: name.into(),
-        to: Key::new("default", "web"),
-        host: None,
-        port: PortRef::Only,
+        to: RequestTarget::Service(Key::new("default", "web"), PortRef::Only),
         from: Origin::Node("node-0".into()),
         load,
         start: secs(0),
@@ -33,6 +31,7 @@ pub(super) fn open(name: &str, load: Load) -> ClientSpec {
         retries: Retries::default(),
         keep_alive: None,
         addresses: 1,
+        network: None,
     }
 }
 
@@ -44,8 +43,7 @@ pub(super) fn to_host(name: &str, host: HostName, load: Load) -> ClientSpec {
     let port = if &*host.name == "web" { 80 } else { 8080 };
     let selector = Selector::from_labels(&Labels::new().with("app", "client"));
     ClientSpec {
-        host: Some(host),
-        port: PortRef::Number(port),
+        to: RequestTarget::Host(host, PortRef::Number(port)),
         from: Origin::Pods("default".into(), selector),
         ..open(name, load)
     }
@@ -58,7 +56,9 @@ pub(super) struct Bed {
     service: Value,
     /// Whether the endpoint of each pod is ready.
     ready: Vec<bool>,
-    nodes: usize,
+    /// Whether the endpoint of each pod of the ingress controller is ready.
+    pub(super) fronts: Vec<bool>,
+    pub(super) nodes: usize,
     /// Also behind the names `pods` and, if they are published, `web-0.pods` and so on.
     headless: bool,
 }
@@ -85,12 +85,21 @@ impl Bed {
         config: NetworkConfig,
         seed: u64,
     ) -> Self {
-        let network = Network::new(config, clients, vec![model], SimDuration::ZERO, Streams::new(seed));
+        let idle = ServeModel { time: Sampler::default(), ..ServeModel::default() };
+        let network = Network::new(config, clients, vec![model, idle], SimDuration::ZERO, Streams::new(seed));
         let service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
             "spec": {"type": "NodePort", "clusterIP": "10.96.0.1", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
         });
-        let mut bed = Self { network, now: SimTime::ZERO, service, ready: vec![true; pods], nodes, headless: false };
+        let mut bed = Self {
+            network,
+            now: SimTime::ZERO,
+            service,
+            ready: vec![true; pods],
+            fronts: Vec::new(),
+            nodes,
+            headless: false,
+        };
         for node in 0..nodes {
             let name = format!("node-{node}");
             bed.tell(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), ChangeType::Added);
@@ -115,7 +124,7 @@ impl Bed {
         self
     }
 
-    fn tell(&mut self, wire: Value, change_type: ChangeType) {
+    pub(super) fn tell(&mut self, wire: Value, change_type: ChangeType) {
         let object = Object::from_wire(wire).expect("an object");
         self.network.follow(&Change { change_type, object, old: None, resource_version: 1 }, self.now);
     }
@@ -138,6 +147,8 @@ impl Bed {
             host_network: false,
             containers: vec![container],
             resolv_conf: self.network.resolv_conf(&sender),
+            reverse_proxy: None,
+            has_host_ports: false,
         };
         self.network.add_pod(&up, self.now);
         self.process(pod, ProcessChange::Started);
@@ -251,6 +262,6 @@ pub(super) fn uid(pod: usize) -> Uid {
     Uid::Uuid { high: 1, low: pod as u64 + 1 }
 }
 
-fn address(pod: usize) -> String {
+pub(super) fn address(pod: usize) -> String {
     format!("10.1.{}.{}", pod / 250, pod % 250 + 1)
 }

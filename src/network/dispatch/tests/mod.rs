@@ -1,8 +1,10 @@
 //! Tests of the loop: against a slow reference, against theory, and of what must never happen.
 
 mod bed;
+mod fronts;
 mod names;
 mod reference;
+mod relay;
 mod same;
 mod statistics;
 

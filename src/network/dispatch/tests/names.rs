@@ -6,7 +6,9 @@ use super::super::super::outcome::Cause;
 use super::bed::{Bed, constant, secs, to_host};
 use crate::kernel::{Sampler, SimDuration, SimTime};
 use crate::network::dns::{Answer, ClientCaching, DnsConfig, NameCache, Record, RecordData, RecordType};
-use crate::network::{AddressPick, ClientReport, HostName, NetworkConfig, ServeModel};
+use crate::network::{
+    AddressPick, ClientReport, ClientSpec, HostName, NetworkConfig, PortRef, RequestTarget, ServeModel,
+};
 
 fn host(name: &str, caching: ClientCaching, pick: AddressPick) -> HostName {
     HostName { name: name.into(), caching, pick }
@@ -50,8 +52,10 @@ fn a_name_is_looked_up_before_every_connection_unless_its_addresses_are_kept() {
 /// Port 80 of the Service, whatever the name.
 fn bed_to_web(host: HostName, dns: DnsConfig) -> Bed {
     let model = ServeModel { time: Sampler::constant(SimDuration::ZERO), ..ServeModel::default() };
-    let mut spec = to_host("users", host, constant("10/s"));
-    spec.port = super::super::super::clients::PortRef::Number(80);
+    let spec = ClientSpec {
+        to: RequestTarget::Host(host.clone(), PortRef::Number(80)),
+        ..to_host("users", host, constant("10/s"))
+    };
     Bed::with(vec![spec], 1, 1, model, NetworkConfig { dns, ..NetworkConfig::ideal() }, 7).headless()
 }
 
@@ -173,8 +177,11 @@ fn without_pods_of_dns_nothing_resolves_and_with_a_dead_one_lookups_take_seconds
 
 #[test]
 fn nobody_listens_to_the_port_of_a_headless_service() {
-    let mut spec = to_host("users", HostName::new("pods"), constant("10/s"));
-    spec.port = super::super::super::clients::PortRef::Number(80);
+    let host = HostName::new("pods");
+    let spec = ClientSpec {
+        to: RequestTarget::Host(host.clone(), PortRef::Number(80)),
+        ..to_host("users", host, constant("10/s"))
+    };
     let mut bed = Bed::with(vec![spec], 1, 1, ServeModel::default(), NetworkConfig::ideal(), 7).headless();
     bed.run(1);
     assert_eq!(users(&bed).cause(Cause::NotListening), 10);

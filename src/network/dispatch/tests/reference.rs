@@ -10,9 +10,15 @@ use crate::network::TrafficReport;
 use crate::network::accounting::{GroupId, Settled};
 use crate::network::clients::Origin;
 use crate::network::ids::{NodeId, ServerId};
+use crate::network::ingress::Attempt;
 use crate::network::outcome::{Cause, Outcome};
+use crate::network::relay::NO_SLOT;
 use crate::network::servers::State;
 
+mod front;
+
+use super::super::Due;
+use super::super::passages::Passage;
 use super::bed::Bed;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +33,11 @@ enum Event {
     /// A process ends as planned.
     Stop(ServerId, u32),
     Window,
+    /// A reverse proxy hears that of a try, the job being the present one.
+    Word(usize, u32, Attempt),
+    /// A pod of a reverse proxy syncs, or its workers take over what it has found.
+    Sync(u32, u32),
+    Adopt(u32, u32),
 }
 
 /// An attempt at a server, which goes on working on it when the client has given up.
@@ -56,6 +67,9 @@ struct Request {
     node: NodeId,
     terminating: bool,
     under_way: bool,
+    /// Its passage through a reverse proxy, and the trip from there to the endpoint.
+    via: Option<Passage>,
+    hop: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -75,11 +89,13 @@ pub(super) struct Reference {
     queue: EventQueue<Event>,
     requests: Vec<Request>,
     desks: Vec<Desk>,
+    /// Counts what servers and reverse proxies are given to do.
+    jobs: u32,
 }
 
 impl Reference {
     pub(super) fn new(bed: Bed) -> Self {
-        let mut reference = Self { bed, queue: EventQueue::new(), requests: Vec::new(), desks: Vec::new() };
+        let mut reference = Self { bed, queue: EventQueue::new(), requests: Vec::new(), desks: Vec::new(), jobs: 0 };
         reference.desks.resize(reference.bed.network.fleet.servers.len(), Desk::default());
         // What the network has already noted: first arrivals, and users that think.
         while let Some((at, client)) = reference.bed.network.flows.first_before(u64::MAX) {
@@ -88,13 +104,24 @@ impl Reference {
         }
         while reference.bed.network.due.next_time() < u64::MAX {
             let at = SimTime::from_nanos(reference.bed.network.due.next_time());
-            let Some(super::super::Due::Send { ticket }) = reference.bed.network.due.pop() else { continue };
+            let Some(due) = reference.bed.network.due.pop() else { break };
+            reference.keep(at, due);
+            let Due::Send { ticket } = due else { continue };
             let client = usize::from(reference.bed.network.tickets.get(ticket).client);
             let request = reference.request(client);
             reference.queue.push(at, DUE, Event::Send(request));
         }
         reference.queue.push(SimTime::from_secs(1), 0, Event::Window);
         reference
+    }
+
+    /// What the network has planned for reverse proxies is an event here.
+    fn keep(&mut self, at: SimTime, due: Due) {
+        match due {
+            Due::Sync { slot, life } => self.queue.push(at, DUE, Event::Sync(slot, life)),
+            Due::Adopt { slot, life } => self.queue.push(at, DUE, Event::Adopt(slot, life)),
+            _ => return,
+        };
     }
 
     fn request(&mut self, client: usize) -> usize {
@@ -113,6 +140,8 @@ impl Reference {
             node: NodeId::NONE,
             terminating: false,
             under_way: false,
+            via: None,
+            hop: 0,
         });
         self.requests.len() - 1
     }
@@ -134,9 +163,21 @@ impl Reference {
                 Event::End(request, attempt) => self.end(request, attempt),
                 Event::Stop(server, plan) => {
                     if self.bed.network.fleet.servers[server.at()].plan == plan {
-                        self.cut(server);
                         self.bed.network.fleet.servers[server.at()].end(State::NoProcess);
+                        self.cut(server);
+                        self.bed.network.process_gone(server);
                     }
+                }
+                Event::Word(request, job, attempt) => self.word(request, job, attempt),
+                Event::Sync(slot, life) => {
+                    let (now, network) = (self.now(), &mut self.bed.network);
+                    if let Some(at) = network.relays.sync(slot, life, now, &mut network.proxies) {
+                        self.keep(SimTime::from_nanos(at), Due::Adopt { slot, life });
+                    }
+                }
+                Event::Adopt(slot, life) => {
+                    let now = self.now();
+                    self.bed.network.relays.adopt(slot, life, now);
                 }
                 Event::Window => {
                     self.bed.network.ledger.close_window();
@@ -163,11 +204,13 @@ impl Reference {
         let before: Vec<_> = self.bed.network.fleet.servers.iter().map(|s| (s.state, s.process)).collect();
         // The network takes what is due as its own; here it is an event.
         act(&mut self.bed);
-        while let Some(due) = self.bed.network.due.pop() {
-            if let super::super::Due::Stop { server, plan } = due {
-                let at = SimTime::from_nanos(self.bed.network.fleet.servers[server.at()].stops);
+        while self.bed.network.due.next_time() < u64::MAX {
+            let at = SimTime::from_nanos(self.bed.network.due.next_time());
+            let Some(due) = self.bed.network.due.pop() else { break };
+            if let Due::Stop { server, plan } = due {
                 self.queue.push(at, DUE, Event::Stop(server, plan));
             }
+            self.keep(at, due);
         }
         for (at, (state, process)) in before.into_iter().enumerate() {
             let server = &self.bed.network.fleet.servers[at];
@@ -214,7 +257,7 @@ impl Reference {
         request.tries += 1;
         request.attempt += 1;
         (request.server, request.group, request.node) = (ServerId::NONE, GroupId::NONE, NodeId::NONE);
-        request.terminating = false;
+        (request.terminating, request.via) = (false, None);
         assert!(!matches!(spec.from, Origin::External), "the reference knows no load balancers");
         let way = match network.find_way(client, sender, now) {
             Ok(way) => way,
@@ -225,6 +268,9 @@ impl Reference {
         };
         if !way.server.is_some() {
             return self.fails(number, Cause::AddressGone, 0);
+        }
+        if self.bed.network.fleet.servers[way.server.at()].slot != NO_SLOT {
+            self.begin_passage(number, way);
         }
         self.meet(number, way.server, way.entry, way.connected);
     }
@@ -273,9 +319,10 @@ impl Reference {
         desk.open.push(number);
         let timeout = network.clients[request.client].timeout;
         let attempt = request.attempt;
-        request.job = attempt;
+        self.jobs += 1;
+        request.job = self.jobs;
         self.queue.push(SimTime::from_nanos(now + timeout), DUE, Event::End(number, attempt));
-        let job = Job { request: number, attempt, service };
+        let job = Job { request: number, attempt: self.jobs, service };
         if room {
             self.begin(id, process, job);
         } else {
@@ -303,7 +350,11 @@ impl Reference {
         // The answer may come too late, or to nobody.
         let answer = now + request.trip;
         let gives_up = request.sent + self.bed.network.clients[request.client].timeout;
-        if request.under_way && !request.decided && request.job == job.attempt && answer <= gives_up {
+        let is_wanted = request.under_way && !request.decided && request.job == job.attempt;
+        if let (true, Some(passage)) = (is_wanted, request.via) {
+            return if passage.front == id { self.front_is_done(number) } else { self.upstream_is_done(number) };
+        }
+        if is_wanted && answer <= gives_up {
             request.attempt += 1;
             let attempt = request.attempt;
             self.queue.push(SimTime::from_nanos(answer), DUE, Event::End(number, attempt));
@@ -372,13 +423,18 @@ impl Reference {
     fn cut(&mut self, id: ServerId) {
         let now = self.now();
         let desk = std::mem::take(&mut self.desks[id.at()]);
+        let mut behind_others = Vec::new();
         for number in desk.open {
             if self.requests[number].cause == Cause::NodeDown {
                 self.desks[id.at()].open.push(number);
-                continue;
+            } else if self.requests[number].via.is_some_and(|passage| passage.front != id) {
+                behind_others.push(number);
+            } else {
+                self.ends_otherwise(number, Cause::Killed, now);
             }
-            self.ends_otherwise(number, Cause::Killed, now);
         }
+        self.front_fails(id, Cause::Killed);
+        behind_others.into_iter().for_each(|number| self.upstream_ends(number));
     }
 
     fn silence(&mut self, id: ServerId, cause: Cause) {
@@ -388,9 +444,14 @@ impl Reference {
         }
         for number in open {
             let request = &self.requests[number];
+            if request.via.is_some_and(|passage| passage.front != id) {
+                self.upstream_hangs(number, cause);
+                continue;
+            }
             let gives_up = request.sent + self.bed.network.clients[request.client].timeout;
             self.ends_otherwise(number, cause, gives_up);
         }
+        self.front_fails(id, cause);
     }
 
     fn ends_otherwise(&mut self, number: usize, cause: Cause, at: u64) {

@@ -6,17 +6,22 @@ use super::super::super::clients::{KeepAlive, Load};
 use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
 use super::bed::{Bed, open, secs, to_host};
+use super::fronts::{FRONT, nginx, to_url};
 use super::reference::Reference;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
 use crate::network::dns::{ClientCaching, DnsConfig};
 use crate::network::{AddressPick, Arrivals, ClientSpec, HostName};
+
+/// Pods of the ingress controller.
+const FRONTS: usize = 2;
 
 /// Something that happens to the cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
     Ready(usize, bool),
     Kill(usize),
-    Start(usize),
+    Begin(usize),
+    FrontReady(usize, bool),
     Hang(usize),
     Stop(usize, u64, u64),
     NodeDown(usize),
@@ -33,32 +38,49 @@ pub(super) struct Script {
     clients: Vec<(u64, u8, u32)>,
     /// Milliseconds and what happens then.
     acts: Vec<(u64, Act)>,
+    /// Microseconds that a pod of the ingress controller works on a request, one at a time; nothing = no time.
+    front_micros: Option<u64>,
+    /// Of a hundred requests, those for the canary.
+    canary: u8,
 }
 
 pub(super) fn script() -> impl Strategy<Value = Script> {
-    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..8).prop_map(|(pod, a, b, kind)| match kind {
+    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..13).prop_map(|(pod, a, b, kind)| match kind {
         0 | 1 => Act::Ready(pod, a % 2 == 0),
         2 => Act::Kill(pod),
-        3 | 4 => Act::Start(pod),
+        3 | 4 => Act::Begin(pod),
         5 => Act::Hang(pod),
         6 => Act::Stop(pod, a, a + b),
-        _ => Act::NodeDown(1 + pod % 2),
+        7 => Act::NodeDown(1 + pod % 2),
+        8 => Act::FrontReady(pod, a % 2 == 0),
+        9 => Act::Kill(FRONT + pod),
+        10 => Act::Begin(FRONT + pod),
+        11 => Act::Hang(FRONT + pod),
+        _ => Act::Stop(FRONT + pod, a, a + b),
     });
-    let clients = prop::collection::vec((1u64..400, 0u8..9, 0u32..3), 1..4);
+    let clients = prop::collection::vec((1u64..400, 0u8..13, 0u32..3), 1..4);
     let acts = prop::collection::vec((0u64..4000, act), 0..14);
     let server = (prop::option::of(1u32..5), 0u32..20, 100u64..30_000, 0u32..300_000);
-    (1usize..5, server, 0u64..1500, clients, acts).prop_map(|(pods, server, min_sync, clients, mut acts)| {
+    let front = (prop::option::of(50u64..5000), 0u8..60);
+    (1usize..5, server, 0u64..1500, clients, acts, front).prop_map(|(pods, server, min_sync, clients, acts, front)| {
+        // A process begins anew after its end.
+        let each = acts.into_iter().flat_map(|(at, act)| match act {
+            Act::Begin(pod) => vec![(at, Act::Kill(pod)), (at, act)],
+            _ => vec![(at, act)],
+        });
+        let mut acts: Vec<(u64, Act)> = each.collect();
+        let (front_micros, canary) = front;
         acts.sort_by_key(|(at, _)| *at);
         let (concurrency, queue, mean_micros, errors) = server;
-        Script { pods, concurrency, queue, mean_micros, errors, min_sync, clients, acts }
+        Script { pods, concurrency, queue, mean_micros, errors, min_sync, clients, acts, front_micros, canary }
     })
 }
 
 fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSpec {
     let rate = Rate::per_second(*rate).expect("a rate");
     let load = match kind {
-        0 | 1 => Load::Open(Arrivals::poisson(rate)),
-        2 => Load::Open(Arrivals::constant(rate)),
+        0 | 1 | 9 | 10 => Load::Open(Arrivals::poisson(rate)),
+        2 | 11 => Load::Open(Arrivals::constant(rate)),
         _ => Load::Closed {
             users: rate.ratio().0 as u32 % 20 + 1,
             think: Sampler::exponential(SimDuration::from_millis(50)).expect("a mean"),
@@ -67,15 +89,18 @@ fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSp
     let name = format!("client-{number}");
     let mut spec = match kind {
         ..5 => open(&name, load),
+        9.. => to_url(&name, "http://shop.example/cart", load),
         _ => to_host(&name, host(*kind), load),
     };
     spec.timeout = SimDuration::from_millis(if *kind == 1 { 40 } else { 700 });
     spec.retries.count = *retries;
     spec.retries.back_off = SimDuration::from_micros(12_345);
     spec.stop = Some(secs(5));
-    if *kind == 4 {
+    if matches!(*kind, 4 | 10 | 12) {
         // So long that no connection is given up because of a line.
         spec.timeout = secs(60);
+    }
+    if matches!(*kind, 4 | 10) {
         spec.keep_alive = Some(KeepAlive { connections: 3, requests: 17, lasts: SimDuration::from_millis(900) });
     }
     spec
@@ -113,19 +138,33 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
             ttl: SimDuration::from_millis(500),
             ..DnsConfig::default()
         },
+        ingress_sync: Some(SimDuration::from_millis(777)),
+        ingress_poll: SimDuration::from_millis(222),
+        ingress_reload: SimDuration::from_millis(55),
         ..NetworkConfig::ideal()
     };
     let clients = script.clients.iter().enumerate().map(client).collect();
-    Bed::with(clients, 3, script.pods, model, config, seed).headless()
+    let mut bed = Bed::with(clients, 3, script.pods, model, config, seed);
+    if let Some(micros) = script.front_micros {
+        let time = Sampler::exponential(SimDuration::from_micros(micros)).expect("a mean");
+        let busy = ServeModel { time, concurrency: Some(1), ..ServeModel::default() };
+        bed.network.fleet.models = vec![bed.network.fleet.models[0].clone(), busy].into();
+    }
+    let annotations = nginx(&[("proxy-connect-timeout", "1"), ("proxy-read-timeout", "1")]);
+    let mut bed = bed.headless().behind_ingress(FRONTS, &annotations);
+    if script.canary > 0 {
+        bed.canary(&[0], &[("canary-weight", &script.canary.to_string())]);
+    }
+    bed
 }
 
 fn act(bed: &mut Bed, script: &Script, act: Act) {
-    let pod = |pod: usize| pod % script.pods;
+    let pod = |pod: usize| if pod < FRONT { pod % script.pods } else { FRONT + pod % FRONTS };
     match act {
         Act::Ready(at, ready) => bed.set_ready(pod(at), ready),
         Act::Kill(at) => bed.kill(pod(at)),
-        Act::Start(at) => {
-            bed.kill(pod(at));
+        Act::FrontReady(at, ready) => bed.set_front_ready(at % FRONTS, ready),
+        Act::Begin(at) => {
             bed.process(pod(at), ProcessChange::Started);
             bed.process(pod(at), ProcessChange::Listening);
         }

@@ -7,7 +7,7 @@ use crate::network::{Arrivals, IpvsScheduler, Load, NetworkConfig, ProxyMode, Se
 use super::bed::{Bed, constant, open};
 
 /// The sum of squared deviations over expectations, of counts that should be even.
-fn chi_square(counts: &[u64]) -> f64 {
+pub(super) fn chi_square(counts: &[u64]) -> f64 {
     let expected = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
     counts.iter().map(|count| (*count as f64 - expected).powi(2) / expected).sum()
 }

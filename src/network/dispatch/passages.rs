@@ -1,0 +1,107 @@
+//! Requests on their way through reverse proxies.
+
+use super::super::ids::{ServerId, TargetId};
+use super::super::ingress::Attempt;
+use super::super::relay::Goal;
+use super::super::servers::NO_PASSAGE;
+
+/// What a passage waits for that is not answered by an endpoint as planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Nothing: its outcome is known.
+    Nothing,
+    /// The reverse proxy works on it first.
+    Queue,
+    /// It hears that from the endpoint then.
+    Word(Attempt),
+}
+
+/// A request on its way through a reverse proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passage {
+    /// When the client's attempt began, ns.
+    pub(super) sent: u64,
+    /// When the first try and the present one were sent on, ns.
+    pub(super) first: u64,
+    pub(super) since: u64,
+    /// Between the client and the reverse proxy, there and back, ns.
+    pub(super) trip: u64,
+    /// Which user or address of the client it is.
+    pub(super) who: u64,
+    /// The pod of the reverse proxy; `NONE` = there is no passage.
+    pub(super) front: ServerId,
+    /// The server that has it among those that it works on; `NONE` = none has.
+    pub(super) at: ServerId,
+    pub(super) slot: u32,
+    pub(super) ticket: u32,
+    /// Counts what it waits for.
+    pub(super) version: u32,
+    /// Where it goes, once that is chosen.
+    pub(super) goal: Option<Goal>,
+    /// Endpoints that failed, the latest ones.
+    pub(super) failed: [TargetId; 2],
+    /// The endpoint of the present try.
+    pub(super) target: TargetId,
+    pub(super) wait: Wait,
+    pub(super) client: u16,
+    /// Tries so far.
+    pub(super) tries: u16,
+}
+
+/// All passages.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Passages {
+    all: Vec<Passage>,
+    free: Vec<u32>,
+}
+
+impl Passages {
+    /// Keeps a passage.
+    #[inline]
+    pub(super) fn insert(&mut self, passage: Passage) -> u32 {
+        match self.free.pop() {
+            Some(number) => {
+                let version = self.all[number as usize].version;
+                self.all[number as usize] = Passage { version, ..passage };
+                number
+            }
+            None => {
+                self.all.push(passage);
+                self.all.len() as u32 - 1
+            }
+        }
+    }
+
+    /// It is over.
+    #[inline]
+    pub(super) fn release(&mut self, number: u32) {
+        if number != NO_PASSAGE {
+            let passage = &mut self.all[number as usize];
+            passage.front = ServerId::NONE;
+            passage.version += 1;
+            self.free.push(number);
+        }
+    }
+
+    #[inline]
+    pub(super) fn get(&self, number: u32) -> &Passage {
+        &self.all[number as usize]
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, number: u32) -> &mut Passage {
+        &mut self.all[number as usize]
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.all.len() - self.free.len()
+    }
+
+    /// Those through a pod of a reverse proxy.
+    pub(super) fn through(&self, front: ServerId) -> Vec<u32> {
+        let all = self.all.iter().enumerate();
+        all.filter(|(_, passage)| passage.front == front).map(|(number, _)| number as u32).collect()
+    }
+}

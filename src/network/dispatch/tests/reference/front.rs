@@ -1,0 +1,295 @@
+//! Requests through an ingress controller, with an event for everything: its own queue, each try, each timeout.
+//!
+//! Which endpoint comes next and whether there is another try is asked of the network; when, and what is cut, is worked out here.
+
+use super::{DUE, Event, Job, Reference};
+use crate::kernel::SimTime;
+use crate::network::dispatch::passages::{Passage, Wait};
+use crate::network::dispatch::relay::Step;
+use crate::network::dispatch::send::{Fate, Way};
+use crate::network::dispatch::upstream::Refusal;
+use crate::network::ids::{ServerId, TargetId};
+use crate::network::ingress::Attempt;
+use crate::network::outcome::{Cause, Outcome};
+use crate::network::servers::State;
+
+impl Reference {
+    /// A request has got to a pod of the controller: from here on it is a passage.
+    pub(super) fn begin_passage(&mut self, number: usize, way: Way) {
+        let network = &self.bed.network;
+        let request = &mut self.requests[number];
+        request.via = Some(Passage {
+            sent: self.queue.now().as_nanos(),
+            first: 0,
+            since: 0,
+            trip: 0,
+            who: 0,
+            front: way.server,
+            at: ServerId::NONE,
+            slot: network.fleet.servers[way.server.at()].slot,
+            ticket: 0,
+            version: 0,
+            goal: None,
+            failed: [TargetId::NONE; 2],
+            target: TargetId::NONE,
+            wait: Wait::Queue,
+            client: request.client as u16,
+            tries: 0,
+        });
+    }
+
+    fn gives_up(&self, number: usize) -> u64 {
+        let request = &self.requests[number];
+        request.sent + self.bed.network.clients[request.client].timeout
+    }
+
+    /// The controller has done its own work on a request.
+    pub(super) fn front_is_done(&mut self, number: usize) {
+        let now = self.now();
+        let trip = self.requests[number].trip;
+        if now + trip > self.gives_up(number) {
+            return;
+        }
+        let front = self.requests[number].via.map_or(ServerId::NONE, |passage| passage.front);
+        self.desks[front.at()].open.retain(|open| *open != number);
+        if let Some(passage) = &mut self.requests[number].via {
+            (passage.trip, passage.first) = (trip, now);
+        }
+        self.forward(number);
+    }
+
+    fn forward(&mut self, number: usize) {
+        let now = self.now();
+        let Some(mut passage) = self.requests[number].via else { return };
+        loop {
+            passage.tries += 1;
+            passage.since = now;
+            let said = match self.bed.network.choose_upstream(&mut passage, now) {
+                Ok(server) => self.ask(number, &passage, server),
+                Err(Refusal::Own(cause)) => {
+                    let fate = self.bed.network.answer(&passage, cause, now);
+                    self.requests[number].via = Some(passage);
+                    return self.told(number, fate);
+                }
+                Err(Refusal::Of(attempt)) => Some(attempt),
+            };
+            self.requests[number].via = Some(passage);
+            let Some(attempt) = said else { return };
+            let step = self.bed.network.after(&mut passage, attempt, now);
+            self.requests[number].via = Some(passage);
+            if let Some(Step::Ends(fate)) = step {
+                return self.told(number, fate);
+            }
+        }
+    }
+
+    /// Asks an endpoint; what it says at once.
+    fn ask(&mut self, number: usize, passage: &Passage, id: ServerId) -> Option<Attempt> {
+        let now = self.now();
+        let front = &self.bed.network.fleet.servers[passage.front.at()];
+        let front_node = front.node;
+        if !id.is_some() {
+            self.wait_for(number, passage, Attempt::ConnectTimeout, id);
+            return None;
+        }
+        let server = &self.bed.network.fleet.servers[id.at()];
+        match server.state {
+            State::NodeDown | State::Gone => {
+                self.wait_for(number, passage, Attempt::ConnectTimeout, id);
+                return None;
+            }
+            State::NoProcess | State::Starting => return Some(Attempt::Refused),
+            State::Listening if now >= server.closes => return Some(Attempt::Refused),
+            State::Hung => {
+                self.desks[id.at()].open.push(number);
+                self.wait_for(number, passage, Attempt::ReadTimeout, id);
+                return None;
+            }
+            State::Listening => {}
+        }
+        let (group, node, terminating, process) = (server.group, server.node, server.terminating, server.process);
+        let model = self.bed.network.fleet.models[server.model()].clone();
+        let network = &mut self.bed.network;
+        let luck = &mut network.clients[self.requests[number].client].service_times;
+        let fails =
+            model.error_rate.failing > 0 && luck.ratio(model.error_rate.failing.into(), model.error_rate.of.into());
+        let service = model.time.sample(luck).as_nanos();
+        let desk = &mut self.desks[id.at()];
+        let room = model.concurrency.is_none_or(|most| desk.busy.len() < most as usize);
+        if !room && desk.line.len() >= model.queue as usize {
+            return Some(Attempt::Answered(503));
+        }
+        desk.open.push(number);
+        self.jobs += 1;
+        let hop = if node == front_node { 0 } else { self.bed.network.config.hop.as_nanos() };
+        let request = &mut self.requests[number];
+        request.cause = if fails { Cause::ApplicationError } else { Cause::Served };
+        (request.server, request.group, request.node) = (id, group, node);
+        (request.terminating, request.decided, request.hop, request.job) = (terminating, false, hop, self.jobs);
+        let job = Job { request: number, attempt: self.jobs, service };
+        self.word_at(number, passage, Attempt::ReadTimeout);
+        if room {
+            self.begin(id, process, job);
+        } else {
+            self.desks[id.at()].line.push_back(job);
+        }
+        None
+    }
+
+    /// The controller hears that, unless the client gives up before; then it does nothing.
+    fn word_at(&mut self, number: usize, passage: &Passage, attempt: Attempt) -> bool {
+        let network = &self.bed.network;
+        let policy = passage.goal.map(|goal| network.relays.policy(goal.policy));
+        let wait = policy.map_or(0, |policy| match attempt {
+            Attempt::ReadTimeout => policy.read_timeout,
+            _ => policy.connect_timeout,
+        });
+        let at = passage.since + wait;
+        let in_time = at < self.gives_up(number);
+        if in_time {
+            let job = self.requests[number].job;
+            self.queue.push(SimTime::from_nanos(at), DUE, Event::Word(number, job, attempt));
+        }
+        in_time
+    }
+
+    /// Nothing comes from an endpoint.
+    fn wait_for(&mut self, number: usize, passage: &Passage, attempt: Attempt, id: ServerId) {
+        self.jobs += 1;
+        let request = &mut self.requests[number];
+        (request.job, request.decided, request.server) = (self.jobs, false, ServerId::NONE);
+        let is_connected = attempt == Attempt::ReadTimeout;
+        if is_connected {
+            request.server = id;
+        }
+        if self.word_at(number, passage, attempt) {
+            return;
+        }
+        let holder = if is_connected { id } else { passage.front };
+        let server = &self.bed.network.fleet.servers[holder.at()];
+        let (group, node) = (server.group, server.node);
+        let request = &mut self.requests[number];
+        request.cause = if is_connected { Cause::Hung } else { Cause::TooSlow };
+        (request.group, request.node, request.decided) = (group, node, true);
+        request.attempt += 1;
+        let (attempt, at) = (request.attempt, self.gives_up(number));
+        self.queue.push(SimTime::from_nanos(at), DUE, Event::End(number, attempt));
+    }
+
+    /// An endpoint is done with a request; the answer may come too late for the controller, or for the client.
+    pub(super) fn upstream_is_done(&mut self, number: usize) {
+        let now = self.now();
+        let request = self.requests[number];
+        let Some(passage) = request.via else { return };
+        let heard = now + request.hop;
+        let read_timeout =
+            passage.goal.map_or(u64::MAX, |goal| self.bed.network.relays.policy(goal.policy).read_timeout);
+        let gives_up = self.gives_up(number);
+        let is_late = heard - passage.since > read_timeout && passage.since.saturating_add(read_timeout) < gives_up;
+        if is_late || heard + request.trip > gives_up {
+            return;
+        }
+        let request = &mut self.requests[number];
+        request.decided = true;
+        request.attempt += 1;
+        let attempt = request.attempt;
+        self.queue.push(SimTime::from_nanos(heard + request.trip), DUE, Event::End(number, attempt));
+    }
+
+    /// The controller hears something of a try.
+    pub(super) fn word(&mut self, number: usize, job: u32, attempt: Attempt) {
+        let request = self.requests[number];
+        if request.under_way && !request.decided && request.job == job {
+            self.hear(number, attempt);
+        }
+    }
+
+    /// A try has failed: another one, or the client is told.
+    fn hear(&mut self, number: usize, attempt: Attempt) {
+        let now = self.now();
+        let request = &mut self.requests[number];
+        if request.server.is_some() {
+            self.desks[request.server.at()].open.retain(|open| *open != number);
+        }
+        (request.server, request.decided) = (ServerId::NONE, false);
+        request.attempt += 1;
+        let attempt_number = request.attempt;
+        self.jobs += 1;
+        request.job = self.jobs;
+        let Some(mut passage) = request.via else { return };
+        let gives_up = self.gives_up(number);
+        self.queue.push(SimTime::from_nanos(gives_up), DUE, Event::End(number, attempt_number));
+        let step = self.bed.network.after(&mut passage, attempt, now);
+        self.requests[number].via = Some(passage);
+        match step {
+            Some(Step::Ends(fate)) => self.told(number, fate),
+            _ => self.forward(number),
+        }
+    }
+
+    /// The controller answers itself.
+    fn told(&mut self, number: usize, fate: Fate) {
+        let front = &self.bed.network.fleet.servers[fate.server.at()];
+        let (group, node, terminating) = (front.group, front.node, front.terminating);
+        let request = &mut self.requests[number];
+        (request.cause, request.decided, request.server) = (fate.cause, true, ServerId::NONE);
+        request.via = None;
+        (request.group, request.node, request.terminating) = (group, node, terminating);
+        request.attempt += 1;
+        let attempt = request.attempt;
+        let is_watched = self.bed.network.clients[self.requests[number].client].is_attentive;
+        if !is_watched && fate.cause.outcome() != Outcome::TimedOut {
+            return self.finish(number, fate.ends);
+        }
+        self.queue.push(SimTime::from_nanos(fate.ends), DUE, Event::End(number, attempt));
+    }
+
+    /// An endpoint that worked on a request has ended.
+    pub(super) fn upstream_ends(&mut self, number: usize) {
+        self.hear(number, Attempt::Reset);
+    }
+
+    /// An endpoint that works on a request answers no more.
+    pub(super) fn upstream_hangs(&mut self, number: usize, cause: Cause) {
+        let request = self.requests[number];
+        let Some(passage) = request.via else { return };
+        let gives_up = self.gives_up(number);
+        let read_timeout =
+            passage.goal.map_or(u64::MAX, |goal| self.bed.network.relays.policy(goal.policy).read_timeout);
+        if passage.since.saturating_add(read_timeout) >= gives_up {
+            return self.ends_otherwise(number, cause, gives_up);
+        }
+        self.jobs += 1;
+        let request = &mut self.requests[number];
+        (request.decided, request.job, request.cause) = (false, self.jobs, cause);
+        request.attempt += 1;
+        self.word_at(number, &passage, Attempt::ReadTimeout);
+    }
+
+    /// A pod of the controller has ended, or its machine or process says nothing more: so it is with all that is on its way through it.
+    pub(super) fn front_fails(&mut self, id: ServerId, cause: Cause) {
+        let now = self.now();
+        let through = |request: &super::Request| {
+            request.under_way && request.via.is_some_and(|passage| passage.front == id && passage.tries > 0)
+        };
+        let numbers: Vec<usize> = (0..self.requests.len()).filter(|number| through(&self.requests[*number])).collect();
+        let front = &self.bed.network.fleet.servers[id.at()];
+        let (group, node, terminating) = (front.group, front.node, front.terminating);
+        for number in numbers {
+            let request = &mut self.requests[number];
+            let before = request.server;
+            (request.group, request.node, request.terminating) = (group, node, terminating);
+            (request.server, request.cause) = (id, cause);
+            if before.is_some() {
+                self.desks[before.at()].open.retain(|open| *open != number);
+            }
+            if cause == Cause::Killed {
+                self.ends_otherwise(number, cause, now);
+                continue;
+            }
+            self.desks[id.at()].open.push(number);
+            let gives_up = self.gives_up(number);
+            self.ends_otherwise(number, cause, gives_up);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What becomes of a client's requests at a reverse proxy, worked out once for a configuration.
+
+use std::sync::Arc;
+
+use crate::api::View;
+use crate::objects::Key;
+
+use super::super::accounting::RouteReport;
+use super::super::clients::HttpRequest;
+use super::super::gateway::{GatewayRequest, HttpRoutes, WeightedBackend};
+use super::super::ingress::{
+    BackendPort, Certificate, Group, GroupId, Location, Matcher, Request, Routed, Server, Side, Why,
+};
+use super::super::outcome::Cause;
+use super::ReverseProxy;
+use super::intern::{BackendId, Interned, Policy, PolicyId, WayId};
+
+/// What becomes of the requests of each client.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Table {
+    /// The count of changes that it is made of.
+    pub(super) model: u64,
+    /// By client.
+    pub(in crate::network) plans: Vec<Plan>,
+}
+
+/// Where a request goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::network) struct Goal {
+    pub(in crate::network) backend: BackendId,
+    /// Who answers if that has no endpoints.
+    pub(in crate::network) fallback: Option<BackendId>,
+    pub(in crate::network) policy: PolicyId,
+    pub(in crate::network) way: WayId,
+}
+
+/// What becomes of a client's requests.
+#[derive(Clone, Debug)]
+pub(in crate::network) enum Plan {
+    /// The reverse proxy answers itself.
+    Answer(Cause, WayId),
+    /// They go on.
+    Forward(Choice),
+}
+
+/// Between which backends is chosen for each request.
+#[derive(Clone, Debug)]
+pub(in crate::network) enum Choice {
+    /// There is one.
+    One(Goal),
+    /// A backend and its canary.
+    Canary {
+        /// The backend.
+        main: Goal,
+        /// Its canary.
+        canary: Goal,
+        /// Which of them, unless a session cookie says otherwise.
+        side: Side,
+    },
+    /// Backends by weight: sums of the weights so far, and what then; nothing = the backend does not exist.
+    Shares(Arc<[(u64, Option<Goal>, WayId)]>),
+}
+
+impl Choice {
+    /// Whether a session cookie decides.
+    #[inline]
+    pub(in crate::network) fn looks_at_cookies(&self, interned: &Interned) -> bool {
+        let sticks = |goal: &Goal| interned.policy(goal.policy).affinity.is_some();
+        match self {
+            Self::One(goal) => sticks(goal),
+            Self::Canary { main, canary, .. } => sticks(main) || sticks(canary),
+            Self::Shares(_) => false,
+        }
+    }
+}
+
+/// Makes plans.
+pub(super) struct Planner<'i> {
+    pub(super) program: u32,
+    pub(super) interned: &'i mut Interned,
+}
+
+impl Planner<'_> {
+    /// The plans for all clients; those that send no requests to URLs get one that nobody asks for.
+    pub(super) fn all(&mut self, what: &ReverseProxy, view: &View, clients: &[Option<Arc<HttpRequest>>]) -> Vec<Plan> {
+        let nothing = self.interned.way(RouteReport::default());
+        match what {
+            ReverseProxy::Ingress(controller) => {
+                let matcher = Matcher::compile(view, controller);
+                let plan = |client: &Option<Arc<HttpRequest>>| match client {
+                    Some(request) => self.by_ingress(&matcher, request),
+                    None => Plan::Answer(Cause::NoRule, nothing),
+                };
+                clients.iter().map(plan).collect()
+            }
+            ReverseProxy::Gateway(key) => {
+                let routes = HttpRoutes::compile(view, key);
+                let plan = |client: &Option<Arc<HttpRequest>>| match client {
+                    Some(request) => self.by_routes(&routes, request),
+                    None => Plan::Answer(Cause::NoRule, nothing),
+                };
+                clients.iter().map(plan).collect()
+            }
+        }
+    }
+
+    fn by_ingress(&mut self, matcher: &Matcher, http: &HttpRequest) -> Plan {
+        let (headers, cookies) = (pairs(&http.headers), pairs(&http.cookies));
+        let request = Request {
+            host: &http.host,
+            path: &http.path,
+            is_tls: http.is_tls,
+            method: &http.method,
+            headers: &headers,
+            cookies: &cookies,
+            body_bytes: http.body_bytes,
+            client: None,
+        };
+        let server = matcher.server(&http.host);
+        if http.is_tls && !http.insecure && !matches!(server.certificate, Some(Certificate::Secret(_))) {
+            return Plan::Answer(Cause::Untrusted, self.interned.way(place(server, None)));
+        }
+        match matcher.route(&request) {
+            Routed::Redirect { server, location, .. } => {
+                Plan::Answer(Cause::Redirected, self.interned.way(place(server, Some(location))))
+            }
+            Routed::Status { server, location, why, .. } => {
+                let cause = match why {
+                    Why::UnknownHost | Why::NoPath => Cause::NoRule,
+                    Why::BodyTooLarge | Why::AddressDenied => Cause::Forbidden,
+                };
+                Plan::Answer(cause, self.interned.way(place(server, location)))
+            }
+            Routed::Forward { server, location, .. } => {
+                Plan::Forward(self.choice(matcher, &request, (server, location)))
+            }
+        }
+    }
+
+    fn choice(&mut self, matcher: &Matcher, request: &Request<'_>, (server, location): (&Server, &Location)) -> Choice {
+        let fallback = location.fallback.map(|id| self.interned.backend(self.program, matcher.group(id)));
+        let mut goal = |id: GroupId, is_canary: bool| {
+            let group = matcher.group(id);
+            let service = group.service.as_ref().map(|service| format!("{service}:{}", group.port).into());
+            Goal {
+                backend: self.interned.backend(self.program, group),
+                fallback,
+                policy: self.interned.add_policy(Policy::of(&location.settings, group.affinity.as_ref())),
+                way: self.interned.way(RouteReport { service, is_canary, ..place(server, Some(location)) }),
+            }
+        };
+        let main = goal(location.group, false);
+        match &matcher.group(location.group).canary {
+            None => Choice::One(main),
+            Some((id, shaping)) => Choice::Canary { main, canary: goal(*id, true), side: shaping.side(request).0 },
+        }
+    }
+
+    fn by_routes(&mut self, routes: &HttpRoutes, http: &HttpRequest) -> Plan {
+        let headers = pairs(&http.headers);
+        let (path, query) = http.path.split_once('?').unwrap_or((&http.path, ""));
+        let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let request = GatewayRequest { host: &http.host, path, method: &http.method, headers: &headers, query: &query };
+        let host = http.host.clone();
+        let Some(rule) = routes.rule(&request) else {
+            return Plan::Answer(Cause::NoRule, self.interned.way(RouteReport { host, ..RouteReport::default() }));
+        };
+        let name = Some(rule.route.to_string().into());
+        let way = RouteReport { rule: name, host, ..RouteReport::default() };
+        if rule.redirect.is_some() {
+            return Plan::Answer(Cause::Redirected, self.interned.way(way));
+        }
+        let mut sum = 0;
+        let mut shares = Vec::new();
+        for backend in rule.backends.iter().filter(|backend| backend.weight > 0) {
+            sum += backend.weight;
+            shares.push(self.share(sum, backend, &way));
+        }
+        if sum == 0 {
+            return Plan::Answer(Cause::NoBackend, self.interned.way(way));
+        }
+        match &shares[..] {
+            [(_, Some(goal), _)] => Plan::Forward(Choice::One(*goal)),
+            _ => Plan::Forward(Choice::Shares(shares.into())),
+        }
+    }
+
+    fn share(&mut self, sum: u64, backend: &WeightedBackend, way: &RouteReport) -> (u64, Option<Goal>, WayId) {
+        let service = Some(format!("{}:{}", backend.service, backend.port).into());
+        let way = self.interned.way(RouteReport { service, ..way.clone() });
+        let goal = backend.exists.then(|| Goal {
+            backend: self.interned.backend(self.program, &group_of(&backend.service, backend.port)),
+            fallback: None,
+            policy: self.interned.add_policy(Policy::plain()),
+            way,
+        });
+        (sum, goal, way)
+    }
+}
+
+fn group_of(service: &Key, port: u16) -> Group {
+    let port = BackendPort { number: i32::from(port), ..BackendPort::default() };
+    Group { service: Some(service.clone()), port, ..Group::default() }
+}
+
+fn place(server: &Server, location: Option<&Location>) -> RouteReport {
+    RouteReport {
+        rule: location.and_then(|location| location.ingress.as_ref()).map(|key| key.to_string().into()),
+        host: server.host.clone(),
+        path: location.map(|location| location.written.clone()).unwrap_or_default(),
+        ..RouteReport::default()
+    }
+}
+
+fn pairs(owned: &[(String, String)]) -> Vec<(&str, &str)> {
+    owned.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}

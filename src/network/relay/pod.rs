@@ -1,0 +1,127 @@
+//! One pod of a reverse proxy: what its workers go by.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::kernel::SimTime;
+
+use super::super::ids::ServerId;
+use super::super::ingress::{IngressChange, SyncLag};
+use super::intern::BackendId;
+use super::peers::{Peer, Peers};
+use super::plan::Table;
+
+/// What workers go by.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct State {
+    pub(in crate::network) table: Arc<Table>,
+    /// By backend.
+    pub(in crate::network) peers: Vec<Peers>,
+    pub(super) configuration: u64,
+}
+
+/// A pod.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct RelayPod {
+    pub(super) program: u32,
+    /// The container that it is.
+    pub(in crate::network) server: ServerId,
+    pub(super) lag: SyncLag,
+    /// Its process runs and has a configuration.
+    pub(super) runs: bool,
+    /// Counts processes.
+    pub(super) life: u32,
+    pub(super) is_sync_planned: bool,
+    pub(in crate::network) state: Option<State>,
+    /// What workers take over later, ns, in the order of the syncs.
+    coming: VecDeque<(u64, State)>,
+    /// What the last sync has found.
+    synced: u64,
+    /// By backend, whose turn it is.
+    turns: Vec<u32>,
+}
+
+impl RelayPod {
+    pub(super) const fn new(program: u32, server: ServerId, lag: SyncLag) -> Self {
+        Self {
+            program,
+            server,
+            lag,
+            runs: false,
+            life: 0,
+            is_sync_planned: false,
+            state: None,
+            coming: VecDeque::new(),
+            synced: 0,
+            turns: Vec::new(),
+        }
+    }
+
+    pub(super) fn end(&mut self) {
+        (self.runs, self.is_sync_planned, self.state) = (false, false, None);
+        self.coming.clear();
+        self.life += 1;
+    }
+
+    /// Its first configuration.
+    pub(super) fn adopt_now(&mut self, state: State) {
+        self.runs = true;
+        self.coming.clear();
+        self.synced = state.configuration;
+        self.take_over(state);
+    }
+
+    /// A sync at `now`, ns, has found that; returns when workers take it over.
+    pub(super) fn plan(&mut self, state: State, now: u64) -> u64 {
+        self.is_sync_planned = false;
+        let change =
+            if state.configuration == self.synced { IngressChange::Endpoints } else { IngressChange::Configuration };
+        self.synced = state.configuration;
+        let last = self.coming.back().map_or(0, |(at, _)| *at);
+        let at = self.lag.takes_effect(SimTime::from_nanos(now), change).as_nanos().max(last);
+        if at <= now {
+            self.take_over(state);
+        } else {
+            self.coming.push_back((at, state));
+        }
+        at
+    }
+
+    pub(super) fn adopt_until(&mut self, now: u64) {
+        while self.coming.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, state)) = self.coming.pop_front() {
+                self.take_over(state);
+            }
+        }
+    }
+
+    fn take_over(&mut self, state: State) {
+        // Each pod begins its rounds elsewhere.
+        let begin = |backend: usize| (self.server.0.wrapping_add(backend as u32)).wrapping_mul(0x9e37_79b9) >> 8;
+        for backend in self.turns.len()..state.peers.len() {
+            self.turns.push(begin(backend));
+        }
+        self.state = Some(state);
+    }
+
+    /// The peers of a backend.
+    #[inline]
+    pub(in crate::network) fn peers(&self, backend: BackendId) -> &Peers {
+        let peers = self.state.as_ref().and_then(|state| state.peers.get(backend.0 as usize));
+        peers.unwrap_or(&Peers::None)
+    }
+
+    /// The next of the peers in turn.
+    #[inline]
+    pub(in crate::network) fn turn(&mut self, backend: BackendId) -> Option<Peer> {
+        let Some(Peers::Endpoints(peers)) = self.state.as_ref().and_then(|state| state.peers.get(backend.0 as usize))
+        else {
+            return None;
+        };
+        let turn = &mut self.turns[backend.0 as usize];
+        let at = *turn as usize;
+        let at = if at < peers.len() { at } else { at % peers.len() };
+        *turn = at as u32 + 1;
+        Some(peers[at])
+    }
+}

@@ -287,6 +287,8 @@ impl Reference {
                 self.ends_otherwise(number, cause, now);
                 continue;
             }
+            // It is at the controller from now on.
+            self.requests[number].via = None;
             self.desks[id.at()].open.push(number);
             let gives_up = self.gives_up(number);
             self.ends_otherwise(number, cause, gives_up);

@@ -28,6 +28,7 @@ impl Cluster {
         let clients = (0..services).map(|service| client(service, nodes, rate / services as u64)).collect();
         let model = ServeModel { time: Sampler::constant(SimDuration::from_millis(1)), ..ServeModel::default() };
         let network = Network::new(NetworkConfig::default(), clients, vec![model], SimDuration::ZERO, Streams::new(1));
+        let network = network.expect("clients that can be");
         let mut cluster = Self { network, nodes, per_service: endpoints / services, now: SimTime::ZERO };
         for node in 0..nodes {
             let name = format!("node-{node}");

@@ -86,7 +86,8 @@ fn is_stdin(path: &Path) -> bool {
 
 /// The run of a scenario until an instant. What is wrong with it is told.
 pub(super) fn run_until(moment: &Moment) -> io::Result<Option<Run>> {
-    let options = RunOptions { seed: moment.seed, until: moment.at, events: true, ..RunOptions::default() };
+    let options =
+        RunOptions { seed: moment.seed, until: moment.at, events: true, keep_rules: true, ..RunOptions::default() };
     run(moment, &options)
 }
 

@@ -25,6 +25,11 @@ impl Cidr {
         (prefix <= if base.is_ipv4() { 32 } else { 128 }).then_some(Self { base, prefix })
     }
 
+    /// The first of its addresses, as it was written.
+    pub(super) const fn base(&self) -> IpAddr {
+        self.base
+    }
+
     /// Whether an address is in it; one of the other family never is.
     #[must_use]
     pub fn contains(&self, ip: IpAddr) -> bool {

@@ -11,7 +11,7 @@
 //! | `explain/` | the way from a client to a container, and its first broken link, in words |
 //! | `gateway/` | which rule of the Gateway API's HTTPRoutes takes a request, and the shares of its backends |
 //! | `ingress/` | which location of an ingress controller takes a request, and where that leads |
-//! | `policy/` | what network policies let through |
+//! | `policy/` | what network policies let through, and what each node has programmed of them |
 //! | `relay/` | pods of ingress controllers and Gateways at work: what each has synced, which endpoint a request gets there |
 //!
 //! [`Source`], [`Hop`], [`Route`], [`Outcome`] and [`Cause`] are what all of them, and the explanations of routes, speak in.
@@ -40,12 +40,12 @@ pub use accounting::{
 };
 pub use cidr::Cidr;
 pub use clients::{
-    AddressPick, Arrivals, ClientSpec, HostName, HttpRequest, KeepAlive, Load, Origin, Piece, PortRef, RequestTarget,
-    Retries,
+    AddressPick, Arrivals, ClientError, ClientSpec, HostName, HttpRequest, KeepAlive, Load, Origin, Piece, PortRef,
+    RequestTarget, Retries,
 };
 pub use dispatch::Network;
 pub use outcome::{Cause, Outcome};
-pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, SyncTiming};
+pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, Silence, SyncTiming};
 pub use relay::ReverseProxy;
 pub use route::{Hop, Route, Source};
 pub use servers::{ContainerUp, ErrorRate, PodUp, ProcessChange, ServeModel, WarmUp};

@@ -30,7 +30,7 @@ use super::traffic::bounds::bound;
 use super::traffic::{MOST_CLIENTS, RawClient};
 
 /// Windows of traffic accounts are kept for the whole run.
-const SHORTEST_WINDOW: SimDuration = SimDuration::from_millis(100);
+const SHORTEST_WINDOW: SimDuration = crate::sim::NetworkConfig::SHORTEST_WINDOW;
 
 /// Checks a scenario, and collects everything that is wrong.
 pub(super) struct Checker<'a> {

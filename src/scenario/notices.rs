@@ -10,16 +10,13 @@ use crate::kubelet::Signal;
 use crate::objects::Kind;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
-use crate::sim::{ClientSpec, NetworkConfig, NodeTemplate, Origin, ProxyMode, RequestTarget};
+use crate::sim::{ClientSpec, NodeTemplate, RequestTarget};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
 /// Kinds of the Gateway API whose routes requests follow.
 const GATEWAY: [&str; 3] = ["GatewayClass", "Gateway", "HTTPRoute"];
-
-/// Kinds that are typed and validated and that nobody acts on yet.
-const IDLE: [(&str, &str); 1] = [("NetworkPolicy", "explained and asked for; traffic is not held back by it yet")];
 
 /// The notices about these manifests, each once, in alphabetical order.
 pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
@@ -33,8 +30,7 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
             None if !DATA.contains(&kind) => {
                 notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
             }
-            Some(_) => notices.extend(idle(kind)),
-            None => {}
+            Some(_) | None => {}
         }
         let spec = document.value.at("spec");
         let of_the_kind = match kind {
@@ -63,13 +59,8 @@ pub(super) fn about_machines<'a>(machines: impl Iterator<Item = &'a NodeTemplate
 }
 
 /// What of the way of requests is not simulated, as far as these clients and manifests come upon it; each once.
-pub(super) fn about_traffic<'a>(
-    clients: &[ClientSpec],
-    network: Option<&NetworkConfig>,
-    documents: impl Iterator<Item = &'a Document>,
-) -> Vec<String> {
+pub(super) fn about_traffic<'a>(clients: &[ClientSpec], documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
     let mut notices = BTreeSet::new();
-    let ipvs = network.is_some_and(|network| network.proxy_mode == ProxyMode::Ipvs);
     let uses_urls = clients.iter().any(|client| matches!(client.to, RequestTarget::Url(_)));
     for document in documents {
         if document.kind == "Ingress" && uses_urls {
@@ -87,30 +78,17 @@ pub(super) fn about_traffic<'a>(
                 request.via.as_ref().is_some_and(|via| *via.name == *name && *via.namespace == *namespace)
             }
         };
-        let mut goals = clients.iter().filter(is_goal).peekable();
-        if goals.peek().is_none() {
+        if !clients.iter().any(|client| is_goal(&client)) {
             continue;
         }
-        let from_outside = goals.any(|client| matches!(client.from, Origin::External));
         let spec = document.value.at("spec");
-        let told = [
-            (
-                spec.text("type") == "ExternalName" && !spec.text("externalName").contains(".svc."),
-                "what an external name stands for is outside of the cluster and not simulated; requests to it fail",
-            ),
-            (
-                from_outside && ipvs && spec.text("externalTrafficPolicy") == "Local",
-                "ipvs uses endpoints of other nodes where Local finds none; that is not simulated, such requests fail",
-            ),
-        ];
-        notices.extend(told.iter().filter(|(holds, _)| *holds).map(|(_, what)| format!("Service {name}: {what}")));
+        if spec.text("type") == "ExternalName" && !spec.text("externalName").contains(".svc.") {
+            let what =
+                "what an external name stands for is outside of the cluster and not simulated; requests to it fail";
+            notices.insert(format!("Service {name}: {what}"));
+        }
     }
     notices.into_iter().collect()
-}
-
-fn idle(kind: &str) -> Option<String> {
-    let (_, what) = IDLE.iter().find(|(name, _)| *name == kind)?;
-    Some(format!("{kind}: {what}"))
 }
 
 /// Looks for fields of pods wherever a document has them. Documents are not deep: their reader saw to that.
@@ -185,12 +163,7 @@ mod tests {
             scenario.run(&crate::scenario::RunOptions::default()).expect("it runs").notices
         };
         assert_eq!(scenario(""), Vec::<String>::new());
-        assert_eq!(
-            scenario("{name: a, to: service/web, rate: 1/s}"),
-            [
-                "Service web: ipvs uses endpoints of other nodes where Local finds none; that is not simulated, such requests fail",
-            ]
-        );
+        assert_eq!(scenario("{name: a, to: service/web, rate: 1/s}"), Vec::<String>::new());
         assert_eq!(scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"), Vec::<String>::new());
     }
 
@@ -209,7 +182,6 @@ mod tests {
         assert_eq!(
             notices(&manifest),
             [
-                "NetworkPolicy: explained and asked for; traffic is not held back by it yet",
                 "Role: not simulated yet; kept and given back as it is",
                 "Service web: nobody takes care of load balancers of a class; it stays pending",
                 "schedulerName: there is no scheduler of another name; such pods stay pending",

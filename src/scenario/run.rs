@@ -28,6 +28,8 @@ pub struct RunOptions {
     pub until: Option<SimDuration>,
     /// Whether components record Events although nothing is recorded.
     pub events: bool,
+    /// Whether what every node's proxy has programmed is kept although nobody sends requests, for explanations of ways.
+    pub keep_rules: bool,
     /// Stop after that many events of the simulation; default [`DEFAULT_MAX_EVENTS`].
     pub max_events: Option<u64>,
     /// Controllers and invariants of your own.
@@ -131,7 +133,7 @@ impl Scenario {
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
         let documents = self.manifests.iter().chain(applied).map(|manifest| &manifest.document);
         notices.extend(super::notices::about(documents.clone()));
-        notices.extend(super::notices::about_traffic(&self.clients, self.network.as_ref(), documents));
+        notices.extend(super::notices::about_traffic(&self.clients, documents));
         self.apply_manifests(&mut sim)?;
         let end = options.until.unwrap_or(self.duration).min(self.duration);
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
@@ -160,6 +162,7 @@ impl Scenario {
             .load_balancers(self.load_balancers)
             .endpoints_controller(self.endpoints_controller)
             .kubernetes_service(self.kubernetes_service)
+            .keep_rules(options.keep_rules)
             .events(options.events || options.record != RecordMode::Off);
         if let Some(terminated_pod_threshold) = self.terminated_pod_gc_threshold {
             builder = builder.pod_gc(PodGcConfig { terminated_pod_threshold, ..PodGcConfig::default() });

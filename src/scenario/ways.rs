@@ -42,12 +42,12 @@ impl Way {
 
     /// Whether every connection gets an answer of the application.
     pub(super) fn is_reachable(&self, sim: &Simulation) -> bool {
-        sim.explain(&self.from, &self.to, None).is_reachable()
+        sim.explain(&self.from, &self.to).is_reachable()
     }
 
     /// The HTTP status that a client sees if the application answers whatever reaches it; 0 = none, as the connection fails.
     pub(super) fn status(&self, sim: &Simulation) -> i64 {
-        match sim.explain(&self.from, &self.to, None).verdict {
+        match sim.explain(&self.from, &self.to).verdict {
             Verdict::Reachable | Verdict::Partly { .. } => 200,
             Verdict::Status(status, _) | Verdict::Redirected(status) => i64::from(status),
             Verdict::Unreachable(_) | Verdict::Unknown => 0,

@@ -131,6 +131,7 @@ pub struct SimulationBuilder {
     shuffles_nodes: bool,
     control_plane: ControlPlane,
     network: Option<NetworkConfig>,
+    keeps_rules: bool,
     clients: Vec<ClientSpec>,
 }
 
@@ -166,6 +167,7 @@ impl Simulation {
             shuffles_nodes: false,
             control_plane: ControlPlane::default(),
             network: None,
+            keeps_rules: false,
             clients: Vec::new(),
         }
     }
@@ -341,6 +343,14 @@ impl SimulationBuilder {
         self
     }
 
+    /// Whether what every node's proxy has programmed is kept although there are no clients: [`Simulation::explain`] goes by it.
+    /// Default: no, it goes by what the API says.
+    #[must_use]
+    pub const fn keep_rules(mut self, keep: bool) -> Self {
+        self.keeps_rules = keep;
+        self
+    }
+
     /// How the network works: proxies, ways, load balancers. Default: [`NetworkConfig::default`], or without any delay
     /// ([`NetworkConfig::ideal`]) where watches have none. Nothing of it is simulated unless a [`client`](Self::client) sends requests.
     #[must_use]
@@ -493,11 +503,19 @@ impl SimulationBuilder {
         let scheduler = if self.shuffles_nodes { scheduler.with_shuffling(self.seed) } else { scheduler };
         let behaviours = Behaviours::new(defaults, self.behaviours);
         let watch = self.delays.watch;
-        let network = (!self.clients.is_empty()).then(|| {
+        let network = if self.clients.is_empty() && !self.keeps_rules {
+            None
+        } else {
             let ideal = || if watch.is_zero() { NetworkConfig::ideal() } else { NetworkConfig::default() };
             let config = self.network.unwrap_or_else(ideal);
-            Box::new(Network::new(config, self.clients, models(&behaviours), watch, Streams::new(self.seed)))
-        });
+            let shortest = NetworkConfig::SHORTEST_WINDOW;
+            if config.window < shortest {
+                return Err(SimError::Cluster(format!("windows of traffic last {shortest} or more")));
+            }
+            let streams = Streams::new(self.seed);
+            let network = Network::new(config, self.clients, models(&behaviours), watch, streams);
+            Some(Box::new(network.map_err(|error| SimError::Cluster(error.to_string()))?))
+        };
         let mut sim = Simulation::assemble(Parts {
             seed: self.seed,
             epoch: WallTime::from_unix_nanos(self.epoch.wall().as_unix_nanos()),

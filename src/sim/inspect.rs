@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::api::View;
 use crate::kubelet::{KnownServices, ViewSurroundings};
 use crate::network::Source;
 use crate::network::explain::{Destination, Explanation, World, explain};
@@ -15,8 +14,8 @@ use crate::objects::{ContainerState, Key, Pod, Timestamp, Uid};
 use super::simulation::Simulation;
 
 impl Simulation {
-    /// The way from a client to where it wants to go, now, and its first broken link. `before` is the cluster as it was shortly before,
-    /// by which nodes may still go whose proxy has not caught up.
+    /// The way from a client to where it wants to go, now, and its first broken link. What a node's proxy has programmed counts if that
+    /// is kept: if there are clients, or by [`keep_rules`](super::SimulationBuilder::keep_rules); else what the API says.
     ///
     /// ```
     /// use seatrial::network::Source;
@@ -25,14 +24,15 @@ impl Simulation {
     /// let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(1).build()?;
     /// sim.apply("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: wbe}, ports: [{port: 80}]}}")?;
     /// let to = "service/web:80".parse().expect("a destination");
-    /// let why = sim.explain(&Source::Node("node-0".into()), &to, None);
+    /// let why = sim.explain(&Source::Node("node-0".into()), &to);
     /// assert_eq!(why.broken().expect("a link").text, "no pod in namespace default matches its selector app=wbe");
     /// # Ok::<(), seatrial::sim::SimError>(())
     /// ```
     #[must_use]
-    pub fn explain(&self, from: &Source, to: &Destination, before: Option<&View>) -> Explanation {
+    pub fn explain(&self, from: &Source, to: &Destination) -> Explanation {
         let is_up = |node: &str| self.machine_is_up(node);
-        explain(&World { before, is_up: Some(&is_up), ..World::of(self.view()) }, from, to)
+        let network = self.network.as_deref().map(|network| (network, self.now()));
+        explain(&World { network, is_up: Some(&is_up), ..World::of(self.view()) }, from, to)
     }
 
     /// The environment of a container of a pod, all references resolved. Of services, those count that existed when the

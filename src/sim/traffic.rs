@@ -29,7 +29,8 @@ impl Simulation {
     /// What came of all traffic so far; `None` if no client was configured.
     #[must_use]
     pub fn traffic(&self) -> Option<TrafficReport> {
-        self.network.as_ref().map(|network| network.report())
+        let network = self.network.as_ref().filter(|network| network.client_names().next().is_some());
+        network.map(|network| network.report())
     }
 
     /// What came of a client's requests so far, without windows; `None` if there is no such client.

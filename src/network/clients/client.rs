@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 
-use super::super::ids::{NodeId, PoolId, PortId, ServerId};
+use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::Cause;
 use super::super::proxy::Entrance;
 use super::super::servers::Pending;
@@ -39,7 +39,12 @@ pub(in crate::network) struct Connection {
     /// The client closes it then, ns.
     pub(in crate::network) until: u64,
     /// Target, for UDP.
-    pub(in crate::network) target: super::super::ids::TargetId,
+    pub(in crate::network) target: TargetId,
+    /// A flow of UDP: nobody opens or closes it.
+    pub(in crate::network) is_udp: bool,
+    /// When it was last used, ns, and whether something came back then.
+    pub(in crate::network) used: u64,
+    pub(in crate::network) answered: bool,
 }
 
 impl Connection {
@@ -50,7 +55,10 @@ impl Connection {
         entry: NodeId::NONE,
         left: 0,
         until: 0,
-        target: super::super::ids::TargetId::NONE,
+        target: TargetId::NONE,
+        is_udp: false,
+        used: 0,
+        answered: false,
     };
 }
 
@@ -157,10 +165,13 @@ impl Client {
         self.clock.as_mut().map_or(u64::MAX, |clock| clock.next(&mut self.arrivals))
     }
 
-    /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time.
+    /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time. A socket of UDP stays.
     pub(in crate::network) fn give_up_connection(&mut self, ends: u64) {
         if let Some(connection) = self.connections.get_mut(self.next_connection) {
-            connection.until = connection.until.min(ends);
+            connection.answered = false;
+            if !connection.is_udp {
+                connection.until = connection.until.min(ends);
+            }
         }
     }
 

@@ -16,14 +16,17 @@ use super::super::servers::{NO_PASSAGE, NO_TICKET, Pending, PodUp, ProcessChange
 use super::settle::count;
 use super::{Due, Network};
 
+/// Least time from a request of a user to the next one, ns.
+const SHORTEST_TURN: u64 = 1000;
 /// Stands above the numbers of pods in the addresses of senders.
-const NODE_ADDRESSES: u64 = 1 << 62;
+pub(super) const NODE_ADDRESSES: u64 = 1 << 62;
 
 impl Network {
     /// A write was accepted at `now`.
     pub fn follow(&mut self, change: &Change, now: SimTime) {
         let machines = self.proxies.machines();
         self.proxies.follow(change, now.as_nanos());
+        self.policies.follow(change, now.as_nanos());
         self.senders_changed |= machines != self.proxies.machines();
         if let Some(names) = &mut self.names {
             names.follow(change, now.as_nanos());
@@ -109,6 +112,7 @@ impl Network {
         if let (Some(names), Some(number)) = (&mut self.names, self.fleet.number_of(uid)) {
             names.pod_gone(number);
         }
+        self.fleet.number_of(uid).into_iter().for_each(|number| self.policies.forget(number));
         self.fleet.remove(uid);
         self.senders_changed = true;
     }
@@ -227,7 +231,9 @@ impl Network {
         // The user thinks, and asks for something else.
         let think = sender.think.sample(&mut sender.arrivals).as_nanos();
         self.tickets.get(number).tries = 0;
-        self.due.push(now.saturating_add(think), Due::Send { ticket: number });
+        // Time passes from one request to the next, even if nothing takes any.
+        let next = now.saturating_add(think).max(ticket.begun.saturating_add(SHORTEST_TURN));
+        self.due.push(next, Due::Send { ticket: number });
     }
 
     /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others.

@@ -4,11 +4,14 @@
 //! them [`Network::run_until`] takes all arrivals before it. At one instant what is due (an answer, a retry, the end of a process) comes
 //! before new arrivals, those in the order of the clients; control events at the same instant come before both.
 
+mod connections;
 mod control;
 mod due;
 mod flows;
+mod look;
 mod names;
 mod passages;
+mod policy;
 mod relay;
 mod send;
 mod settle;
@@ -21,11 +24,14 @@ use std::sync::Arc;
 use crate::kernel::{SimDuration, SimTime, Streams};
 
 use super::accounting::{ClientReport, Ledger, TrafficReport, Window, by_node};
-use super::clients::{Client, ClientSpec, Load};
+use super::clients::{Client, ClientError, ClientSpec, Load};
 use super::ids::ServerId;
+use super::policy::Filter;
 use super::proxy::{Affinity, Balancer, NetworkConfig, ProxyTable};
 use super::relay::Relays;
 use super::servers::{Fleet, ServeModel};
+
+pub(super) use look::Rules;
 
 use due::{Due, DueQueue, Tickets};
 use flows::Flows;
@@ -39,6 +45,7 @@ pub struct Network {
     proxies: ProxyTable,
     balancer: Balancer,
     affinity: Affinity,
+    policies: Filter,
     fleet: Fleet,
     relays: Relays,
     passages: Passages,
@@ -72,20 +79,24 @@ const WINDOWS_MAX: usize = 2_000_000;
 
 impl Network {
     /// A network without services, nodes and pods. `watch`: from an accepted write to the proxies; `models`: how containers serve.
-    #[must_use]
+    ///
+    /// # Errors
+    /// If a client cannot be, as [`ClientSpec::check`] says.
     pub fn new(
         config: NetworkConfig,
         clients: Vec<ClientSpec>,
         models: Vec<ServeModel>,
         watch: SimDuration,
         streams: Streams,
-    ) -> Self {
+    ) -> Result<Self, ClientError> {
+        clients.iter().try_for_each(ClientSpec::check)?;
         let mut clients: Vec<Client> = clients.into_iter().map(|spec| Client::new(spec, streams)).collect();
         let flows = Flows::new(clients.iter_mut().map(Client::first_arrival).collect());
         let mut network = Self {
             proxies: ProxyTable::new(&config, watch, streams),
             balancer: Balancer::new(config.proxy_mode, config.ipvs_scheduler),
             affinity: Affinity::default(),
+            policies: Filter::new(watch.as_nanos().saturating_add(config.policy_delay.as_nanos())),
             fleet: Fleet::new(models),
             names: Names::new(&config.dns, &clients, watch),
             relays: Relays::new(&config, watch, clients.iter().map(Client::request).collect()),
@@ -105,7 +116,7 @@ impl Network {
             config,
         };
         network.seat_users();
-        network
+        Ok(network)
     }
 
     /// Users think before their first request.

@@ -5,10 +5,12 @@ use crate::objects::Key;
 use super::super::clients::{ClientSpec, Connection, Goal, Origin, PortRef, RequestTarget, Sender};
 use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::{Cause, Outcome};
+use super::super::policy::{Port, Protocol};
 use super::super::proxy::{Entrance, Pick};
 use super::super::relay::{FrontDoor, NO_SLOT};
 use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending};
 use super::passages::Passage;
+use super::policy::Attempt;
 use super::settle::{count, settled};
 use super::upstream::UNKNOWN;
 use super::{Due, Network};
@@ -22,6 +24,7 @@ pub(super) struct Way {
     pub(super) server: ServerId,
     /// On a connection that is open already.
     pub(super) connected: bool,
+    pub(super) is_udp: bool,
 }
 
 /// A new connection at the rules of a node.
@@ -173,35 +176,13 @@ impl Network {
                 left: if keep.requests == 0 { u32::MAX } else { keep.requests - 1 },
                 until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
                 target: way.target,
+                is_udp: way.is_udp,
+                used: now,
+                answered: true,
             },
             _ => Connection::CLOSED,
         };
         way
-    }
-
-    /// The way of the connection whose turn it is, if it is open.
-    fn open_connection(&mut self, number: usize, now: u64) -> Option<Way> {
-        let client = &mut self.clients[number];
-        client.next_connection = (client.next_connection + 1) % client.connections.len();
-        let connection = &mut client.connections[client.next_connection];
-        let server = self.fleet.servers.get(connection.server.at())?;
-        if connection.left == 0 || now >= connection.until || server.has_closed(connection.process) {
-            return None;
-        }
-        if let Ok((port, entrance)) = client.goal.port
-            && entrance != Entrance::Headless
-            && connection.entry.is_some()
-            && let Some((rules, set, _)) = self.proxies.programmed(port, connection.entry, now)
-            && rules.udp
-            && !set.keeps_flow(connection.target)
-        {
-            // The node has dropped the flow from its connection tracking.
-            return None;
-        }
-        if connection.left != u32::MAX {
-            connection.left -= 1;
-        }
-        Some(Way { entry: connection.entry, target: connection.target, server: connection.server, connected: true })
     }
 
     /// A new connection.
@@ -211,7 +192,8 @@ impl Network {
         if self.clients[number].spec.host().is_some() {
             if let Some(target) = self.find_host(number, sender, now)? {
                 let server = self.fleet.behind(target, self.proxies.places());
-                return Ok(Way { entry: sender.node, target, server, connected: false });
+                let way = Way { entry: sender.node, target, server, connected: false, is_udp: false };
+                return self.filter(number, sender, way, (Protocol::Tcp, false), now);
             }
         } else if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
             self.find_goal(number, now);
@@ -230,7 +212,30 @@ impl Network {
             }
         };
         let server = self.fleet.behind(target, self.proxies.places());
-        Ok(Way { entry, target, server, connected: false })
+        let rules = self.proxies.newest_rules(port);
+        let protocol = rules.map_or(Protocol::Tcp, |rules| rules.protocol);
+        let keeps_source = entrance == Entrance::Headless || rules.is_some_and(|rules| rules.policies.external_local);
+        let way = Way { entry, target, server, connected: false, is_udp: protocol == Protocol::Udp };
+        self.filter(number, sender, way, (protocol, external && !keeps_source), now)
+    }
+
+    /// The same way, if network policies let it pass. Its source address may be replaced by that of the node where it comes in.
+    #[inline]
+    fn filter(
+        &mut self,
+        number: usize,
+        from: Sender,
+        way: Way,
+        (protocol, is_masqueraded): (Protocol, bool),
+        now: u64,
+    ) -> Result<Way, Cause> {
+        if self.policies.is_idle() {
+            return Ok(way);
+        }
+        let (_, port) = self.proxies.places()[way.target.at()];
+        let masquerade = is_masqueraded.then_some(way.entry);
+        let (client, port) = (number as u16, Port { number: port, protocol });
+        self.passes(Attempt { client, from, masquerade, server: way.server, port }, now).map(|()| way)
     }
 
     /// The node by which a connection from outside comes in.
@@ -252,7 +257,7 @@ impl Network {
             return Err(Cause::EntryNodeDown);
         }
         let server = relays.door(program, entry).ok_or(Cause::NoProcess)?;
-        Ok(Way { entry, target: TargetId::NONE, server, connected: false })
+        Ok(Way { entry, target: TargetId::NONE, server, connected: false, is_udp: false })
     }
 
     /// One of the ready endpoints of a headless Service, as DNS has them.
@@ -272,7 +277,11 @@ impl Network {
             Entrance::ClusterIp => rules.policies.internal_local,
             _ => rules.policies.external_local && external,
         };
-        let usable = if must_be_local { set.local(entry) } else { set.cluster(entry, zone) };
+        let mut usable = if must_be_local { set.local(entry) } else { set.cluster(entry, zone) };
+        if usable.is_empty() && !external && balancer.is_ipvs() {
+            // ipvs then has those of other nodes; to a client outside they cannot answer (`pkg/proxy/ipvs` `syncEndpoint`).
+            usable = set.cluster(entry, zone);
+        }
         if usable.is_empty() {
             return Err(if set.has_any() { Cause::NoLocalEndpoints } else { Cause::NoEndpoints });
         }

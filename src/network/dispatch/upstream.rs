@@ -1,12 +1,15 @@
 //! Which endpoint a reverse proxy sends a request to.
 
+use super::super::clients::Sender;
 use super::super::ids::ServerId;
 use super::super::ingress::Attempt;
 use super::super::outcome::{Cause, Outcome};
+use super::super::policy::{Port, Protocol};
 use super::super::proxy::Entrance;
 use super::super::relay::{Choice, Goal, Peers, Plan, Visit, WayId};
 use super::Network;
 use super::passages::Passage;
+use super::policy;
 use super::send::Knock;
 
 /// Why there is no endpoint.
@@ -54,7 +57,16 @@ impl Network {
         };
         passage.target = target;
         let Self { fleet, proxies, .. } = self;
-        Ok(fleet.behind(target, proxies.places()))
+        let server = fleet.behind(target, proxies.places());
+        let front = &fleet.servers[passage.front.at()];
+        let from = Sender { node: front.node, address: front.pod };
+        let (_, number) = proxies.places()[target.at()];
+        let port = Port { number, protocol: Protocol::Tcp };
+        let connection = policy::Attempt { client: passage.client, from, masquerade: None, server, port };
+        match self.passes(connection, now) {
+            Ok(()) => Ok(server),
+            Err(cause) => Err(refused(cause)),
+        }
     }
 
     /// Chooses for a passage where it goes, once.

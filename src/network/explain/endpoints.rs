@@ -103,8 +103,13 @@ impl Walk<'_> {
     ) -> Walked<Vec<Target>> {
         let key = service.key();
         let found = Found::of(self.world.view, &key, port);
-        let mut usable = found.usable(scope);
+        let usable = found.usable(scope);
+        let programmed = self.programmed(service, port, scope, &usable);
         if usable.is_empty() {
+            if let Some(old) = programmed.as_ref().filter(|programmed| !programmed.is_empty()).cloned() {
+                self.shaky("Endpoints", format!("{key} has none to choose from any more"));
+                return self.by_proxy(&key, (Vec::new(), old), scope);
+            }
             self.no_endpoints(service, port, scope, &found)?;
         }
         let names: Vec<String> =
@@ -120,39 +125,11 @@ impl Walk<'_> {
         } else {
             self.holds("Endpoints", text);
         }
-        if *scope != Scope::Ready {
-            self.lag(&key, port, scope, &mut usable);
+        match programmed {
+            Some(programmed) => self.by_proxy(&key, (usable, programmed), scope),
+            None if self.knows_no_rules(service, port, scope) => self.no_rules(&key, scope),
+            None => Ok(usable),
         }
-        Ok(usable)
-    }
-
-    /// What proxies that have not caught up still do, or do not do yet.
-    fn lag(&mut self, key: &Key, port: &ServicePort, scope: &Scope, usable: &mut Vec<Target>) {
-        let Some(before) = self.world.before else { return };
-        let old = Found::of(before, key, port).usable(scope);
-        let names = |list: &[Target], other: &[Target]| -> Vec<String> {
-            list.iter().filter(|target| !other.contains(target)).map(Target::name).collect()
-        };
-        let (gone, new) = (names(&old, usable), names(usable, &old));
-        if !gone.is_empty() {
-            let verb = if gone.len() == 1 { "has" } else { "have" };
-            let text = format!(
-                "{} {verb} just left the endpoints: nodes whose proxy has not caught up still send connections there",
-                first_few(&gone)
-            );
-            self.shaky("Proxy", text);
-        }
-        if !new.is_empty() {
-            let verb = if new.len() == 1 { "has" } else { "have" };
-            let and = if old.is_empty() { ", and refuse connections until then" } else { "" };
-            let text = format!(
-                "{} {verb} just joined the endpoints: nodes whose proxy has not caught up do not know of that{and}",
-                first_few(&new)
-            );
-            self.shaky("Proxy", text);
-        }
-        let stale: Vec<Target> = old.into_iter().filter(|target| !usable.contains(target)).collect();
-        usable.extend(stale);
     }
 
     fn no_endpoints(&mut self, service: &Arc<Service>, port: &ServicePort, scope: &Scope, found: &Found) -> Walked<()> {

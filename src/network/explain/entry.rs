@@ -98,6 +98,7 @@ impl Walk<'_> {
                 target_name(&own)
             ),
         );
+        self.entry = Some(name.into());
         let is_local = service.spec.external_traffic_policy == *"Local" && matches!(self.source, Source::External);
         let scope = if is_local { Scope::Node(name.into()) } else { Scope::Cluster };
         let targets = self.endpoints(&service, &own, &scope)?;

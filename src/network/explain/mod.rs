@@ -19,15 +19,19 @@ mod names;
 mod near;
 mod place;
 mod pods;
+mod proxies;
 mod services;
 #[cfg(test)]
 mod tests;
 mod text;
 
+use std::sync::Arc;
+
 use crate::api::View;
+use crate::kernel::SimTime;
 
 use super::dns::{ClusterDns, NodeDns};
-use super::{Cause, Outcome, Source};
+use super::{Cause, Network, Outcome, Source};
 
 pub use place::{Destination, parse_source};
 
@@ -36,8 +40,8 @@ pub use place::{Destination, parse_source};
 pub struct World<'w> {
     /// The cluster now.
     pub view: &'w View,
-    /// The cluster as proxies may still have it.
-    pub before: Option<&'w View>,
+    /// What every node has programmed, and when that is asked; nothing = every node has programmed what the API says.
+    pub network: Option<(&'w Network, SimTime)>,
     /// Cluster DNS; nothing = kubeadm's.
     pub dns: Option<&'w ClusterDns>,
     /// What the nodes' `resolv.conf` say; nothing = no search domains.
@@ -56,7 +60,7 @@ impl<'w> World<'w> {
     /// A world of which only the API objects are known.
     #[must_use]
     pub const fn of(view: &'w View) -> Self {
-        Self { view, before: None, dns: None, node_dns: None, is_up: None }
+        Self { view, network: None, dns: None, node_dns: None, is_up: None }
     }
 
     fn node_is_up(&self, node: &str) -> bool {
@@ -165,7 +169,7 @@ impl Explanation {
 pub fn explain(world: &World<'_>, source: &Source, destination: &Destination) -> Explanation {
     let default = ClusterDns::default();
     let dns = world.dns.unwrap_or(&default);
-    let mut walk = Walk { world, dns, source, steps: Vec::new(), is_behind_ingress: false };
+    let mut walk = Walk { world, dns, source, steps: Vec::new(), is_behind_ingress: false, entry: None };
     let verdict = walk.go(destination).unwrap_or_else(|stop| stop.0);
     Explanation { source: source.clone(), destination: destination.clone(), steps: walk.steps, verdict }
 }
@@ -182,6 +186,8 @@ struct Walk<'w> {
     steps: Vec<Step>,
     /// Whether an ingress controller stands in between, which tells of broken links by statuses.
     is_behind_ingress: bool,
+    /// The node by whose port the way leads in, if one was named.
+    entry: Option<Arc<str>>,
 }
 
 impl Walk<'_> {

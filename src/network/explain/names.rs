@@ -5,15 +5,11 @@ use std::net::IpAddr;
 use crate::objects::{Key, Resource as _};
 
 use super::super::dns::{Answer, Lookup, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips};
-use super::super::policy::{self, Connection, Peer};
+use super::super::policy::{self, Connection, DNS_LABEL, DNS_NAMESPACE, Peer};
 use super::super::{Cause, Source};
 use super::near::{first_few, nearest};
 use super::pods::Target;
 use super::{Verdict, Walk, Walked};
-
-/// How cluster DNS' pods are labelled.
-const DNS_LABEL: (&str, &str) = ("k8s-app", "kube-dns");
-const DNS_NAMESPACE: &str = "kube-system";
 
 impl Walk<'_> {
     pub(super) fn reach_host(&mut self, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
@@ -159,10 +155,7 @@ impl Walk<'_> {
         let Some(pod) = view.pods.get(key) else { return Ok(()) };
         let is_dns = |pod: &&std::sync::Arc<crate::objects::Pod>| pod.meta.labels.get(DNS_LABEL.0) == Some(DNS_LABEL.1);
         // Where no pods of it are simulated, they are taken to be where kubeadm has them.
-        let mut stand_in = crate::objects::Pod::default();
-        stand_in.meta.namespace = DNS_NAMESPACE.into();
-        stand_in.meta.name = "coredns".into();
-        stand_in.meta.labels = [DNS_LABEL].into_iter().collect();
+        let stand_in = policy::dns_stand_in();
         let server = view.pods.in_namespace(DNS_NAMESPACE).find(is_dns).map_or(&stand_in, |pod| &**pod);
         let connection = Connection { from: Peer::Pod(pod), to: Peer::Pod(server), port: 53, protocol: "UDP" };
         let verdict = policy::verdict(view, &connection);

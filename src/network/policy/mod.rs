@@ -14,6 +14,7 @@
 //! assert!(policy::verdict(&View::default(), &connection).is_allowed()); // neither end is a pod
 //! ```
 
+mod filter;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,11 @@ use crate::objects::{
 };
 
 use super::Cidr;
+
+pub(super) use filter::{End, Filter, Port, Protocol};
+
+/// Stands for all addresses outside of the cluster (of the range that is set aside for documentation).
+pub(super) const OUTSIDE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
 
 /// An end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -102,11 +108,28 @@ impl Verdict {
 #[must_use]
 pub fn verdict(view: &View, connection: &Connection<'_>) -> Verdict {
     let Connection { from, to, .. } = connection;
-    if view.network_policies.is_empty() || are_one(from, to) {
+    if view.network_policies.is_empty() || are_one(from, to) || share_node(from, to) {
         return Verdict { egress: Gate::NotIsolated, ingress: Gate::NotIsolated };
     }
-    let ends = Ends { view, connection };
-    Verdict { egress: ends.gate(PolicyType::Egress), ingress: ends.gate(PolicyType::Ingress) }
+    let gate = |direction| gate(view, connection, direction);
+    Verdict { egress: gate(PolicyType::Egress), ingress: gate(PolicyType::Ingress) }
+}
+
+/// The label of the pods of cluster DNS, and their namespace.
+pub(super) const DNS_LABEL: (&str, &str) = ("k8s-app", "kube-dns");
+pub(super) const DNS_NAMESPACE: &str = "kube-system";
+
+/// A pod of cluster DNS where none is simulated: as kubeadm has them.
+pub(super) fn dns_stand_in() -> Pod {
+    let mut pod = Pod::default();
+    (pod.meta.namespace, pod.meta.name) = (DNS_NAMESPACE.into(), "coredns".into());
+    pod.meta.labels = [DNS_LABEL].into_iter().collect();
+    pod
+}
+
+/// What the policies say at one end of a connection, if they are asked at all. Of the view only policies and namespaces count.
+pub(super) fn gate(view: &View, connection: &Connection<'_>, direction: PolicyType) -> Gate {
+    Ends { view, connection }.gate(direction)
 }
 
 /// The policies that are about a pod in a direction, by name.
@@ -139,7 +162,7 @@ impl Ends<'_> {
             PolicyType::Ingress => (self.connection.to, self.connection.from),
         };
         let Peer::Pod(pod) = near else { return Gate::NotIsolated };
-        if pod.spec.host_network || shares_node(pod, &far) {
+        if pod.spec.host_network {
             return Gate::NotIsolated;
         }
         let policies = about(self.view, pod, direction);
@@ -223,6 +246,12 @@ fn address_of(peer: &Peer<'_>) -> Option<IpAddr> {
 fn are_one(from: &Peer<'_>, to: &Peer<'_>) -> bool {
     matches!((from, to), (Peer::Pod(from), Peer::Pod(to))
         if from.meta.name == to.meta.name && from.meta.namespace == to.meta.namespace)
+}
+
+/// Whether one end is the own node of the other.
+fn share_node(from: &Peer<'_>, to: &Peer<'_>) -> bool {
+    let shares = |pod: &Peer<'_>, other| matches!(pod, Peer::Pod(pod) if shares_node(pod, other));
+    shares(from, to) || shares(to, from)
 }
 
 /// Whether the other end is the pod's own node.

@@ -85,6 +85,11 @@ impl Balancer {
         }
     }
 
+    /// Whether proxies work by ipvs.
+    pub(in crate::network) const fn is_ipvs(&self) -> bool {
+        self.kind.is_some()
+    }
+
     /// Whether the address of a client decides.
     #[inline]
     pub(in crate::network) fn looks_at_clients(&self) -> bool {

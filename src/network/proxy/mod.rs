@@ -3,9 +3,11 @@
 mod affinity;
 mod balance;
 mod endpoint_set;
+mod look;
 mod pools;
 mod runner;
 mod table;
+mod watch;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +18,11 @@ use super::health::HealthCheck;
 
 pub(super) use affinity::Affinity;
 pub(super) use balance::{Balancer, Pick};
+pub(super) use look::{Seen, Wanted};
 pub(super) use pools::Pool;
 pub use runner::SyncTiming;
 pub(super) use table::{Entrance, ProxyTable};
+pub use watch::Silence;
 
 /// How the proxies of all nodes work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,7 @@ pub enum IpvsScheduler {
 /// | `nodeJitter` | 10 ms | assumption: spread of watch events over the nodes |
 /// | `hop` | 250 us | assumption: round trip between two machines of a site |
 /// | `outside` | 5 ms | assumption: round trip between a client outside and the cluster |
+/// | `policyDelay` | 500 ms | assumption: a network plugin programmes a NetworkPolicy, or what it says of a new pod |
 /// | `loadBalancer` | every 5 s, two in a row | assumption: each cloud's own, see [`HealthCheck`] |
 /// | `ingressPoll` | 1 s | ingress-nginx: workers look for new endpoints (`BACKENDS_SYNC_INTERVAL`) |
 /// | `ingressReload` | 300 ms | assumption: nginx tests a configuration and starts new workers |
@@ -81,6 +86,8 @@ pub struct NetworkConfig {
     pub hop: SimDuration,
     /// Round trip between a client outside and the cluster.
     pub outside: SimDuration,
+    /// From when a node's network plugin hears of a NetworkPolicy, or of a pod elsewhere, until that counts there.
+    pub policy_delay: SimDuration,
     /// How load balancers learn which nodes to send to.
     pub load_balancer: HealthCheck,
     /// How often the workers of an ingress controller look for new endpoints.
@@ -106,6 +113,7 @@ impl Default for NetworkConfig {
             node_jitter: SimDuration::from_millis(10),
             hop: SimDuration::from_micros(250),
             outside: SimDuration::from_millis(5),
+            policy_delay: SimDuration::from_millis(500),
             load_balancer: HealthCheck::default(),
             ingress_poll: SimDuration::from_secs(1),
             ingress_reload: SimDuration::from_millis(300),
@@ -117,6 +125,9 @@ impl Default for NetworkConfig {
 }
 
 impl NetworkConfig {
+    /// Shortest window of the accounts.
+    pub const SHORTEST_WINDOW: SimDuration = SimDuration::from_millis(100);
+
     /// Every change is programmed everywhere at once, and no way takes any time.
     #[must_use]
     pub fn ideal() -> Self {
@@ -128,6 +139,7 @@ impl NetworkConfig {
             node_jitter: zero,
             hop: zero,
             outside: zero,
+            policy_delay: zero,
             dns: DnsConfig::ideal(),
             load_balancer: HealthCheck::ideal(),
             ingress_poll: zero,

@@ -3,7 +3,7 @@
 //! A change that finds the proxy idle for at least `minSyncPeriod` starts a sync at once; one that comes earlier starts it that long
 //! after the end of the last one. A sync takes in all that has arrived when it starts, and counts when it ends. Nothing is scheduled:
 //! what a node has programmed at an instant follows from the times of the changes alone, and a node of which nobody asks
-//! costs nothing.
+//! costs nothing. A node that hears nothing, or late, keeps the rules that it has (see `watch`).
 
 use crate::kernel::SimDuration;
 
@@ -68,6 +68,12 @@ pub(in crate::network) struct Runner {
     free_from: u64,
     /// How much later than others the node hears of changes, ns.
     lag: u64,
+    /// Changes with a lower number had arrived when the watch last became another.
+    arrived: u32,
+    /// How much later than usual the others arrive, ns; `u64::MAX` = never.
+    late: u64,
+    /// The others arrive no earlier, ns.
+    not_before: u64,
 }
 
 impl Runner {
@@ -81,6 +87,42 @@ impl Runner {
         if self.programmed == log.len() { self.programmed } else { self.advance(now, log, timing) }
     }
 
+    /// From `now` on changes that have not arrived do so that much later than usual (`u64::MAX` = never), and not before an instant.
+    pub(in crate::network) fn hear(
+        &mut self,
+        now: u64,
+        (late, not_before): (u64, u64),
+        log: &ChangeLog,
+        timing: &SyncTiming,
+    ) {
+        // What begins by now does so by what has arrived by now.
+        self.programmed(now, log, timing);
+        let known = self.arrived.max(self.syncing).max(self.programmed);
+        self.arrived = self.arrived_by(now, known, log);
+        (self.late, self.not_before) = (late, not_before);
+    }
+
+    /// Whether the node hears of changes as others do.
+    pub(in crate::network) const fn hears_as_usual(&self, now: u64) -> bool {
+        self.late == 0 && self.not_before <= now
+    }
+
+    /// When a change arrives at the proxy, ns.
+    fn arrival(&self, change: u32, log: &ChangeLog) -> u64 {
+        let usual = log.times[change as usize].saturating_add(self.lag);
+        if change < self.arrived { usual } else { usual.saturating_add(self.late).max(self.not_before) }
+    }
+
+    /// How many changes have arrived at an instant, of which the first `known` are sure to.
+    fn arrived_by(&self, at: u64, known: u32, log: &ChangeLog) -> u32 {
+        let (mut low, mut high) = (known, log.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.arrival(middle, log) <= at { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     fn advance(&mut self, now: u64, log: &ChangeLog, timing: &SyncTiming) -> u32 {
         loop {
             if self.syncing != self.programmed {
@@ -90,13 +132,14 @@ impl Runner {
                 self.programmed = self.syncing;
                 self.free_from = self.sync_end.saturating_add(timing.min_period.as_nanos());
             }
-            let Some(next) = log.times.get(self.programmed as usize) else { return self.programmed };
-            let start = next.saturating_add(self.lag).max(self.free_from);
-            if start > now {
+            if self.programmed == log.len() {
                 return self.programmed;
             }
-            let waiting = &log.times[self.programmed as usize..];
-            self.syncing = self.programmed + waiting.partition_point(|at| at.saturating_add(self.lag) <= start) as u32;
+            let start = self.arrival(self.programmed, log).max(self.free_from);
+            if start > now || start == u64::MAX {
+                return self.programmed;
+            }
+            self.syncing = self.arrived_by(start, self.programmed + 1, log);
             let endpoints = u64::from(log.endpoints[self.syncing as usize - 1]);
             let takes = timing.per_endpoint.as_nanos().saturating_mul(endpoints);
             self.sync_end = start.saturating_add(timing.base.as_nanos()).saturating_add(takes);
@@ -153,7 +196,69 @@ mod tests {
         assert_eq!(runner.programmed(7 * MILLI, &log, &timing), 1);
     }
 
+    #[test]
+    fn a_node_that_hears_nothing_keeps_its_rules_and_then_takes_in_all_at_once() {
+        let (log, timing) = (log(&[0, 500, 3000, 4000, 9000]), timing(1000, 100));
+        let mut runner = Runner::default();
+        // Change 1 has arrived at 500 ms and waits for the least period; it is programmed although the node is cut off by then.
+        runner.hear(600 * MILLI, (u64::MAX, 0), &log, &timing);
+        for (at, programmed) in [(1199, 1), (1200, 2), (8000, 2)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+        runner.hear(8000 * MILLI, (0, 8500 * MILLI), &log, &timing);
+        for (at, programmed) in [(8599, 2), (8600, 4), (9699, 4), (9800, 5)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+        assert!(runner.hears_as_usual(8500 * MILLI));
+    }
+
+    #[test]
+    fn a_slow_watch_brings_changes_later_and_its_end_brings_all_that_is_due() {
+        let (log, timing) = (log(&[1000, 2000, 2500]), timing(0, 0));
+        let mut runner = Runner::default();
+        runner.hear(0, (5000 * MILLI, 0), &log, &timing);
+        for (at, programmed) in [(5999, 0), (6000, 1), (6500, 1)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+        runner.hear(6500 * MILLI, (0, 6500 * MILLI), &log, &timing);
+        assert_eq!(runner.programmed(6500 * MILLI, &log, &timing), 3);
+    }
+
     proptest! {
+        /// How often a proxy is asked does not matter either while its watch breaks and comes back, and it never forgets.
+        #[test]
+        fn asking_changes_nothing_while_watches_break(
+            mut changes in prop::collection::vec(0u64..20_000, 1..40),
+            mut turns in prop::collection::vec((0u64..20_000, 0u8..3, 0u64..3000), 0..8),
+            mut asked in prop::collection::vec(0u64..40_000, 0..60),
+        ) {
+            changes.sort_unstable();
+            turns.sort_unstable();
+            asked.sort_unstable();
+            let timing = timing(700, 90);
+            let whole = log(&changes);
+            let (mut often, mut seldom) = (Runner::default(), Runner::default());
+            let (mut asked, mut last) = (asked.into_iter().peekable(), 0);
+            for (at, kind, by) in turns.into_iter().chain([(20_000, 0, 0)]) {
+                while let Some(ask) = asked.next_if(|ask| *ask <= at) {
+                    let programmed = often.programmed(ask * MILLI, &whole, &timing);
+                    prop_assert!(programmed >= last);
+                    last = programmed;
+                }
+                let regime = match kind {
+                    0 => (0, (at + by) * MILLI),
+                    1 => (u64::MAX, 0),
+                    _ => (by * MILLI, at * MILLI),
+                };
+                often.hear(at * MILLI, regime, &whole, &timing);
+                seldom.hear(at * MILLI, regime, &whole, &timing);
+                prop_assert_eq!(often.programmed(at * MILLI, &whole, &timing), seldom.programmed(at * MILLI, &whole, &timing));
+            }
+            // In the end everybody has everything.
+            prop_assert_eq!(often.programmed(40_000 * MILLI, &whole, &timing), whole.len());
+            prop_assert_eq!(seldom.programmed(40_000 * MILLI, &whole, &timing), whole.len());
+        }
+
         /// How often a proxy is asked does not change what it answers, and nothing waits longer than a period and two syncs.
         #[test]
         fn asking_changes_nothing(

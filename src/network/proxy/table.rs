@@ -15,10 +15,12 @@ use super::super::clients::PortRef;
 use super::super::health::{HealthCheck, NodeAnswer};
 use super::super::ids::{NodeId, PoolId, PortId, TargetId};
 use super::super::outcome::Cause;
+use super::super::policy::Protocol;
 use super::NetworkConfig;
 use super::endpoint_set::{Candidate, EndpointSet, Policies, ZoneId};
 use super::pools::{HealthPool, Pool};
 use super::runner::{ChangeLog, Runner, SyncTiming};
+use super::watch::{Apart, Hearing};
 
 const NODE_JITTER: Purpose = Purpose::new(0x5ea_0201);
 const HEALTH_PHASE: Purpose = Purpose::new(0x5ea_0206);
@@ -51,7 +53,7 @@ pub(in crate::network) struct Rules {
     /// It has a load balancer that is there.
     pub(in crate::network) balanced: bool,
     pub(in crate::network) node_port: bool,
-    pub(in crate::network) udp: bool,
+    pub(in crate::network) protocol: Protocol,
 }
 
 /// An endpoint of a slice, with numbers for names.
@@ -62,8 +64,9 @@ struct CompiledEndpoint {
 }
 
 #[derive(Clone, Debug)]
-struct CompiledSlice {
+pub(super) struct CompiledSlice {
     key: Key,
+    object: Arc<EndpointSlice>,
     /// Name, protocol, number.
     ports: Vec<(Arc<str>, Arc<str>, u16)>,
     endpoints: Vec<CompiledEndpoint>,
@@ -80,32 +83,34 @@ struct ServiceEntry {
 
 /// A port of a Service at a number of changes.
 #[derive(Clone, Debug)]
-struct Version {
+pub(super) struct Version {
     /// It counts where at least this many changes are programmed.
-    since: u32,
+    pub(super) since: u32,
     /// `None` = the port, or the Service, is not there.
-    rules: Option<Rules>,
-    slices: Arc<[Arc<CompiledSlice>]>,
+    pub(super) rules: Option<Rules>,
+    pub(super) slices: Arc<[Arc<CompiledSlice>]>,
     set: Option<Arc<EndpointSet>>,
 }
 
 #[derive(Clone, Debug)]
-struct Port {
+pub(super) struct Port {
     name: Arc<str>,
     protocol: Arc<str>,
     number: u16,
-    versions: VecDeque<Version>,
+    pub(super) versions: VecDeque<Version>,
 }
 
 #[derive(Clone, Debug)]
-struct ProxyNode {
+pub(super) struct ProxyNode {
     name: Arc<str>,
-    zone: Option<ZoneId>,
-    runner: Runner,
+    pub(super) zone: Option<ZoneId>,
+    address: Option<IpAddr>,
+    pub(super) runner: Runner,
+    pub(super) hearing: Hearing,
     /// The machine runs.
     up: bool,
     /// The Node object exists.
-    registered: bool,
+    pub(super) registered: bool,
     /// Load balancers leave it out.
     excluded: bool,
 }
@@ -113,25 +118,26 @@ struct ProxyNode {
 /// All that the proxies know.
 #[derive(Clone, Debug)]
 pub(in crate::network) struct ProxyTable {
-    timing: SyncTiming,
+    pub(super) timing: SyncTiming,
     check: HealthCheck,
     pools: Vec<HealthPool>,
     /// From an accepted write to the proxies, ns.
-    watch: u64,
+    pub(super) watch: u64,
     streams: Streams,
-    nodes: Vec<ProxyNode>,
+    pub(super) nodes: Vec<ProxyNode>,
+    pub(super) apart: Apart,
     nodes_by_name: FxHashMap<Arc<str>, NodeId>,
     zones: FxHashMap<Arc<str>, ZoneId>,
     services: FxHashMap<Key, ServiceEntry>,
     /// Keys of services in the order in which they were first seen.
     order: Vec<Key>,
-    ports: Vec<Port>,
+    pub(super) ports: Vec<Port>,
     targets: FxHashMap<(IpAddr, u16), TargetId>,
     /// Address and port of each target.
     places: Vec<(IpAddr, u16)>,
     /// Endpoints in all slices.
     endpoints: usize,
-    log: ChangeLog,
+    pub(super) log: ChangeLog,
     /// Nodes that outside clients know of, for services without a load balancer.
     all_nodes: Pool,
     /// Counts changes after which a name or a port may mean something else.
@@ -147,6 +153,7 @@ impl ProxyTable {
             watch: watch.as_nanos(),
             streams,
             nodes: Vec::new(),
+            apart: Apart::default(),
             nodes_by_name: FxHashMap::default(),
             zones: FxHashMap::default(),
             services: FxHashMap::default(),
@@ -213,6 +220,7 @@ impl ProxyTable {
             || object.meta.deletion_timestamp.is_some()
             || object.spec.taints.iter().any(|taint| *taint.key == *DELETION_TAINT);
         let node = &mut self.nodes[number.at()];
+        node.address = internal_ip(object).or(node.address);
         let before = (node.zone, node.registered, node.excluded);
         (node.zone, node.registered, node.excluded) = (zone, !deleted, excluded);
         if before != (zone, !deleted, excluded) {
@@ -241,7 +249,9 @@ impl ProxyTable {
         self.nodes.push(ProxyNode {
             name: name.clone(),
             zone: None,
+            address: None,
             runner: Runner::new(SimDuration::from_nanos(lag)),
+            hearing: Hearing::default(),
             up: true,
             registered: false,
             excluded: false,
@@ -262,7 +272,7 @@ impl ProxyTable {
         self.services.entry(key.clone()).or_default()
     }
 
-    fn compile(&mut self, key: Key, slice: &EndpointSlice) -> CompiledSlice {
+    fn compile(&mut self, key: Key, slice: &Arc<EndpointSlice>) -> CompiledSlice {
         let text = |text: Option<&str>| Arc::from(text.unwrap_or(""));
         let ports = slice.ports.iter().filter_map(|port| {
             let number = u16::try_from(port.port?).ok()?;
@@ -272,7 +282,7 @@ impl ProxyTable {
         let endpoints = slice.endpoints.iter().filter_map(|endpoint| {
             Some(CompiledEndpoint { address: endpoint.ip()?, candidate: self.candidate(endpoint) })
         });
-        CompiledSlice { key, ports, endpoints: endpoints.collect() }
+        CompiledSlice { key, object: slice.clone(), ports, endpoints: endpoints.collect() }
     }
 
     fn candidate(&mut self, endpoint: &Endpoint) -> Candidate {
@@ -296,7 +306,7 @@ impl ProxyTable {
     /// Notes a new version of every port of a service.
     fn programme(&mut self, key: &Key, now: u64) {
         let since = self.log.push(now.saturating_add(self.watch), self.endpoints) + 1;
-        let keep_until = self.log.settled_before(now, &self.timing);
+        let keep_until = self.settled_before(now);
         let entry = self.services.entry(key.clone()).or_default();
         if let Some(service) = &entry.service {
             for port in &service.spec.ports {
@@ -336,6 +346,11 @@ impl ProxyTable {
         };
         let found = found.ok_or(Cause::NoSuchPort)?;
         entry.ports.iter().find(|id| self.ports[id.at()].is(found)).copied().ok_or(Cause::NoSuchPort)
+    }
+
+    /// The ports that a service has, or had.
+    pub(super) fn ports_of(&self, service: &Key) -> &[PortId] {
+        self.services.get(service).map_or(&[], |entry| &entry.ports)
     }
 
     /// What a port is now, whatever the nodes have programmed.
@@ -384,11 +399,10 @@ impl ProxyTable {
         let known = &self.ports[port.at()];
         let version = &known.versions[at];
         let policies = version.rules.map(|rules| rules.policies).unwrap_or_default();
-        let (slices, name, protocol) = (version.slices.clone(), known.name.clone(), known.protocol.clone());
+        let slices = version.slices.clone();
         let mut candidates = Vec::new();
         for slice in slices.iter() {
-            let number = slice.ports.iter().find(|(n, p, _)| *n == name && *p == protocol).map(|(.., number)| *number);
-            let Some(number) = number else { continue };
+            let Some(number) = slice.number_of(&self.ports[port.at()]) else { continue };
             for endpoint in &slice.endpoints {
                 let target = self.target(endpoint.address, number);
                 candidates.push(Candidate { target, ..endpoint.candidate.clone() });
@@ -500,6 +514,11 @@ impl ProxyTable {
         self.nodes[node.at()].up
     }
 
+    /// Address of a node, if its object has one.
+    pub(in crate::network) fn address(&self, node: NodeId) -> Option<IpAddr> {
+        self.nodes[node.at()].address
+    }
+
     /// Name of a node.
     pub(in crate::network) fn name(&self, node: usize) -> &Arc<str> {
         &self.nodes[node].name
@@ -513,6 +532,20 @@ impl ProxyTable {
     /// Rises when a name or a port may mean something else than before.
     pub(in crate::network) const fn generation(&self) -> u64 {
         self.generation
+    }
+}
+
+impl CompiledSlice {
+    /// The number that a port of the Service has here.
+    pub(super) fn number_of(&self, port: &Port) -> Option<u16> {
+        let mut ports = self.ports.iter();
+        ports.find(|(name, protocol, _)| *name == port.name && *protocol == port.protocol).map(|(.., number)| *number)
+    }
+
+    /// The endpoints that have an address, as they are written and as they count.
+    pub(super) fn each(&self) -> impl Iterator<Item = (&Endpoint, &Candidate)> {
+        let written = self.object.endpoints.iter().filter(|endpoint| endpoint.ip().is_some());
+        written.zip(self.endpoints.iter().map(|endpoint| &endpoint.candidate))
     }
 }
 
@@ -533,6 +566,12 @@ impl Port {
 
 fn protocol(port: &ServicePort) -> &str {
     if port.protocol.is_empty() { "TCP" } else { &port.protocol }
+}
+
+fn internal_ip(node: &Node) -> Option<IpAddr> {
+    let addresses = node.status.rest.get("addresses")?.as_array()?;
+    let internal = addresses.iter().find(|address| address.get("type").is_some_and(|kind| kind == "InternalIP"));
+    internal?.get("address")?.as_str()?.parse().ok()
 }
 
 fn is_excluded(labels: &Labels) -> bool {
@@ -556,6 +595,6 @@ fn rules(service: &Service, port: &ServicePort) -> Rules {
         headless: spec.is_headless(),
         balanced: is_balanced,
         node_port: port.node_port != 0,
-        udp: *port.protocol == *"UDP",
+        protocol: Protocol::parse(&port.protocol),
     }
 }

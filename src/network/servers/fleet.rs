@@ -81,8 +81,8 @@ pub(in crate::network) struct Pod {
     pub(in crate::network) namespace: Arc<str>,
     pub(in crate::network) labels: Labels,
     pub(in crate::network) node: NodeId,
-    address: IpAddr,
-    host_network: bool,
+    pub(in crate::network) address: IpAddr,
+    pub(in crate::network) host_network: bool,
     /// Place, ports and server of each container.
     containers: Vec<(u16, Vec<u16>, ServerId)>,
     /// Counts pods: stands for the address of one that sends.
@@ -97,6 +97,7 @@ pub(in crate::network) struct Fleet {
     pods: Vec<Option<Pod>>,
     free_pods: Vec<u32>,
     by_uid: FxHashMap<Uid, u32>,
+    by_number: FxHashMap<u64, u32>,
     by_address: FxHashMap<IpAddr, Vec<u32>>,
     /// The server of each target.
     by_target: Vec<ServerId>,
@@ -112,12 +113,13 @@ impl Fleet {
 
     /// A pod has come up. Returns its number.
     pub(in crate::network) fn add(&mut self, pod: &PodUp, node: NodeId, mut group: impl FnMut(&str) -> GroupId) -> u64 {
+        self.numbers += 1;
         let containers = pod.containers.iter().map(|container| {
-            let server = Server::new(node, group(&container.version), container.model, container.cpu_limit);
+            let mut server = Server::new(node, group(&container.version), container.model, container.cpu_limit);
+            server.pod = self.numbers;
             (container.place, container.ports.clone(), self.place(server))
         });
         let containers = containers.collect();
-        self.numbers += 1;
         let entry = Pod {
             uid: pod.uid.clone(),
             namespace: pod.key.namespace.clone(),
@@ -134,6 +136,7 @@ impl Fleet {
             None => self.pods.push(Some(entry)),
         }
         self.by_uid.insert(pod.uid.clone(), at);
+        self.by_number.insert(self.numbers, at);
         self.by_address.entry(pod.address).or_default().push(at);
         self.resolve_again(pod.address);
         self.numbers
@@ -160,6 +163,7 @@ impl Fleet {
     pub(in crate::network) fn remove(&mut self, uid: &Uid) {
         let Some(at) = self.by_uid.remove(uid) else { return };
         let Some(pod) = self.pods[at as usize].take() else { return };
+        self.by_number.remove(&pod.number);
         self.free_pods.push(at);
         if let Some(others) = self.by_address.get_mut(&pod.address) {
             others.retain(|other| *other != at);
@@ -197,6 +201,11 @@ impl Fleet {
         let pods = pods.filter_map(|at| self.pods[*at as usize].as_ref());
         let mut declared = pods.flat_map(|pod| &pod.containers).flat_map(|(_, ports, _)| ports).peekable();
         declared.peek().is_none() || declared.any(|declared| *declared == port)
+    }
+
+    /// The pod of that number, if it is up.
+    pub(in crate::network) fn pod(&self, number: u64) -> Option<&Pod> {
+        self.by_number.get(&number).and_then(|at| self.pods[*at as usize].as_ref())
     }
 
     /// Whether the pod is known.

@@ -5,8 +5,8 @@ mod model;
 mod queue;
 mod server;
 
-pub(super) use fleet::Fleet;
 pub use fleet::{ContainerUp, PodUp, ProcessChange};
+pub(super) use fleet::{Fleet, Pod};
 pub use model::{ErrorRate, ServeModel, WarmUp};
 #[cfg(test)]
 pub(super) use queue::Queue;

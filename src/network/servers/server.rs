@@ -78,6 +78,8 @@ pub(in crate::network) struct Server {
     /// Counts plans for the end of a process.
     pub(in crate::network) plan: u32,
     pub(in crate::network) node: NodeId,
+    /// Number of its pod.
+    pub(in crate::network) pod: u64,
     pub(in crate::network) group: GroupId,
     pub(in crate::network) terminating: bool,
     /// In the list of servers with attempts under way.
@@ -105,6 +107,7 @@ impl Server {
             process: 0,
             plan: 0,
             node,
+            pod: 0,
             group,
             terminating: false,
             listed: false,

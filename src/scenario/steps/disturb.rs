@@ -274,12 +274,13 @@ pub(in crate::scenario) fn read_cut(text: Option<&str>) -> Result<Cut, Fault> {
 
 /// Who watches: a process, or the kubelet of a node.
 pub(in crate::scenario) fn read_watcher(process: Option<&str>, node: Option<String>) -> Result<Watcher, Fault> {
-    const KNOWN: &str =
-        "`process: kube-controller-manager`, `process: kube-scheduler`, `process: kubelets`, or a `node`";
+    const KNOWN: &str = "`process: kube-controller-manager`, `process: kube-scheduler`, `process: kubelets`, `process: kube-proxy`, or a `node`";
     match (process, node) {
         (Some("kube-controller-manager"), None) => Ok(Watcher::ControllerManager),
         (Some("kube-scheduler"), None) => Ok(Watcher::Scheduler),
         (Some("kubelets"), None) => Ok(Watcher::Kubelets),
+        (Some("kube-proxy"), None) => Ok(Watcher::Proxies),
+        (Some("kube-proxy"), Some(node)) => Ok(Watcher::Proxy(node.into())),
         (None, Some(node)) => Ok(Watcher::Kubelet(node.into())),
         (Some(_), Some(_)) => Err(Fault::new("node", "`process` and `node` are both given; write one of them")),
         (Some(other), None) => Err(Fault::new("process", format!("{other:?} does not watch")).help(KNOWN)),

@@ -139,7 +139,7 @@ impl RawClient {
             let fault = Fault::new("network", "pods and nodes have addresses of their own");
             return Err(fault.help("`network` belongs to `from: external`"));
         }
-        Ok(ClientSpec {
+        let client = ClientSpec {
             name: self.name.as_str().into(),
             to,
             from,
@@ -151,7 +151,9 @@ impl RawClient {
             keep_alive: self.keep_alive.map(RawKeepAlive::checked).transpose()?,
             addresses: count("addresses", self.addresses.unwrap_or(1000))?,
             network,
-        })
+        };
+        client.check().map_err(|error| Fault::new("rate", error.to_string()))?;
+        Ok(client)
     }
 
     /// Where its requests go, and a name in the namespace of those who ask for it.

@@ -7,6 +7,7 @@ mod leaders;
 mod link;
 mod outage;
 mod partition;
+mod proxies;
 #[cfg(test)]
 mod tests;
 mod watches;

@@ -66,6 +66,7 @@ impl Simulation {
             self.break_watch(process, Break::Disconnected);
         }
         self.disturbances.api_server_down = true;
+        self.begin_outage_of_proxies();
         self.watch_leases(incident);
     }
 
@@ -94,6 +95,7 @@ impl Simulation {
             }
         }
         self.reconnect_kubelets(since);
+        self.end_outage_of_proxies(since);
         if !self.disturbances.events.is_empty() {
             let ideal = self.delays.watch.is_zero();
             let delay = if ideal { SimDuration::ZERO } else { left_of(EVENT_RETRY, lasted) };

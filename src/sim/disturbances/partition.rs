@@ -16,7 +16,7 @@ use super::outage::attempt_after;
 
 /// From the beginning of silence until a client takes its connection for dead: 30 s without a frame, and 15 s without an answer
 /// to a ping (`golang.org/x/net/http2`, as apimachinery sets it). A shorter cut is bridged by TCP.
-const NOTICED_AFTER: SimDuration = SimDuration::from_secs(45);
+pub(super) const NOTICED_AFTER: SimDuration = SimDuration::from_secs(45);
 
 /// Which way between a node and the control plane is cut.
 ///
@@ -67,14 +67,15 @@ struct Found {
 }
 
 impl Simulation {
-    pub(super) fn begin_partition(&mut self, node: &str, cut: Cut) -> Result<(), SimError> {
-        let node = self.machine(node)?;
+    pub(super) fn begin_partition(&mut self, name: &Arc<str>, cut: Cut) -> Result<(), SimError> {
+        let node = self.machine(name)?;
         let now = self.now();
         if cut.cuts_writes() {
             self.kubelets.nodes[node as usize].link.get_or_insert_default().mute = Some(now);
         }
         if cut.cuts_watches() {
             self.blind(node, Break::Partition);
+            self.cut_off_proxy(name);
         }
         Ok(())
     }
@@ -91,8 +92,11 @@ impl Simulation {
         self.kubelets.nodes[node as usize].link.get_or_insert_default().informer = Some(Informer::broken(seen, why));
     }
 
-    pub(super) fn end_partition(&mut self, node: &str, cut: Cut, since: SimTime) {
-        let Ok(node) = self.machine(node) else { return };
+    pub(super) fn end_partition(&mut self, name: &Arc<str>, cut: Cut, since: SimTime) {
+        if cut.cuts_watches() {
+            self.reconnect_proxy(name, since);
+        }
+        let Ok(node) = self.machine(name) else { return };
         if cut.cuts_writes()
             && let Some(link) = &mut self.kubelets.nodes[node as usize].link
         {

@@ -22,6 +22,10 @@ pub enum Watcher {
     Kubelets,
     /// The kubelet of one node.
     Kubelet(Arc<str>),
+    /// kube-proxy on all nodes.
+    Proxies,
+    /// kube-proxy on one node.
+    Proxy(Arc<str>),
 }
 
 impl fmt::Display for Watcher {
@@ -31,12 +35,18 @@ impl fmt::Display for Watcher {
             Self::Scheduler => f.write_str("kube-scheduler"),
             Self::Kubelets => f.write_str("the kubelets"),
             Self::Kubelet(node) => write!(f, "the kubelet of {node}"),
+            Self::Proxies => f.write_str("all kube-proxies"),
+            Self::Proxy(node) => write!(f, "kube-proxy on {node}"),
         }
     }
 }
 
 impl Simulation {
     pub(super) fn begin_slow_watch(&mut self, watcher: &Watcher, delay: Option<SimDuration>) -> Result<(), SimError> {
+        if let Some(node) = self.proxies_of(watcher)? {
+            self.begin_slow_proxies(node.as_ref(), delay);
+            return Ok(());
+        }
         let process = self.process_of(watcher)?;
         match (process, delay) {
             (ProcessId::Node(node), None) => self.blind(node, Break::Stall),
@@ -57,6 +67,9 @@ impl Simulation {
     }
 
     pub(super) fn end_slow_watch(&mut self, watcher: &Watcher, delay: Option<SimDuration>) {
+        if let Ok(Some(node)) = self.proxies_of(watcher) {
+            return self.end_slow_proxies(node.as_ref(), delay);
+        }
         let Ok(process) = self.process_of(watcher) else { return };
         if delay.is_none() {
             self.mend_watch(process, Break::Stall, false);
@@ -86,11 +99,23 @@ impl Simulation {
         }
     }
 
+    /// The node, or all of them (`None`), whose kube-proxy is meant, if it is.
+    fn proxies_of(&self, watcher: &Watcher) -> Result<Option<Option<Arc<str>>>, SimError> {
+        Ok(match watcher {
+            Watcher::Proxies => Some(None),
+            Watcher::Proxy(node) => {
+                self.machine(node)?;
+                Some(Some(node.clone()))
+            }
+            _ => None,
+        })
+    }
+
     fn process_of(&self, watcher: &Watcher) -> Result<ProcessId, SimError> {
         Ok(match watcher {
             Watcher::ControllerManager => ProcessId::Controllers(0),
             Watcher::Scheduler => ProcessId::Scheduler,
-            Watcher::Kubelets => ProcessId::Kubelets,
+            Watcher::Kubelets | Watcher::Proxies | Watcher::Proxy(_) => ProcessId::Kubelets,
             Watcher::Kubelet(node) => ProcessId::Node(self.machine(node)?),
         })
     }

@@ -138,6 +138,14 @@ fn containers_that_serve_in_no_possible_way() {
     insta::assert_snapshot!(table);
 }
 
+/// Such a client would be looked through for its next request for ever.
+#[test]
+fn rates_that_never_send_are_refused() {
+    let text = client("to: service/web, rate: {curve: bursts, low: 0/s, high: 1/h, every: 1m, for: 1s}");
+    let error = Scenario::read("bad.yaml", &text).expect_err("it never sends").to_string();
+    assert!(error.contains("bad.yaml:8:42: spec.traffic[0].rate: client users: it never sends"), "{error}");
+}
+
 /// What is odd and allowed comes to an end, or is stopped and told.
 #[test]
 fn absurd_traffic_comes_to_an_end() {
@@ -164,8 +172,8 @@ fn absurd_traffic_comes_to_an_end() {
         ("1h", "users: 100000, think: 10us", used_up),
         ("80000h", "users: 10, from: app=nobody", used_up),
         ("80000h", "rate: 1/s", events),
-        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/h, every: 10s, for: 1s}", events),
-        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/1000000h, every: 10s, for: 1s}, arrivals: poisson", events),
+        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/h, every: 10s, for: 1s}, arrivals: poisson", events),
+        ("80000h", "rate: {curve: bursts, low: 0/s, high: 1/100h, every: 10s, for: 1s}, arrivals: poisson", events),
         ("80000h", "rate: {curve: recorded, step: 2000000h, counts: [1, 0, 1]}", events),
     ] {
         let stopped = run(duration, client);

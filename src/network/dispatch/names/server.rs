@@ -5,8 +5,10 @@ use crate::objects::Key;
 
 use super::super::super::clients::{PortRef, Sender};
 use super::super::super::ids::PortId;
+use super::super::super::policy::{Port, Protocol};
 use super::super::super::servers::State;
 use super::super::Network;
+use super::super::policy::Attempt;
 use super::Names;
 
 /// The Service of cluster DNS, and its port.
@@ -51,8 +53,11 @@ impl Network {
             let port = self.proxies.find_port(&service, &PortRef::Number(PORT)).ok();
             names.server = NameServer { generation: self.proxies.generation(), port };
         }
-        let Some(port) = names.server.port else { return Ok(0) };
         let timeout = names.config.timeout.as_nanos();
+        let Some(port) = names.server.port else {
+            let attempts = u64::from(names.config.attempts.max(1));
+            return if self.may_ask_dns(sender, now) { Ok(0) } else { Err(timeout.saturating_mul(attempts)) };
+        };
         let mut waited: u64 = 0;
         for _ in 0..queries {
             let mut attempts = 0..names.config.attempts.max(1);
@@ -79,7 +84,12 @@ impl Network {
             return Query::Refused;
         };
         let server = fleet.behind(target, proxies.places());
-        match fleet.servers.get(server.at()).map(|server| (server.state, server.closes)) {
+        let (_, port) = proxies.places()[target.at()];
+        let port = Port { number: port, protocol: Protocol::Udp };
+        if self.passes(Attempt { client: number as u16, from: sender, masquerade: None, server, port }, now).is_err() {
+            return Query::Silent;
+        }
+        match self.fleet.servers.get(server.at()).map(|server| (server.state, server.closes)) {
             Some((State::Listening, closes)) if now < closes => Query::Answered,
             Some((State::Listening | State::Starting | State::NoProcess, _)) => Query::Refused,
             Some((State::Hung | State::NodeDown | State::Gone, _)) | None => Query::Silent,

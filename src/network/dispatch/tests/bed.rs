@@ -1,14 +1,18 @@
 //! A service on some nodes, for tests.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::api::{Change, ChangeType};
+use crate::api::{Change, ChangeType, View};
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime, Streams};
+use crate::network::policy::{Connection, Peer, verdict};
 use crate::network::{
     Arrivals, ClientReport, ClientSpec, ContainerUp, HostName, Load, Network, NetworkConfig, Origin, PodUp, PortRef,
-    ProcessChange, RequestTarget, Retries, ServeModel,
+    ProcessChange, RequestTarget, Retries, ServeModel, Silence,
 };
-use crate::objects::{Key, Labels, Object, Pod, Selector, Uid};
+use crate::objects::{Key, Kind, Labels, Object, Pod, Selector, Uid};
 
 pub(super) const fn secs(secs: u64) -> SimDuration {
     SimDuration::from_secs(secs)
@@ -54,6 +58,8 @@ pub(super) struct Bed {
     pub(super) network: Network,
     pub(super) now: SimTime,
     service: Value,
+    /// Takes policies instead of the network, if somebody else judges by them.
+    pub(super) shadow: Option<Shadow>,
     /// Whether the endpoint of each pod is ready.
     ready: Vec<bool>,
     /// Whether the endpoint of each pod of the ingress controller is ready.
@@ -61,6 +67,11 @@ pub(super) struct Bed {
     pub(super) nodes: usize,
     /// Also behind the names `pods` and, if they are published, `web-0.pods` and so on.
     headless: bool,
+    /// Endpoints that are being removed and still serve.
+    terminating: Vec<bool>,
+    /// Nodes of pods that are elsewhere than in turn.
+    moved: BTreeMap<usize, usize>,
+    protocol: &'static str,
 }
 
 impl Bed {
@@ -87,6 +98,7 @@ impl Bed {
     ) -> Self {
         let idle = ServeModel { time: Sampler::default(), ..ServeModel::default() };
         let network = Network::new(config, clients, vec![model, idle], SimDuration::ZERO, Streams::new(seed));
+        let network = network.expect("clients that can be");
         let service = json!({
             "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
             "spec": {"type": "NodePort", "clusterIP": "10.96.0.1", "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
@@ -95,14 +107,21 @@ impl Bed {
             network,
             now: SimTime::ZERO,
             service,
-            ready: vec![true; pods],
+            shadow: None,
             fronts: Vec::new(),
+            ready: vec![true; pods],
             nodes,
+            terminating: vec![false; pods],
+            moved: BTreeMap::new(),
             headless: false,
+            protocol: "TCP",
         };
         for node in 0..nodes {
             let name = format!("node-{node}");
-            bed.tell(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}), ChangeType::Added);
+            let addresses = json!([{"type": "InternalIP", "address": format!("192.0.2.{node}")}]);
+            let status = json!({"addresses": addresses});
+            let wire = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "status": status});
+            bed.tell(wire, ChangeType::Added);
             bed.network.set_node_up(&name.as_str().into(), true, SimTime::ZERO);
         }
         (0..pods).for_each(|pod| bed.pod_up(pod));
@@ -126,11 +145,40 @@ impl Bed {
 
     pub(super) fn tell(&mut self, wire: Value, change_type: ChangeType) {
         let object = Object::from_wire(wire).expect("an object");
-        self.network.follow(&Change { change_type, object, old: None, resource_version: 1 }, self.now);
+        let change = Change { change_type, object, old: None, resource_version: 1 };
+        match &mut self.shadow {
+            Some(shadow) if change.kind() == Kind::NetworkPolicy => shadow.history.push((self.now, change)),
+            _ => self.network.follow(&change, self.now),
+        }
+    }
+
+    /// Makes a NetworkPolicy in `default`, or deletes it.
+    pub(super) fn policy(&mut self, name: &str, spec: Option<Value>) {
+        let change_type = if spec.is_some() { ChangeType::Added } else { ChangeType::Deleted };
+        let metadata = json!({"name": name, "namespace": "default"});
+        let spec = spec.unwrap_or_else(|| json!({"podSelector": {}}));
+        let (version, kind) = ("networking.k8s.io/v1", "NetworkPolicy");
+        self.tell(json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}), change_type);
+    }
+
+    /// Cuts a node off from the control plane.
+    pub(super) fn cut(&mut self, node: usize) {
+        self.network.fall_silent(Some(&node_name(node)), Silence::Partition, self.now);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.cut(node, self.now);
+        }
+    }
+
+    /// Connects it again; its agents try again after a while.
+    pub(super) fn mend(&mut self, node: usize, wait: SimDuration) {
+        self.network.hear_again(Some(&node_name(node)), Silence::Partition, self.now, wait);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.mend(node, self.now + wait);
+        }
     }
 
     pub(super) fn pod_up(&mut self, pod: usize) {
-        self.pod_on(pod, format!("node-{}", pod % self.nodes), "web");
+        self.pod_on(pod, node_name(self.node_of(pod)).to_string(), "web");
     }
 
     fn pod_on(&mut self, pod: usize, node: String, app: &str) {
@@ -141,7 +189,7 @@ impl Bed {
         let up = PodUp {
             uid: uid(pod),
             key: Key::new("default", format!("web-{pod}")),
-            labels: Labels::new().with("app", app),
+            labels: Labels::new().with("app", app).with("pod", &pod.to_string()),
             node: node.as_str().into(),
             address: address(pod).parse().expect("an address"),
             host_network: false,
@@ -150,6 +198,7 @@ impl Bed {
             reverse_proxy: None,
             has_host_ports: false,
         };
+        self.tell(pod_object(pod, self.nodes), ChangeType::Added);
         self.network.add_pod(&up, self.now);
         self.process(pod, ProcessChange::Started);
         self.process(pod, ProcessChange::Listening);
@@ -157,14 +206,14 @@ impl Bed {
 
     /// Writes the EndpointSlice.
     fn publish(&mut self) {
-        let nodes = self.nodes;
-        let endpoint = |(pod, ready): (usize, &bool)| {
-            json!({"addresses": [address(pod)], "conditions": {"ready": ready, "serving": ready, "terminating": false},
-                "nodeName": format!("node-{}", pod % nodes)})
+        let endpoint = |(pod, serves): (usize, &bool)| {
+            let leaves = self.terminating[pod];
+            json!({"addresses": [address(pod)], "nodeName": node_name(self.node_of(pod)),
+                "conditions": {"ready": *serves && !leaves, "serving": serves, "terminating": leaves}})
         };
         let endpoints: Vec<Value> = self.ready.iter().enumerate().map(endpoint).collect();
         if self.headless {
-            let mut named = slice(endpoints.clone());
+            let mut named = slice(endpoints.clone(), self.protocol);
             named["metadata"] =
                 json!({"name": "pods-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "pods"}});
             for (pod, endpoint) in named["endpoints"].as_array_mut().into_iter().flatten().enumerate() {
@@ -172,7 +221,43 @@ impl Bed {
             }
             self.tell(named, ChangeType::Modified);
         }
-        self.tell(slice(endpoints), ChangeType::Modified);
+        self.tell(slice(endpoints, self.protocol), ChangeType::Modified);
+    }
+
+    fn node_of(&self, pod: usize) -> usize {
+        self.moved.get(&pod).copied().unwrap_or(pod % self.nodes)
+    }
+
+    /// Brings a pod up on another node.
+    pub(super) fn set_node(&mut self, pod: usize, node: usize) {
+        self.gone(pod);
+        self.moved.insert(pod, node);
+        self.pod_up(pod);
+        self.publish();
+    }
+
+    /// Nothing is left of a pod.
+    pub(super) fn gone(&mut self, pod: usize) {
+        self.tell(pod_object(pod, self.nodes), ChangeType::Deleted);
+        self.network.remove_pod(&uid(pod), self.now);
+    }
+
+    /// The pod is deleted and still serves.
+    pub(super) fn set_terminating(&mut self, pod: usize) {
+        self.terminating[pod] = true;
+        self.publish();
+    }
+
+    /// Changes the Service.
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.service);
+        self.tell(self.service.clone(), ChangeType::Modified);
+    }
+
+    /// Writes the EndpointSlice for another protocol.
+    pub(super) fn publish_as(&mut self, protocol: &'static str) {
+        self.protocol = protocol;
+        self.publish();
     }
 
     /// The pod is not there any more, nor is its endpoint.
@@ -188,7 +273,7 @@ impl Bed {
         let meta = json!({"name": "kube-dns", "namespace": "kube-system"});
         self.tell(json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": spec}), ChangeType::Modified);
         let endpoints = ready.iter().map(|pod| json!({"addresses": [address(*pod)], "conditions": {"ready": true}}));
-        let mut named = slice(endpoints.collect());
+        let mut named = slice(endpoints.collect(), self.protocol);
         let labels = json!({"kubernetes.io/service-name": "kube-dns"});
         named["metadata"] = json!({"name": "kube-dns-1", "namespace": "kube-system", "labels": labels});
         named["ports"] = json!([{"name": "dns", "protocol": "UDP", "port": 53}]);
@@ -201,7 +286,7 @@ impl Bed {
     }
 
     pub(super) fn delete_endpoints(&mut self) {
-        self.tell(slice(Vec::new()), ChangeType::Deleted);
+        self.tell(slice(Vec::new(), self.protocol), ChangeType::Deleted);
     }
 
     pub(super) fn delete_service(&mut self) {
@@ -250,11 +335,80 @@ impl Bed {
     }
 }
 
-fn slice(endpoints: Vec<Value>) -> Value {
+pub(super) fn node_name(node: usize) -> Arc<str> {
+    format!("node-{node}").as_str().into()
+}
+
+pub(super) fn pod_object(pod: usize, nodes: usize) -> Value {
+    let (app, node) = if pod == CLIENT { ("client", 0) } else { ("web", pod % nodes) };
+    json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": format!("web-{pod}"), "namespace": "default", "uid": uid(pod).to_string(),
+            "labels": {"app": app, "pod": format!("{pod}")}},
+        "spec": {"nodeName": node_name(node), "containers": [{"name": "c", "image": "i"}]},
+        "status": {"podIP": address(pod)}})
+}
+
+/// Policies judged in the plain way: what a node's agent goes by is put together for every connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shadow {
+    history: Vec<(SimTime, Change)>,
+    lag: SimDuration,
+    /// Since when each node's agent hears nothing, and until when it goes by that.
+    cuts: BTreeMap<usize, (SimTime, SimTime)>,
+    nodes: usize,
+}
+
+impl Shadow {
+    pub(super) fn new(lag: SimDuration, nodes: usize) -> Self {
+        Self { lag, nodes, ..Self::default() }
+    }
+
+    fn cut(&mut self, node: usize, now: SimTime) {
+        let cut = self.cuts.entry(node).or_insert((now, SimTime::MAX));
+        // An agent that has not come back yet knows no more than before.
+        let since = if cut.1 > now { cut.0 } else { now };
+        *cut = (since, SimTime::MAX);
+    }
+
+    fn mend(&mut self, node: usize, again: SimTime) {
+        if let Some(cut) = self.cuts.get_mut(&node).filter(|cut| cut.1 == SimTime::MAX) {
+            cut.1 = again + self.lag;
+        }
+    }
+
+    /// What the agent of a node has programmed.
+    fn view(&self, node: usize, now: SimTime) -> View {
+        let seen = self.cuts.get(&node).filter(|cut| cut.1 > now).map_or(now, |cut| cut.0);
+        let mut view = View::default();
+        self.history.iter().filter(|(at, _)| *at + self.lag <= seen).for_each(|(_, change)| view.apply(change));
+        view
+    }
+
+    /// Whether a connection passes; `from` is a pod, or else the first node. A machine that is down lets nothing in anyway.
+    pub(super) fn passes(&self, from: Option<usize>, (to, is_up): (usize, bool), now: SimTime) -> bool {
+        let object = |pod| Object::from_wire(pod_object(pod, self.nodes)).expect("a pod");
+        let pod = |object: &Object| match object {
+            Object::Pod(pod) => pod.clone(),
+            _ => unreachable!("a pod"),
+        };
+        let (sender, target) = (from.map(|from| pod(&object(from))), pod(&object(to)));
+        let from_peer = match &sender {
+            Some(pod) => Peer::Pod(pod),
+            None => Peer::Node("node-0", Some([192, 0, 2, 0].into())),
+        };
+        let connection = Connection { from: from_peer, to: Peer::Pod(&target), port: 8080, protocol: "TCP" };
+        let node = from.filter(|from| *from != CLIENT).map_or(0, |from| from % self.nodes);
+        let leaves = verdict(&self.view(node, now), &connection).egress;
+        let enters = verdict(&self.view(to % self.nodes, now), &connection).ingress;
+        leaves.is_open() && (!is_up || enters.is_open())
+    }
+}
+
+fn slice(endpoints: Vec<Value>, protocol: &str) -> Value {
     json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {"name": "web-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "web"}},
-        "ports": [{"name": "", "protocol": "TCP", "port": 8080}], "endpoints": endpoints,
+        "ports": [{"name": "", "protocol": protocol, "port": 8080}], "endpoints": endpoints,
     })
 }
 

@@ -3,6 +3,7 @@
 mod bed;
 mod fronts;
 mod names;
+mod policies;
 mod reference;
 mod relay;
 mod same;

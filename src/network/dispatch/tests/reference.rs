@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use crate::kernel::{EventQueue, SimTime};
 use crate::network::TrafficReport;
 use crate::network::accounting::{GroupId, Settled};
-use crate::network::clients::Origin;
+use crate::network::clients::{Connection, Origin, Sender};
 use crate::network::ids::{NodeId, ServerId};
 use crate::network::ingress::Attempt;
 use crate::network::outcome::{Cause, Outcome};
 use crate::network::relay::NO_SLOT;
 use crate::network::servers::State;
+use crate::objects::Uid;
 
 mod front;
 
@@ -269,10 +270,31 @@ impl Reference {
         if !way.server.is_some() {
             return self.fails(number, Cause::AddressGone, 0);
         }
+        if !way.connected && self.is_kept_out(sender, way.server) {
+            let client = &mut self.bed.network.clients[client];
+            if let Some(connection) = client.connections.get_mut(client.next_connection) {
+                *connection = Connection::CLOSED;
+            }
+            return self.fails(number, Cause::PolicyDenied, 0);
+        }
         if self.bed.network.fleet.servers[way.server.at()].slot != NO_SLOT {
             self.begin_passage(number, way);
         }
         self.meet(number, way.server, way.entry, way.connected);
+    }
+
+    /// Whether policies, judged in the plain way, are against a connection.
+    fn is_kept_out(&self, sender: Sender, server: ServerId) -> bool {
+        let Some(shadow) = &self.bed.shadow else { return false };
+        let fleet = &self.bed.network.fleet;
+        let pod = |number| match fleet.pod(number).map(|pod| &pod.uid) {
+            Some(Uid::Uuid { low, .. }) => Some(*low as usize - 1),
+            _ => None,
+        };
+        let server = &fleet.servers[server.at()];
+        let Some(to) = pod(server.pod) else { return false };
+        let is_up = server.state != State::NodeDown;
+        !shadow.passes(pod(sender.address), (to, is_up), self.queue.now())
     }
 
     fn meet(&mut self, number: usize, id: ServerId, entry: NodeId, connected: bool) {
@@ -415,8 +437,9 @@ impl Reference {
         network.ledger.request(client as u16, succeeded, at - request.begun);
         if sender.clock.is_none() {
             let think = sender.think.sample(&mut sender.arrivals);
+            let earliest = SimTime::from_nanos(request.begun + 1000);
             let next = self.request(client);
-            self.queue.push(SimTime::from_nanos(at) + think, DUE, Event::Send(next));
+            self.queue.push((SimTime::from_nanos(at) + think).max(earliest), DUE, Event::Send(next));
         }
     }
 

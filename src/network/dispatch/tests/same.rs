@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use super::super::super::clients::{KeepAlive, Load};
 use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
-use super::bed::{Bed, open, secs, to_host};
+use super::bed::{Bed, Shadow, open, secs, to_host};
 use super::fronts::{FRONT, nginx, to_url};
 use super::reference::Reference;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
 use crate::network::dns::{ClientCaching, DnsConfig};
-use crate::network::{AddressPick, Arrivals, ClientSpec, HostName};
+use crate::network::{AddressPick, Arrivals, ClientSpec, HostName, Origin};
+use crate::objects::{Labels, Selector};
 
 /// Pods of the ingress controller.
 const FRONTS: usize = 2;
@@ -25,7 +26,21 @@ pub(super) enum Act {
     Hang(usize),
     Stop(usize, u64, u64),
     NodeDown(usize),
+    /// Makes one of [`POLICIES`], or deletes it.
+    Policy(usize, bool),
+    Cut(usize),
+    /// After so many milliseconds.
+    Mend(usize, u64),
 }
+
+/// Policies that come and go.
+const POLICIES: [&str; 5] = [
+    r#"{"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}"#,
+    r#"{"podSelector": {"matchLabels": {"pod": "1"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/32"}}]}]}"#,
+    r#"{"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {"matchLabels": {"pod": "2"}}}], "ports": [{"port": 8080}]}]}"#,
+    r#"{"podSelector": {"matchLabels": {"pod": "0"}}, "policyTypes": ["Egress"]}"#,
+    r#"{"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {"matchLabels": {"pod": "1"}}}]}]}"#,
+];
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -35,6 +50,7 @@ pub(super) struct Script {
     mean_micros: u64,
     errors: u32,
     min_sync: u64,
+    policy_delay: u64,
     clients: Vec<(u64, u8, u32)>,
     /// Milliseconds and what happens then.
     acts: Vec<(u64, Act)>,
@@ -45,7 +61,11 @@ pub(super) struct Script {
 }
 
 pub(super) fn script() -> impl Strategy<Value = Script> {
-    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..13).prop_map(|(pod, a, b, kind)| match kind {
+    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..18).prop_map(|(pod, a, b, kind)| match kind {
+        13 | 14 => Act::Policy((a % 5) as usize, true),
+        15 => Act::Policy((a % 5) as usize, false),
+        16 => Act::Cut(pod % 3),
+        17 => Act::Mend(pod % 3, b),
         0 | 1 => Act::Ready(pod, a % 2 == 0),
         2 => Act::Kill(pod),
         3 | 4 => Act::Begin(pod),
@@ -59,20 +79,38 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
         _ => Act::Stop(FRONT + pod, a, a + b),
     });
     let clients = prop::collection::vec((1u64..400, 0u8..13, 0u32..3), 1..4);
-    let acts = prop::collection::vec((0u64..4000, act), 0..14);
+    let acts = prop::collection::vec((0u64..4000, act), 0..20);
     let server = (prop::option::of(1u32..5), 0u32..20, 100u64..30_000, 0u32..300_000);
     let front = (prop::option::of(50u64..5000), 0u8..60);
-    (1usize..5, server, 0u64..1500, clients, acts, front).prop_map(|(pods, server, min_sync, clients, acts, front)| {
+    let lags = (0u64..1500, 0u64..800);
+    (1usize..5, server, lags, clients, acts, front).prop_map(|(pods, server, lags, clients, acts, front)| {
+        let (min_sync, policy_delay) = lags;
         // A process begins anew after its end.
         let each = acts.into_iter().flat_map(|(at, act)| match act {
             Act::Begin(pod) => vec![(at, Act::Kill(pod)), (at, act)],
             _ => vec![(at, act)],
         });
         let mut acts: Vec<(u64, Act)> = each.collect();
+        if clients.iter().any(|(_, kind, _)| *kind > 8) {
+            // The reference's reverse proxies know no policies.
+            acts.retain(|(_, act)| !matches!(act, Act::Policy(..)));
+        }
         let (front_micros, canary) = front;
         acts.sort_by_key(|(at, _)| *at);
         let (concurrency, queue, mean_micros, errors) = server;
-        Script { pods, concurrency, queue, mean_micros, errors, min_sync, clients, acts, front_micros, canary }
+        Script {
+            pods,
+            concurrency,
+            queue,
+            mean_micros,
+            errors,
+            min_sync,
+            policy_delay,
+            clients,
+            acts,
+            front_micros,
+            canary,
+        }
     })
 }
 
@@ -97,6 +135,11 @@ fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSp
     spec.retries.count = if *kind >= 9 { 0 } else { *retries };
     spec.retries.back_off = SimDuration::from_micros(12_345);
     spec.stop = Some(secs(5));
+    if *kind == 2 {
+        // While no pod runs, nobody sends.
+        spec.from = Origin::Pods("default".into(), Selector::from_labels(&Labels::new().with("app", "web")));
+        spec.retries.count = 0;
+    }
     if matches!(*kind, 4 | 10 | 12) {
         // So long that no connection is given up because of a line.
         spec.timeout = secs(60);
@@ -142,6 +185,7 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
         ingress_sync: Some(SimDuration::from_millis(777)),
         ingress_poll: SimDuration::from_millis(222),
         ingress_reload: SimDuration::from_millis(55),
+        policy_delay: SimDuration::from_millis(script.policy_delay),
         ..NetworkConfig::ideal()
     };
     let clients = script.clients.iter().enumerate().map(client).collect();
@@ -172,6 +216,10 @@ fn act(bed: &mut Bed, script: &Script, act: Act) {
         Act::Hang(at) => bed.process(pod(at), ProcessChange::Hung),
         Act::Stop(at, sigterm, stops) => bed.stop(pod(at), sigterm, stops),
         Act::NodeDown(node) => bed.node_down(node),
+        Act::Policy(at, true) => bed.policy(&format!("p{at}"), serde_json::from_str(POLICIES[at]).ok()),
+        Act::Policy(at, false) => bed.policy(&format!("p{at}"), None),
+        Act::Cut(node) => bed.cut(node),
+        Act::Mend(node, wait) => bed.mend(node, SimDuration::from_millis(wait)),
     }
 }
 
@@ -197,7 +245,9 @@ proptest! {
     #[test]
     fn the_loop_does_what_events_would_do(script in script(), seed in 0u64..1000) {
         let mut bed = bed(&script, seed);
-        let mut reference = Reference::new(bed.clone());
+        let mut plain = bed.clone();
+        plain.shadow = Some(Shadow::new(SimDuration::from_millis(script.policy_delay), 3));
+        let mut reference = Reference::new(plain);
         play(&mut bed, &script, |_| Ok(()))?;
         for (at, what) in &script.acts {
             reference.run_until(SimTime::from_millis(*at));

@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod partitions;
+mod proxies;
 mod watches;
 
 use serde_json::json;

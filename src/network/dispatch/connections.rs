@@ -1,0 +1,62 @@
+//! Connections that are used more than once: whatever becomes of an endpoint, they stay where they are, until an end of them is gone.
+
+use super::super::policy::Protocol;
+use super::super::proxy::Entrance;
+use super::Network;
+use super::send::Way;
+
+/// How long Linux keeps a flow of UDP after its last packet, ns: one that was answered, and one that was not
+/// (`nf_conntrack_udp_timeout_stream` and `nf_conntrack_udp_timeout`).
+const FLOW_KEPT: u64 = 120_000_000_000;
+const UNANSWERED_KEPT: u64 = 30_000_000_000;
+
+impl Network {
+    /// The way of the connection whose turn it is, if it is open.
+    pub(super) fn open_connection(&mut self, number: usize, now: u64) -> Option<Way> {
+        let client = &mut self.clients[number];
+        client.next_connection = (client.next_connection + 1) % client.connections.len();
+        let connection = client.connections[client.next_connection];
+        if connection.left == 0 || now >= connection.until {
+            return None;
+        }
+        let server = if connection.is_udp {
+            if !self.keeps_flow(number, now) {
+                return None;
+            }
+            // Packets go to the address, whoever has it by now.
+            self.fleet.behind(connection.target, self.proxies.places())
+        } else {
+            let server = self.fleet.servers.get(connection.server.at())?;
+            if server.has_closed(connection.process) {
+                return None;
+            }
+            connection.server
+        };
+        let client = &mut self.clients[number];
+        let kept = &mut client.connections[client.next_connection];
+        if kept.left != u32::MAX {
+            kept.left -= 1;
+        }
+        (kept.used, kept.answered) = (now, true);
+        let (entry, target, is_udp) = (connection.entry, connection.target, connection.is_udp);
+        Some(Way { entry, target, server, connected: true, is_udp })
+    }
+
+    /// Whether the node still tracks the client's present flow of UDP. kube-proxy forgets those to targets that do not serve any
+    /// more, once it has programmed that; but if nothing serves it forgets none (`pkg/proxy/conntrack/cleanup.go`).
+    fn keeps_flow(&mut self, number: usize, now: u64) -> bool {
+        let client = &self.clients[number];
+        let connection = client.connections[client.next_connection];
+        let Ok((port, entrance)) = client.goal.port else { return true };
+        if entrance == Entrance::Headless {
+            // No address was replaced: there is nothing to track.
+            return true;
+        }
+        let kept = if connection.answered { FLOW_KEPT } else { UNANSWERED_KEPT };
+        if now.saturating_sub(connection.used) > kept {
+            return false;
+        }
+        let rules = self.proxies.programmed(port, connection.entry, now);
+        rules.is_none_or(|(rules, set, _)| rules.protocol != Protocol::Udp || set.keeps_flow(connection.target))
+    }
+}

@@ -107,7 +107,8 @@ mod tests {
             "traffic('users').successRate >= 99.9%",
             "traffic(users).answeredBy(web:v2) > 10",
             "traffic(users).p99 <= 250ms",
-            "traffic(users).sentTo(shop-canary) < 100 && traffic(users).badGateway == 0",
+            "traffic(users).sentTo(shop-canary) < 100",
+            "traffic(users).badGateway == 0",
         ] {
             assert_eq!(text.parse::<Expression>().map(|e| e.clients().join(",")), Ok("users".to_owned()), "{text}");
         }

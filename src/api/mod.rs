@@ -20,7 +20,8 @@ pub use ownership::Ownership;
 pub use reconciler::{Context, Enqueue, RateLimit, Reconciler, Step, Then};
 pub use replicas::PodCounts;
 pub use request::{
-    DeleteOptions, EventKind, EventSpec, MetaPatch, Part, PatchType, Preconditions, Propagation, Request, Response,
+    DeleteOptions, EventKind, EventSpec, MetaPatch, MetricsQuery, Part, PatchType, Preconditions, Propagation, Request,
+    Response,
 };
 pub use table::{IdSet, Table};
 pub use view::{Change, ChangeType, Tabled, View};

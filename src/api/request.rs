@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::objects::{Key, Kind, Object, ObjectReference, OwnerReference, Pod, PodStatus, Resource, Text, Uid};
+use crate::objects::{
+    CrossVersionObjectReference, Key, Kind, MetricIdentifier, Object, ObjectReference, OwnerReference, Pod, PodStatus,
+    Resource, Selector, Text, Uid,
+};
 
 use super::ApiError;
 
@@ -76,8 +79,56 @@ pub enum Request {
         /// All that kubelets own of the status.
         status: Arc<PodStatus>,
     },
+    /// Sets how many replicas a workload is to have (`/scale`).
+    Scale {
+        /// Kind.
+        kind: Kind,
+        /// Which object.
+        key: Key,
+        /// How many.
+        replicas: i32,
+    },
+    /// Asks what was measured. The answer is an object of the metrics APIs, in wire form.
+    Metrics(MetricsQuery),
     /// Records an Event. It goes its own way and is never waited for.
     Event(EventSpec),
+}
+
+/// A question to the metrics APIs, which stand beside the API server.
+#[derive(Clone, Debug)]
+pub enum MetricsQuery {
+    /// What pods use (`metrics.k8s.io`); the answer is a `PodMetricsList`.
+    PodUsage {
+        /// Namespace.
+        namespace: Arc<str>,
+        /// Which pods.
+        selector: Selector,
+    },
+    /// A figure of each pod (`custom.metrics.k8s.io`); the answer is a `MetricValueList`.
+    Pods {
+        /// Namespace.
+        namespace: Arc<str>,
+        /// Which pods.
+        selector: Selector,
+        /// Which figure.
+        metric: MetricIdentifier,
+    },
+    /// A figure about an object (`custom.metrics.k8s.io`); the answer is a `MetricValueList` of one.
+    Object {
+        /// Namespace.
+        namespace: Arc<str>,
+        /// The object.
+        object: CrossVersionObjectReference,
+        /// Which figure.
+        metric: MetricIdentifier,
+    },
+    /// A figure from outside (`external.metrics.k8s.io`); the answer is an `ExternalMetricValueList` of all series that fit.
+    External {
+        /// Namespace.
+        namespace: Arc<str>,
+        /// Which figure.
+        metric: MetricIdentifier,
+    },
 }
 
 impl Request {

@@ -173,6 +173,8 @@ impl ApiServer {
             Request::Patch { kind, key, patch_type, document, part } => {
                 self.patch(now, *kind, key, *patch_type, document, *part)
             }
+            Request::Scale { kind, key, replicas } => self.scale(now, *kind, key, *replicas),
+            Request::Metrics(_) => Err(errors::no_such_resource()),
             Request::Event(_) => Err(errors::bad_request("Events are recorded, not requested")),
         }
     }

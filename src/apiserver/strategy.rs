@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
 use crate::objects::{
-    ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, Job, Key, Kind, Lease, Namespace, Node,
-    Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReplicaSet,
-    ReplicationController, Service, ServiceStatus, StatefulSet, Taint, Typed, WallTime,
+    ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, HorizontalPodAutoscaler, Job, Key, Kind,
+    Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus,
+    PodTemplate, ReplicaSet, ReplicationController, Service, ServiceStatus, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -377,6 +377,21 @@ stored!(PodDisruptionBudget, {
     fn prepare_for_update(&mut self, old: &Self) {
         self.status = old.status.clone();
         count_generation(&mut self.meta, self.spec != old.spec || self.selector != old.selector);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.spec, &old.spec);
+    }
+});
+
+stored!(HorizontalPodAutoscaler, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.status = Default::default();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
     }
     fn with_status(&self, request: &Self) -> Option<Self> {
         Some(Self { status: request.status.clone(), ..self.clone() })

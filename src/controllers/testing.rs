@@ -299,9 +299,12 @@ impl Cluster {
                 let none = self.view.pods.iter().next().cloned().unwrap_or_default();
                 Ok(none.into())
             }
-            Request::Patch { .. } | Request::Bind { .. } | Request::Evict { .. } | Request::ReportPod { .. } => {
-                Err(ApiError::new(Reason::BadRequest, "not in tests"))
-            }
+            Request::Patch { .. }
+            | Request::Bind { .. }
+            | Request::Evict { .. }
+            | Request::ReportPod { .. }
+            | Request::Scale { .. }
+            | Request::Metrics(_) => Err(ApiError::new(Reason::BadRequest, "not in tests")),
         }
     }
 

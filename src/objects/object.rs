@@ -12,6 +12,7 @@ use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
 use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
+use super::horizontal_pod_autoscaler::HorizontalPodAutoscaler;
 use super::ingress::{Ingress, IngressClass};
 use super::job::Job;
 use super::limit_range::LimitRange;
@@ -205,6 +206,7 @@ macro_rules! with_kinds {
             PersistentVolumeClaim, persistent_volume_claims, "v1", "persistentvolumeclaims", true, ["pvc"];
             StorageClass, storage_classes, "storage.k8s.io/v1", "storageclasses", false, ["sc"];
             VolumeAttachment, volume_attachments, "storage.k8s.io/v1", "volumeattachments", false, [];
+            HorizontalPodAutoscaler, horizontal_pod_autoscalers, "autoscaling/v2", "horizontalpodautoscalers", true, ["hpa"];
         }
     };
 }
@@ -385,7 +387,7 @@ impl Kind {
         Self::qualified(self.as_str(), self.group())
     }
 
-    fn qualified(name: &str, group: &str) -> String {
+    pub(crate) fn qualified(name: &str, group: &str) -> String {
         if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
     }
 }

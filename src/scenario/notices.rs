@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::kubelet::Signal;
-use crate::objects::Kind;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
+use crate::objects::{Kind, horizontal_pod_autoscaler};
 use crate::sim::{ClientSpec, NodeTemplate, RequestTarget};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
@@ -27,7 +27,7 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
             None if document.api_version.starts_with("gateway.networking.k8s.io/") && GATEWAY.contains(&kind) => {
                 rules::about(document, &mut notices);
             }
-            None if !DATA.contains(&kind) => {
+            None if !DATA.contains(&kind) && !horizontal_pod_autoscaler::v1::is_v1(&document.value) => {
                 notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
             }
             Some(_) | None => {}

@@ -569,6 +569,7 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(all::NodeLifecycleController::default(), 8)),
         Box::new(Host::new(all::TaintEvictionController::default(), 8)),
         Box::new(Host::new(all::PodGcController::new(pod_gc), 1)),
+        Box::new(Host::new(all::HorizontalPodAutoscalerController::default(), 5)),
         Box::new(Host::new(all::DisruptionController::default(), 1)),
         Box::new(Host::new(all::StaleDisruptionController, 1)),
         Box::new(Host::new(all::ResourceQuotaController::default(), 5)),

@@ -13,6 +13,7 @@ mod args;
 mod case;
 mod cron;
 mod decoding;
+mod hpa;
 mod job_decisions;
 mod known;
 mod kubectl_tables;

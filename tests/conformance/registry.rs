@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::case::{Case, Outcome};
 use crate::source::{File, Kind};
 use crate::{
-    cron, job_decisions, kubectl_tables, manifest_defaulting, manifest_validation, patches, pdb_math, preemption,
+    cron, hpa, job_decisions, kubectl_tables, manifest_defaulting, manifest_validation, patches, pdb_math, preemption,
     qos_and_requests, quantities, recordings, replicaset_victims, rollout_math, scheduling, selectors, set_decisions,
 };
 
@@ -16,6 +16,7 @@ type CheckRecording = fn(&Value) -> Outcome;
 const DATASETS: &[(&str, CheckCase)] = &[
     ("kubectl-tables", kubectl_tables::check),
     ("cron", cron::check),
+    ("hpa", hpa::check),
     ("job-decisions", job_decisions::check),
     ("manifest-defaulting", manifest_defaulting::check),
     ("manifest-validation", manifest_validation::check),

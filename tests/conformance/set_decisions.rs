@@ -181,7 +181,9 @@ impl Round {
             Request::Update(object, _) => Some(object.clone()),
             Request::Delete { kind, key, .. }
             | Request::PatchMeta { kind, key, .. }
-            | Request::Patch { kind, key, .. } => view.object(*kind, key),
+            | Request::Patch { kind, key, .. }
+            | Request::Scale { kind, key, .. } => view.object(*kind, key),
+            Request::Metrics(_) => None,
             Request::Bind { pod, .. } | Request::Evict { pod, .. } | Request::ReportPod { pod, .. } => {
                 view.object(Kind::Pod, pod)
             }

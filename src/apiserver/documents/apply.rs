@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::api::{ApiError, Part, PatchType};
-use crate::objects::{Object, WallTime, patch, schema};
+use crate::objects::{Object, WallTime, horizontal_pod_autoscaler, patch, schema};
 
 use super::{Header, metadata, place, text_of};
 use crate::apiserver::{ApiServer, errors};
@@ -41,6 +41,7 @@ impl ApiServer {
     /// # Errors
     /// If the document is malformed, or the API server refuses what it makes of the object.
     pub fn apply_document(&mut self, now: WallTime, mut document: Value) -> Result<(Object, Applied), ApiError> {
+        horizontal_pod_autoscaler::v1::convert(&mut document);
         let header = Header::read(&document)?;
         place(&header, &mut document)?;
         if text_of(&document, "name").is_empty() {

@@ -1,6 +1,7 @@
 //! Rows of `get`, as the API server's table printers make them (upstream `pkg/printers/internalversion`): a file per family
 //! of kinds.
 
+mod autoscaling;
 mod kept;
 mod network;
 mod nodes;
@@ -79,6 +80,9 @@ pub const fn columns(kind: Kind) -> &'static [Column] {
         Kind::PodDisruptionBudget => {
             &column_list!("name", "min available", "max unavailable", "allowed disruptions", "age"; )
         }
+        Kind::HorizontalPodAutoscaler => {
+            &column_list!("name", "reference", "targets", "minpods", "maxpods", "replicas", "age"; )
+        }
         Kind::Service => &column_list!("name", "type", "cluster-ip", "external-ip", "port(s)", "age"; "selector"),
         Kind::Node => {
             &column_list!("name", "status", "roles", "age", "version"; "internal-ip", "external-ip", "os-image", "kernel-version", "container-runtime")
@@ -124,6 +128,7 @@ pub(super) fn cells_for(object: &Object, now: WallTime, wide: bool) -> Vec<Strin
         Object::CronJob(cron_job) => workloads::cron_job_cells(cron_job, age, now),
         Object::DaemonSet(set) => workloads::daemon_set_cells(set, age),
         Object::PodDisruptionBudget(budget) => policy::budget_cells(budget, age),
+        Object::HorizontalPodAutoscaler(autoscaler) => autoscaling::autoscaler_cells(autoscaler, age),
         Object::Service(service) => network::service_cells(service, age, wide),
         Object::Node(node) => nodes::node_cells(node, age),
         Object::Namespace(namespace) => nodes::namespace_cells(namespace, age),

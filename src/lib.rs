@@ -31,6 +31,7 @@
 //! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`], [`autoscaler`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
 //! - `testing` (feature `proptest`): random clusters and what is done to them, checked against every promise.
+//! - [`metrics`]: what is measured of pods and nodes, for autoscalers and `top`.
 //! - [`explore`]: a scenario under many seeds and parameters, its failures made small. [`network`]: what requests meet on their way.
 #![forbid(unsafe_code)]
 
@@ -44,6 +45,7 @@ pub mod explore;
 pub mod invariants;
 pub mod kernel;
 pub mod kubelet;
+pub mod metrics;
 pub mod network;
 pub mod objects;
 pub mod report;

@@ -15,7 +15,7 @@ use crate::kernel::{Sampler, SimDuration};
 
 use super::serve::Serve;
 
-use super::usage::{Growth, Usage};
+use super::usage::{CpuUse, Growth, Usage};
 pub use delay::Delay;
 pub use pull::{Pull, SlowPull};
 pub use trouble::{Crash, Deadlock, Dependency, HookFails, ProbeName};
@@ -60,6 +60,8 @@ pub struct Behaviour {
     pub serve: Option<Arc<Serve>>,
     /// What it uses.
     pub usage: Usage,
+    /// CPU that it uses on its own account; absent = none.
+    pub cpu: Option<CpuUse>,
 }
 
 impl Behaviour {
@@ -85,6 +87,7 @@ impl Behaviour {
             writes: None,
             serve: None,
             usage: Usage::NONE,
+            cpu: None,
         }
     }
 
@@ -201,6 +204,9 @@ pub struct BehaviourSpec {
     /// See [`Behaviour::serve`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<Arc<Serve>>,
+    /// See [`Behaviour::cpu`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<CpuUse>,
     /// See [`Usage::memory`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Growth>,
@@ -239,6 +245,7 @@ impl BehaviourSpec {
             pull: self.pull.unwrap_or(defaults.pull),
             writes: self.writes.or(defaults.writes),
             serve: self.serve.or(defaults.serve),
+            cpu: self.cpu.or(defaults.cpu),
             usage: Usage {
                 memory: self.memory.or(defaults.usage.memory),
                 disk: self.disk.or(defaults.usage.disk),

@@ -66,5 +66,5 @@ pub use shutdown::ShutdownGracePeriod;
 pub use static_pods::static_pod;
 pub use surroundings::{KnownServices, ViewSurroundings};
 pub use troubles::{has_ready_endpoint, service_of};
-pub use usage::{Growth, Usage};
+pub use usage::{ContainerCount, CpuUse, Growth, Usage};
 pub use worker::PodTimer;

@@ -43,7 +43,7 @@ pub use clients::{
     AddressPick, Arrivals, ClientError, ClientSpec, HostName, HttpRequest, KeepAlive, Load, Origin, Piece, PortRef,
     RequestTarget, Retries,
 };
-pub use dispatch::Network;
+pub use dispatch::{Network, ServedCount};
 pub use outcome::{Cause, Outcome};
 pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, Silence, SyncTiming};
 pub use relay::ReverseProxy;

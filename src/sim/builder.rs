@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::api::Reconciler;
 use crate::autoscaler::AutoscalerOptions;
-use crate::controllers::PodGcConfig;
+use crate::controllers::horizontal_pod_autoscaler::HorizontalPodAutoscalerConfig;
+use crate::controllers::{HorizontalPodAutoscalerController, PodGcConfig};
 use crate::kernel::{Sampler, Streams};
 use crate::kubelet::{self, Behaviour, BehaviourSpec, Behaviours, KubeletConfig, node_labels};
+use crate::metrics::MetricsConfig;
 use crate::network::{ClientSpec, Network, NetworkConfig};
 use crate::objects::{Labels, Pod, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
@@ -133,6 +135,8 @@ pub struct SimulationBuilder {
     network: Option<NetworkConfig>,
     keeps_rules: bool,
     clients: Vec<ClientSpec>,
+    metrics: MetricsConfig,
+    horizontal_pod_autoscaler: HorizontalPodAutoscalerConfig,
 }
 
 impl std::fmt::Debug for SimulationBuilder {
@@ -169,6 +173,8 @@ impl Simulation {
             network: None,
             keeps_rules: false,
             clients: Vec::new(),
+            metrics: MetricsConfig::default(),
+            horizontal_pod_autoscaler: HorizontalPodAutoscalerConfig::default(),
         }
     }
 }
@@ -389,6 +395,49 @@ impl SimulationBuilder {
         self
     }
 
+    /// How pods and nodes are measured, and what else there is to measure. Nothing is measured before there is a
+    /// HorizontalPodAutoscaler, unless [`MetricsConfig::everything`] is.
+    ///
+    /// ```
+    /// use seatrial::kernel::SimTime;
+    /// use seatrial::kubelet::{BehaviourSpec, CpuUse};
+    /// use seatrial::sim::Simulation;
+    ///
+    /// let busy = BehaviourSpec { image: "web".into(), cpu: Some(CpuUse::constant(300)), ..BehaviourSpec::default() };
+    /// let mut sim = Simulation::builder().nodes(2).behaviour(busy).build()?;
+    /// sim.apply("
+    /// apiVersion: apps/v1
+    /// kind: Deployment
+    /// metadata: {name: web}
+    /// spec:
+    ///   replicas: 2
+    ///   selector: {matchLabels: {app: web}}
+    ///   template:
+    ///     metadata: {labels: {app: web}}
+    ///     spec: {containers: [{name: c, image: web, resources: {requests: {cpu: 100m}}}]}
+    /// ---
+    /// apiVersion: autoscaling/v2
+    /// kind: HorizontalPodAutoscaler
+    /// metadata: {name: web}
+    /// spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}, maxReplicas: 5}
+    /// ")?;
+    /// sim.run_until(SimTime::from_mins(5));
+    /// assert_eq!(sim.view().pods.len(), 5, "each pod uses three times what it requests, and 80 per cent are wanted");
+    /// # Ok::<(), seatrial::sim::SimError>(())
+    /// ```
+    #[must_use]
+    pub fn metrics(mut self, config: MetricsConfig) -> Self {
+        self.metrics = config;
+        self
+    }
+
+    /// Flags of the HorizontalPodAutoscaler controller. Default: upstream's.
+    #[must_use]
+    pub const fn horizontal_pod_autoscaler(mut self, config: HorizontalPodAutoscalerConfig) -> Self {
+        self.horizontal_pod_autoscaler = config;
+        self
+    }
+
     /// Whether the machines belong to a cloud, whose controller manager deletes the nodes of machines that are gone and taints
     /// those of machines that are shut down. Default: yes.
     #[must_use]
@@ -487,6 +536,8 @@ impl SimulationBuilder {
         self.control_plane.validate().map_err(|error| SimError::Cluster(format!("control plane: {error}")))?;
         let defaults = if self.delays.watch.is_zero() { Behaviour::ideal() } else { Behaviour::realistic() };
         let mut built_in = built_in(self.pod_gc);
+        let autoscaler = HorizontalPodAutoscalerController::new(self.horizontal_pod_autoscaler);
+        built_in.push(Box::new(Host::new(autoscaler, 5)));
         built_in.extend(storage(&self.delays.volumes));
         if self.endpoints {
             built_in.push(Box::new(Host::new(crate::controllers::EndpointsController::default(), 5)));
@@ -529,6 +580,7 @@ impl SimulationBuilder {
             control_plane: self.control_plane,
             network,
             in_cloud: self.in_cloud,
+            metrics: self.metrics,
         });
         sim.server.set_pod_presets(self.pod_presets);
         if self.kubernetes_service {
@@ -544,6 +596,9 @@ impl SimulationBuilder {
             sim.add_node(node)?;
             // They have been Ready for long: without the taint of a node that has just joined.
             sim.taint(&node.name, &serde_json::json!(node.taints))?;
+        }
+        if sim.metrics.measures_everything() {
+            sim.start_metrics();
         }
         sim.recording = Recording::new(self.record);
         Ok(sim)
@@ -569,7 +624,6 @@ fn built_in(pod_gc: PodGcConfig) -> Vec<Box<dyn ControllerHost>> {
         Box::new(Host::new(all::NodeLifecycleController::default(), 8)),
         Box::new(Host::new(all::TaintEvictionController::default(), 8)),
         Box::new(Host::new(all::PodGcController::new(pod_gc), 1)),
-        Box::new(Host::new(all::HorizontalPodAutoscalerController::default(), 5)),
         Box::new(Host::new(all::DisruptionController::default(), 1)),
         Box::new(Host::new(all::StaleDisruptionController, 1)),
         Box::new(Host::new(all::ResourceQuotaController::default(), 5)),

@@ -55,6 +55,8 @@ pub(super) enum Event {
     Fault { injector: u32, unit: u32 },
     /// Something goes on around the cluster autoscaler.
     Autoscaler(super::autoscaler::Task),
+    /// Pods and nodes are measured, or what was measured becomes known.
+    Metrics(super::metrics::Task),
     /// Something goes on in a disturbance of the control plane, or after it.
     Recovery(Recovery),
 }

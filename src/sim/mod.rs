@@ -25,6 +25,7 @@ mod kubelets;
 mod kubernetes_service;
 mod machines;
 mod managers;
+mod metrics;
 mod operations;
 mod pressure;
 mod recorder;
@@ -37,6 +38,7 @@ mod work_queue;
 pub use crate::apiserver::{Applied, LAST_APPLIED};
 pub use crate::autoscaler::{AutoscalerOptions, Expander};
 pub use crate::kubelet::{Content, Disks};
+pub use crate::metrics::{MetricsConfig, NodeUsage, PodUsage, Series, SeriesAbout, Source, ValueAt};
 pub use crate::network::dns::{ClientCaching, DnsConfig};
 pub use crate::network::{
     AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Detail, Histogram, HostName, HttpRequest, IpvsScheduler,

@@ -9,6 +9,7 @@ use crate::api::{KindSet, Request, Response, View};
 use crate::apiserver::{ApiServer, EventRecorder};
 use crate::kernel::{EventQueue, Purpose, SimDuration, SimTime, Streams};
 use crate::kubelet::{Behaviours, Disks, Effects};
+use crate::metrics::MetricsConfig;
 use crate::network::Network;
 use crate::objects::{Conditions, Key, WallTime};
 use crate::scheduler::Scheduler;
@@ -24,6 +25,7 @@ use super::faults::Injector;
 use super::kubelets::Kubelets;
 use super::machines::Cloud;
 use super::managers::Manager;
+use super::metrics::MetricsProcess;
 use super::recorder::{Record, Recording, StepRecord};
 use super::scheduling::SchedulerProcess;
 use super::watch::{BY_KUBELETS, BY_SCHEDULER, Informer, WatchLog};
@@ -52,6 +54,8 @@ pub struct Simulation {
     pub(super) faults: Vec<Injector>,
     /// The cluster autoscaler, if there are node groups.
     pub(super) autoscaler: Option<Box<AutoscalerProcess>>,
+    /// What is measured.
+    pub(super) metrics: MetricsProcess,
     pub(super) disturbances: Disturbances,
     pub(super) control_plane: ControlPlane,
     pub(super) cloud: Cloud,
@@ -96,6 +100,7 @@ pub(super) struct Parts {
     pub(super) control_plane: ControlPlane,
     pub(super) network: Option<Box<Network>>,
     pub(super) in_cloud: bool,
+    pub(super) metrics: MetricsConfig,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -138,6 +143,7 @@ impl Simulation {
             drains: Vec::new(),
             faults: Vec::new(),
             autoscaler: None,
+            metrics: MetricsProcess::new(parts.metrics),
             disturbances: Disturbances::default(),
             control_plane: parts.control_plane,
             cloud: Cloud::new(parts.in_cloud),
@@ -351,6 +357,7 @@ impl Simulation {
             Event::Machine(event) => self.machine_event(event),
             Event::Fault { injector, unit } => self.fault(injector, unit),
             Event::Autoscaler(task) => self.autoscale(task),
+            Event::Metrics(task) => self.measure(task),
             Event::Recovery(recovery) => self.recover(recovery),
         }
     }
@@ -409,6 +416,9 @@ impl Simulation {
     /// Executes a request at once, if the API server is there.
     pub(crate) fn execute(&mut self, request: &Request) -> Response {
         self.api_server_answers()?;
+        if let Request::Metrics(query) = request {
+            return self.answer_metrics(query);
+        }
         let response = self.server.execute(self.wall(), request);
         self.publish();
         response

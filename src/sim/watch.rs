@@ -204,6 +204,7 @@ impl Simulation {
         }
         let due_events = self.server.drain_due_events();
         let now = self.queue.now();
+        let mut starts_metrics = false;
         let (seen_before, first, mut kinds) = (self.log.news_end, self.log.end(), KindSet::NONE);
         for change in self.server.drain_changes() {
             if !matches!(change.kind(), Kind::Lease | Kind::Event) {
@@ -219,10 +220,14 @@ impl Simulation {
             if let Some(network) = &mut self.network {
                 network.follow(&change, now);
             }
+            starts_metrics |= self.metrics.is_wanted_by(&change);
             kinds = kinds.union(KindSet::of(&[change.kind()]));
             self.log.push(now, change);
         }
         let written = Written { kinds, first, news: self.log.news_end > seen_before };
+        if starts_metrics {
+            self.start_metrics();
+        }
         for process in 0..self.managers.len() {
             self.announce(ProcessId::Controllers(process as u16), written);
         }

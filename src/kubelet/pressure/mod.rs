@@ -67,7 +67,7 @@ struct Outside {
 }
 
 impl NodePressure {
-    fn outside(&self, resource: MachineResource, now: WallTime) -> i64 {
+    pub(super) fn outside(&self, resource: MachineResource, now: WallTime) -> i64 {
         let of_it = self.outside.iter().filter(|outside| outside.resource == resource);
         of_it.map(|outside| outside.growth.at(until(outside.since, now))).fold(0, i64::saturating_add)
     }

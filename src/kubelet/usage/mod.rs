@@ -1,6 +1,8 @@
 //! What containers use of memory, disk and processes, as a function of time: no event is needed to follow it, and the
 //! instants at which it crosses a limit are computed.
 
+mod counted;
+mod cpu;
 mod growth;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub use counted::ContainerCount;
+pub use cpu::CpuUse;
 pub use growth::Growth;
 
 use crate::kernel::SimDuration;

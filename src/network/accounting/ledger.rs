@@ -192,6 +192,11 @@ impl ClientLedger {
         }
     }
 
+    /// Requests that were begun since the start.
+    pub(in crate::network) const fn requests(&self) -> u64 {
+        self.past.requests + self.tally.requests
+    }
+
     /// Counts and latencies since the start.
     pub(super) fn total(&self) -> (Tally, Histogram) {
         let (mut tally, mut latency) = (self.past.clone(), self.past_latency.clone());

@@ -9,6 +9,7 @@ mod control;
 mod due;
 mod flows;
 mod look;
+mod metering;
 mod names;
 mod passages;
 mod policy;
@@ -32,6 +33,7 @@ use super::relay::Relays;
 use super::servers::{Fleet, ServeModel};
 
 pub(super) use look::Rules;
+pub use metering::ServedCount;
 
 use due::{Due, DueQueue, Tickets};
 use flows::Flows;

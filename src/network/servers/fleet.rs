@@ -103,6 +103,8 @@ pub(in crate::network) struct Fleet {
     by_target: Vec<ServerId>,
     targets_at: FxHashMap<IpAddr, Vec<(TargetId, u16)>>,
     numbers: u64,
+    /// Whether it is counted what the servers do.
+    metered: bool,
     pub(in crate::network) models: Arc<[ServeModel]>,
 }
 
@@ -142,7 +144,15 @@ impl Fleet {
         self.numbers
     }
 
+    /// From now on it is counted what the servers do.
+    pub(in crate::network) fn start_metering(&mut self) {
+        if !std::mem::replace(&mut self.metered, true) {
+            self.servers.iter_mut().for_each(|server| server.meter = Some(Box::default()));
+        }
+    }
+
     fn place(&mut self, mut server: Server) -> ServerId {
+        server.meter = self.metered.then(Box::default);
         match self.free_servers.pop() {
             Some(id) => {
                 let before = &self.servers[id.at()];

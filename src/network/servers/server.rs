@@ -8,6 +8,7 @@ use super::super::accounting::GroupId;
 use super::super::ids::NodeId;
 use super::super::outcome::Cause;
 use super::super::relay::NO_SLOT;
+use super::meter::Meter;
 use super::model::ServeModel;
 use super::queue::Queue;
 
@@ -95,6 +96,8 @@ pub(in crate::network) struct Server {
     /// Limit in thousandths of a core; 0 = none.
     cpu_limit: u32,
     pub(in crate::network) pending: VecDeque<Pending>,
+    /// Counts what its process does, if somebody measures it.
+    pub(in crate::network) meter: Option<Box<Meter>>,
 }
 
 impl Server {
@@ -118,6 +121,7 @@ impl Server {
             cpu_free: 0,
             cpu_limit,
             pending: VecDeque::new(),
+            meter: None,
         }
     }
 
@@ -132,6 +136,7 @@ impl Server {
         (self.process, self.plan) = (self.process + 1, self.plan + 1);
         self.queue = Queue::new(model.concurrency);
         self.cpu_free = 0;
+        self.meter = self.meter.take().map(|_| Box::default());
     }
 
     /// The process listens.
@@ -196,6 +201,9 @@ impl Server {
         if cpu > 0 {
             time = time.saturating_add(self.on_cpu(now, cpu));
         }
+        if let Some(meter) = &mut self.meter {
+            meter.requests += 1;
+        }
         let done = self.queue.admit(now, time);
         Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
     }
@@ -222,12 +230,22 @@ impl Server {
 
     /// How long a request that begins when its turn comes is on the CPU. Under a limit, requests get it one after the other.
     fn on_cpu(&mut self, now: u64, cpu: u64) -> u64 {
+        let start = self.queue.start(now);
         if self.cpu_limit == 0 {
+            self.meter(now, start, start.saturating_add(cpu), cpu);
             return cpu;
         }
-        let start = self.queue.start(now);
         let limited = (u128::from(cpu) * 1000 / u128::from(self.cpu_limit)) as u64;
-        self.cpu_free = self.cpu_free.max(start).saturating_add(limited);
+        let begins = self.cpu_free.max(start);
+        self.cpu_free = begins.saturating_add(limited);
+        self.meter(now, begins, self.cpu_free.max(begins.saturating_add(cpu)), cpu);
         self.cpu_free.max(start.saturating_add(cpu)) - start
+    }
+
+    #[inline]
+    fn meter(&mut self, now: u64, from: u64, until: u64, cpu: u64) {
+        if let Some(meter) = &mut self.meter {
+            meter.burn(now, from, until, cpu);
+        }
     }
 }

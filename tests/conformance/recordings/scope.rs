@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::judge::python::items;
 
 /// Kinds whose controllers are not simulated yet.
-const KINDS: &[&str] = &["HorizontalPodAutoscaler"];
+const KINDS: &[&str] = &[];
 
 /// What the scenario of a recording needs and is not simulated yet.
 pub(super) fn missing(scenario: &Value) -> Option<String> {

@@ -81,6 +81,11 @@ impl<'a> Checker<'a> {
         for fault in bound(&mut clients, spec.duration) {
             self.problem(fault);
         }
+        let names = clients.iter().map(|client| client.name.to_string()).collect();
+        let metrics = spec.metrics.map(|raw| raw.config(&names)).transpose();
+        let metrics = metrics.map_err(|fault| self.problem(fault.under("spec.metrics"))).ok().flatten();
+        let scaler = spec.horizontal_pod_autoscaler.map(|raw| raw.config()).transpose();
+        let scaler = scaler.map_err(|fault| self.problem(fault.under("spec.horizontalPodAutoscaler"))).ok().flatten();
         let expectations = self.expectations(spec.expect);
         let measures = self.measures(spec.measure);
         self.containers(&spec.containers);
@@ -116,6 +121,8 @@ impl<'a> Checker<'a> {
             containers: spec.containers,
             clients,
             network: spec.network,
+            metrics: metrics.unwrap_or_default(),
+            horizontal_pod_autoscaler: scaler.unwrap_or_default(),
             faults,
             steps,
             expectations,

@@ -38,6 +38,7 @@ mod extensions;
 mod facts;
 mod faults;
 mod measure;
+mod metrics;
 mod node_groups;
 mod notices;
 mod parameters;

@@ -174,6 +174,7 @@ impl Scenario {
             builder = builder.node(node.clone());
         }
         builder = builder.autoscaler(self.autoscaler.clone());
+        builder = builder.metrics(self.metrics.clone()).horizontal_pod_autoscaler(self.horizontal_pod_autoscaler);
         for group in &self.node_groups {
             builder = builder.node_group(group.clone());
         }

@@ -11,6 +11,7 @@ use serde::de::{self, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use crate::controllers::horizontal_pod_autoscaler::HorizontalPodAutoscalerConfig;
 use crate::kernel::{Sampler, SimDuration};
 use crate::kubelet::{BehaviourSpec, KubeletConfig, static_pod};
 use crate::objects::reader::{
@@ -18,8 +19,8 @@ use crate::objects::reader::{
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
 use crate::sim::{
-    AutoscalerOptions, ClientSpec, ControlPlane, Delays, FaultPlan, LeaderElection, NetworkConfig, NodeGroup,
-    NodeTemplate,
+    AutoscalerOptions, ClientSpec, ControlPlane, Delays, FaultPlan, LeaderElection, MetricsConfig, NetworkConfig,
+    NodeGroup, NodeTemplate,
 };
 
 use super::check::Checker;
@@ -29,6 +30,7 @@ use super::expectation::Expectation;
 use super::expression::Expression;
 use super::faults::RawFault;
 use super::measure::{Measure, RawMeasure};
+use super::metrics::{RawHorizontalPodAutoscaler, RawMetrics};
 use super::node_groups::{RawAutoscaler, RawNodeGroup};
 use super::parameters::Parameters;
 use super::steps::{RawStep, Verb};
@@ -80,6 +82,10 @@ pub struct Scenario {
     pub clients: Vec<ClientSpec>,
     /// How the network works, if not by default.
     pub network: Option<NetworkConfig>,
+    /// How metrics are measured.
+    pub metrics: MetricsConfig,
+    /// Flags of the HorizontalPodAutoscaler controller.
+    pub horizontal_pod_autoscaler: HorizontalPodAutoscalerConfig,
     /// What goes wrong at random times.
     pub faults: Vec<FaultPlan>,
     /// What the user does.
@@ -177,6 +183,8 @@ pub(super) struct Spec {
     #[serde(default)]
     pub(super) traffic: Vec<RawClient>,
     pub(super) network: Option<NetworkConfig>,
+    pub(super) metrics: Option<RawMetrics>,
+    pub(super) horizontal_pod_autoscaler: Option<RawHorizontalPodAutoscaler>,
     #[serde(default)]
     pub(super) steps: Vec<RawStep>,
     #[serde(default)]

@@ -8,6 +8,7 @@ mod deployment;
 mod endpoint_slice;
 mod endpoints;
 mod generic;
+mod horizontal_pod_autoscaler;
 mod ingress;
 mod ingress_class;
 mod job;
@@ -87,6 +88,9 @@ pub fn describe_object(sim: &Simulation, object: &Object, options: DescribeOptio
         Object::DaemonSet(set) => daemon_set::describe(&mut out, sim, set),
         Object::Job(job) => job::describe(&mut out, sim, job),
         Object::CronJob(cron_job) => cron_job::describe(&mut out, sim, cron_job),
+        Object::HorizontalPodAutoscaler(autoscaler) => {
+            horizontal_pod_autoscaler::describe(&mut out, sim, autoscaler);
+        }
         Object::Node(node) => node::describe(&mut out, sim, node),
         Object::Namespace(namespace) => namespace::describe(&mut out, sim, namespace),
         Object::PersistentVolume(volume) => persistent_volume::describe(&mut out, sim, volume),

@@ -26,13 +26,12 @@ pub struct KeptKind {
 }
 
 /// Kinds of Kubernetes that are kept as data and that users ask for: kind, group, plural, short name.
-const WELL_KNOWN: [(&str, &str, &str, &str); 12] = [
+const WELL_KNOWN: [(&str, &str, &str, &str); 11] = [
     ("ConfigMap", "", "configmaps", "cm"),
     ("Secret", "", "secrets", "secrets"),
     ("ServiceAccount", "", "serviceaccounts", "sa"),
     ("PodTemplate", "", "podtemplates", "podtemplates"),
     ("PriorityClass", "scheduling.k8s.io", "priorityclasses", "pc"),
-    ("HorizontalPodAutoscaler", "autoscaling", "horizontalpodautoscalers", "hpa"),
     ("CustomResourceDefinition", "apiextensions.k8s.io", "customresourcedefinitions", "crd"),
     ("Role", "rbac.authorization.k8s.io", "roles", "roles"),
     ("RoleBinding", "rbac.authorization.k8s.io", "rolebindings", "rolebindings"),

@@ -13,7 +13,7 @@ use crate::scenario::DEFAULT_MAX_EVENTS;
 
 pub(super) use objects::{
     DescribeArguments, DiffArguments, EventsArguments, ExplainArguments, GetArguments, HistoryArguments, Moment,
-    RolloutCommand, StatusArguments, TreeArguments,
+    RolloutCommand, StatusArguments, TopCommand, TopSort, TreeArguments,
 };
 
 /// Replays what a Kubernetes 1.36 cluster would do: rollouts, failing nodes and images, promises kept or broken. In
@@ -69,6 +69,9 @@ pub(super) enum Command {
     /// Compare two runs, or two instants of one: objects field by field, and figures side by side
     #[command(after_help = objects::DIFF_EXAMPLES)]
     Diff(DiffArguments),
+    /// Show what pods or nodes use at an instant of a scenario, as it was last measured then
+    #[command(subcommand)]
+    Top(TopCommand),
     /// Show which objects own which at an instant of a scenario
     #[command(after_help = "Exit codes: 0 shown, 1 there is no object of that name, 2 the input is wrong, 3 an \
                             internal error")]

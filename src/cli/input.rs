@@ -96,8 +96,22 @@ pub(super) fn recorded_until(moment: &Moment, until: Option<SimDuration>) -> io:
     run(moment, &RunOptions { seed: moment.seed, until, record: RecordMode::Full, ..RunOptions::default() })
 }
 
+/// The run of a scenario until an instant, in which all pods and nodes are measured. What is wrong with it is told.
+pub(super) fn measured_until(moment: &Moment) -> io::Result<Option<Run>> {
+    let options = RunOptions { seed: moment.seed, until: moment.at, events: true, ..RunOptions::default() };
+    run_changed(moment, &options, |scenario| scenario.metrics.everything = true)
+}
+
 fn run(moment: &Moment, options: &RunOptions) -> io::Result<Option<Run>> {
-    match scenario(&moment.file, &parameters(&moment.parameters)).and_then(|scenario| scenario.run(options)) {
+    run_changed(moment, options, |_| {})
+}
+
+fn run_changed(moment: &Moment, options: &RunOptions, change: impl FnOnce(&mut Scenario)) -> io::Result<Option<Run>> {
+    let scenario = scenario(&moment.file, &parameters(&moment.parameters)).map(|mut scenario| {
+        change(&mut scenario);
+        scenario
+    });
+    match scenario.and_then(|scenario| scenario.run(options)) {
         Ok(run) => Ok(Some(run)),
         Err(error) => {
             diagnostics::scenario(&error)?;

@@ -13,6 +13,7 @@ mod get;
 mod input;
 mod rollout;
 mod run;
+mod top;
 mod tree;
 
 use std::io::Write as _;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Events(options) => events::events(&options),
         Command::Rollout(command) => rollout::rollout(&command),
         Command::Diff(options) => diff::diff(&options),
+        Command::Top(command) => top::top(&command),
         Command::Tree(options) => tree::tree(&options),
         Command::Explain(options) => explain::explain(&options),
     };

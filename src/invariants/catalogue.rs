@@ -4,6 +4,7 @@ use crate::kernel::SimDuration;
 use crate::objects::Kind;
 use crate::sim::{Simulation, Target};
 
+use super::HpaBounds;
 use super::{AntiAffinity, NoOvercommit, TopologySpread};
 use super::{AtMostOne, BudgetKept, ClaimKept, TaintEviction, ZoneEvictionRate};
 use super::{
@@ -87,6 +88,9 @@ pub const CATALOGUE: &[Named] = &[
     always("claimKept", &[Kind::PersistentVolumeClaim], |of, _| Box::new(ClaimKept::of(of.key.clone()))),
     always("budgetKept", &[Kind::PodDisruptionBudget], |of, window| {
         Box::new(BudgetKept::within(of.key.clone(), window))
+    }),
+    always("hpaBounds", &[Kind::HorizontalPodAutoscaler], |of, window| {
+        Box::new(HpaBounds::within(of.key.clone(), window))
     }),
     throughout("taintEviction", |window| Box::new(TaintEviction::within(window))),
     throughout("zoneEvictionRate", |window| Box::new(ZoneEvictionRate::within(window))),

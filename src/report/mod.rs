@@ -21,6 +21,7 @@ mod rollout;
 mod story;
 mod table;
 mod timeline;
+mod top;
 mod trace;
 mod traffic;
 mod tree;
@@ -43,6 +44,7 @@ pub use rollout::{RolloutOptions, RolloutStatus, rollout_history, rollout_status
 pub use story::story;
 pub use table::{Table, age};
 pub use timeline::{Sample, Timeline, timelines};
+pub use top::{TopOptions, TopOrder, top_nodes, top_pods};
 pub use trace::trace;
 pub use traffic::{traffic, traffic_json};
 pub use tree::tree;

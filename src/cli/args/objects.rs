@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{RunOutput, assignment};
 use crate::kernel::SimDuration;
@@ -290,4 +290,60 @@ pub(in crate::cli) struct ExplainArguments {
     /// text for people, json for programs
     #[arg(short, long, value_enum, hide_possible_values = true, default_value_t = RunOutput::Text)]
     pub(in crate::cli) output: RunOutput,
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  seatrial top pod --at 5m -f scenario.yaml
+  seatrial top pod -l app=web --containers --sort-by cpu -f scenario.yaml
+  seatrial top node --at 5m -f scenario.yaml
+
+Exit codes: 0 shown, 1 nothing is known of what was asked for, 2 the input is wrong, 3 an internal error";
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum TopCommand {
+    /// CPU and memory of pods
+    #[command(visible_aliases = ["pods", "po"], after_help = TOP_EXAMPLES)]
+    Pod(TopPodArguments),
+    /// CPU and memory of nodes
+    #[command(visible_aliases = ["nodes", "no"], after_help = TOP_EXAMPLES)]
+    Node(TopArguments),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TopPodArguments {
+    #[command(flatten)]
+    pub(in crate::cli) common: TopArguments,
+    #[command(flatten)]
+    pub(in crate::cli) scope: Scope,
+    /// A line for each container
+    #[arg(long)]
+    pub(in crate::cli) containers: bool,
+    /// The sums at the end
+    #[arg(long)]
+    pub(in crate::cli) sum: bool,
+}
+
+// What pods and nodes have in common.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TopArguments {
+    /// Name; default: all
+    pub(in crate::cli) name: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) moment: Moment,
+    /// Only those with such labels
+    #[arg(short = 'l', long)]
+    pub(in crate::cli) selector: Option<String>,
+    /// Most of it first; default: by name
+    #[arg(long, value_enum)]
+    pub(in crate::cli) sort_by: Option<TopSort>,
+    /// No names of columns
+    #[arg(long)]
+    pub(in crate::cli) no_headers: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum TopSort {
+    Cpu,
+    Memory,
 }

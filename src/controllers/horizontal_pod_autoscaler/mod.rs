@@ -18,6 +18,8 @@ mod metrics_client;
 mod normalize;
 mod replica_calculator;
 mod scale;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

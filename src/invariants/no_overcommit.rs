@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Key, Pod, Resources};
+use crate::objects::{Key, Kind, Pod, Resources};
 use crate::sim::Simulation;
 
 use super::bindings::Bindings;
@@ -17,8 +17,10 @@ use super::{Invariant, Violation};
 pub struct NoOvercommit {
     bindings: Bindings,
     window: SimDuration,
-    /// What each node may give, and since when.
-    nodes: BTreeMap<Arc<str>, (SimTime, Arc<Resources>)>,
+    /// First id of a node that was not met yet.
+    met: u32,
+    /// What each node may give, and since when if that was ever anything else.
+    nodes: BTreeMap<Arc<str>, (Option<SimTime>, Arc<Resources>)>,
 }
 
 impl NoOvercommit {
@@ -31,17 +33,26 @@ impl NoOvercommit {
     /// Of a scheduler that may not know yet what others did in the last `window`.
     #[must_use]
     pub fn within(window: SimDuration) -> Self {
-        Self { bindings: Bindings::default(), window, nodes: BTreeMap::new() }
+        Self { bindings: Bindings::default(), window, met: 0, nodes: BTreeMap::new() }
     }
 
-    /// Whether the node may give the same as it did a while ago.
+    /// Notes what new nodes may give: whoever knows of such a node knows that.
+    fn meet_new_nodes(&mut self, sim: &Simulation) {
+        for key in sim.view().created_since(Kind::Node, &mut self.met) {
+            if let Some(node) = sim.view().nodes.get(&key) {
+                self.nodes.insert(node.meta.name.clone(), (None, node.status.allocatable.clone()));
+            }
+        }
+    }
+
+    /// Whether the node may give the same as it did a while ago, or as it always did.
     fn is_steady(&mut self, sim: &Simulation, name: &Arc<str>, room: &Arc<Resources>) -> bool {
         let now = sim.now();
-        let (since, known) = self.nodes.entry(name.clone()).or_insert_with(|| (now, room.clone()));
+        let (since, known) = self.nodes.entry(name.clone()).or_insert_with(|| (Some(now), room.clone()));
         if known != room {
-            (*since, *known) = (now, room.clone());
+            (*since, *known) = (Some(now), room.clone());
         }
-        self.window == SimDuration::ZERO || *since + self.window <= now
+        self.window == SimDuration::ZERO || since.is_none_or(|since| since + self.window <= now)
     }
 
     fn check_pod(&mut self, sim: &Simulation, pod: &Pod) -> Result<(), Violation> {
@@ -94,7 +105,42 @@ impl Default for NoOvercommit {
 
 impl Invariant for NoOvercommit {
     fn check(&mut self, sim: &Simulation) -> Result<(), Violation> {
+        self.meet_new_nodes(sim);
         let bound = self.bindings.new_ones(sim);
         bound.iter().try_for_each(|pod| self.check_pod(sim, pod))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::Request;
+    use crate::invariants::Always;
+    use crate::sim::Delays;
+
+    #[test]
+    fn a_pod_too_many_is_told_also_at_the_very_beginning() {
+        let mut sim = Simulation::builder().delays(Delays::ideal()).nodes(1).build().unwrap();
+        let mut promises = Always::for_every_workload();
+        let node = sim.view().nodes.iter().next().unwrap().meta.name.clone();
+        let most = sim.view().nodes.iter().next().unwrap().status.allocatable.cpu_milli;
+        let requests = json!({"cpu": format!("{}m", most * 2 / 3)});
+        for (name, holds) in [("a", true), ("b", false)] {
+            let pod = json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+                "spec": {
+                    "schedulerName": "careless",
+                    "containers": [{"name": "c", "image": "c", "resources": {"requests": requests}}],
+                },
+            });
+            sim.apply(&pod.to_string()).unwrap();
+            promises.check(&sim).unwrap();
+            let pod = Key::new("default", name);
+            let uid = sim.view().pods.get(&pod).unwrap().meta.uid.clone();
+            sim.execute(&Request::Bind { pod, uid, node: node.clone() }).unwrap();
+            assert_eq!(promises.check(&sim).is_ok(), holds, "{name}");
+        }
     }
 }

@@ -56,7 +56,8 @@ pub struct Counterexample {
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, failure, steps, runs, yaml } = self;
-        writeln!(f, "case {number} fails; with {steps} steps left after {runs} runs:\n{failure}\nThe scenario:\n{yaml}")
+        let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
+        writeln!(f, "case {number} fails; with {steps} left after {runs} runs:\n{failure}\nThe scenario:\n{yaml}")
     }
 }
 

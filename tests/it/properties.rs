@@ -17,6 +17,9 @@ fn the_bug_of_a_custom_controller_is_found_and_made_small() {
     assert!(found.steps <= 5, "{found}");
     assert!(found.yaml.contains("Replay it with the\n# library"), "{}", found.yaml);
     assert!(found.failure.story.contains("annotate service/web"), "{}", found.failure.story);
+    let guide = include_str!("../../docs/property-testing.md");
+    let shown = found.to_string().lines().take(4).collect::<Vec<_>>().join("\n");
+    assert!(guide.contains(&shown), "the guide does not show this: {shown}");
     // The command can play it too: without the controller nothing is switched.
     let run = Scenario::read("found.yaml", &found.yaml).and_then(|scenario| scenario.run(&RunOptions::default()));
     assert!(run.expect("a scenario").verdicts.iter().all(|verdict| !verdict.expectation.contains("switched")));

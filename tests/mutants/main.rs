@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use seatrial::testing::{Cases, FaultKind, Harness, WorkloadKind};
 
 /// Cases for what the built-in controllers promise: everything at once, and each kind of workload with room enough for it.
-fn searches() -> [(&'static str, Cases); 5] {
+fn searches() -> [(&'static str, Cases); 6] {
     let of = |kinds: &[WorkloadKind]| {
         let calm =
             Cases::new().kinds(kinds).workloads(1..=2).nodes(2..=4).steps(1..=8).mishaps(false).autoscaler(false);
         calm.faults(&[FaultKind::Node])
     };
     [
+        // Bare pods first: those that the kubelet rejects are not made again and again.
+        ("pods", of(&[WorkloadKind::Pod]).workloads(2..=8).nodes(1..=2)),
         ("rollouts", of(&[WorkloadKind::Deployment, WorkloadKind::ReplicaSet])),
         ("statefulsets", of(&[WorkloadKind::StatefulSet])),
         ("daemonsets", of(&[WorkloadKind::DaemonSet])),

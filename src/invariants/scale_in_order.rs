@@ -134,13 +134,13 @@ mod tests {
         for by_user in [true, false] {
             let (mut sim, mut promises, web) = cluster();
             let ready = sim.view().pods.iter().find(|pod| pod.is_ready()).unwrap().meta.name.to_string();
+            // As if it had been an event.
+            let unless_by_user = |sim: &mut Simulation| (!by_user).then(|| sim.count_as_its_own());
             sim.scale(&web, 2).unwrap();
+            unless_by_user(&mut sim);
             promises.check(&sim).unwrap();
             sim.delete(&format!("pod/{ready}").parse().unwrap(), DeleteOptions::default()).unwrap();
-            if !by_user {
-                // As if it had been an event.
-                sim.count_as_its_own();
-            }
+            unless_by_user(&mut sim);
             let told = promises.check(&sim).map_or_else(|violation| violation.to_string(), |()| String::new());
             assert_eq!(told.contains(&format!("but pod default/{ready} was taken")), !by_user, "{told}");
         }

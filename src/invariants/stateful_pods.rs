@@ -233,7 +233,7 @@ mod tests {
         promises.run(&mut sim, SimTime::from_secs(62)).unwrap();
         scale(&mut sim, 3);
         forge(&mut sim, "db-2");
-        let story = "orderedPods(statefulset/db): pod db-2 was created while db-1 was not running and ready";
+        let story = "orderedPods(statefulset/db): pod db-2 was created while db-1 was not running and ready (it has never been)";
         // The old db-1 is still ready while it ends.
         assert_eq!(broken(&mut sim, &mut promises), "");
         let (mut sim, mut promises) = ready(1);

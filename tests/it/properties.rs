@@ -55,6 +55,32 @@ fn a_counterexample_of_built_in_controllers_fails_as_a_plain_scenario() {
     assert_eq!(Harness::new().search(&careless(), 3, 20), Some(found), "the same seed finds the same");
 }
 
+/// The kit found that time stood still when the budget looked again at the very instant at which the eviction was overdue.
+#[test]
+fn a_budget_forgets_the_eviction_of_a_pod_whose_name_another_has_taken() {
+    let text = "
+apiVersion: seatrial.dev/v1
+kind: Scenario
+metadata: {name: evicted}
+spec:
+  duration: 5m
+  profile: ideal
+  nodes: [{name: node-1}]
+  objects: |
+    {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: w0}, spec: {selector: {matchLabels: {app: w0}},
+      template: {metadata: {labels: {app: w0}}, spec: {containers: [{name: c, image: app}]}}}}
+    ---
+    {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: w0}, spec: {maxUnavailable: 75%, selector: {}}}
+  containers: [{image: app, terminate: 2s}]
+  steps:
+  - {at: 1s, nodeDown: {node: node-1}}
+  - {at: 17s, evict: {selector: app=w0}}
+  - {at: 17s, nodeUp: {node: node-1}}
+  expect: [{final: budgetStatus()}]
+";
+    assert_eq!(Harness::new().check_yaml(text), Ok(()));
+}
+
 #[derive(Clone, Debug)]
 struct Rollouts;
 

@@ -225,7 +225,8 @@ fn disrupted_pods(
         recheck = Some(recheck.map_or(end, |earlier| earlier.min(end)));
         still.insert(pod.meta.name.clone(), *granted);
     }
-    let wait = recheck.map(|at| SimDuration::from_nanos(at.nanos_since(now).max(0).unsigned_abs()));
+    // What ends now is over only in a moment; time must not stand still until then.
+    let wait = recheck.map(|at| SimDuration::from_nanos(at.nanos_since(now).max(1).unsigned_abs()));
     (still, wait)
 }
 

@@ -236,7 +236,8 @@ impl Network {
         self.due.push(next, Due::Send { ticket: number });
     }
 
-    /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others.
+    /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others, in the order in
+    /// which the requests were sent.
     fn cut(&mut self, id: ServerId, then: State, now: u64) {
         let pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
         self.fleet.servers[id.at()].end(then);
@@ -251,7 +252,7 @@ impl Network {
                     continue;
                 }
                 if attempt.passage != NO_PASSAGE {
-                    behind_others.push(attempt.passage);
+                    behind_others.push((attempt.sent, attempt.client, attempt.passage));
                     continue;
                 }
                 (attempt.cause, attempt.ends) = (Cause::Killed, now);
@@ -261,7 +262,8 @@ impl Network {
             count(&mut self.ledger, Some(&self.fleet.servers[id.at()]), &attempt);
         }
         self.cut_passages(id, now);
-        behind_others.into_iter().for_each(|passage| self.upstream_ends(passage, now));
+        behind_others.sort_unstable();
+        behind_others.into_iter().for_each(|(_, _, passage)| self.upstream_ends(passage, now));
     }
 
     /// A machine has gone down: those who are connected to the process wait in vain.

@@ -116,8 +116,9 @@ impl Network {
     pub fn hear_again(&mut self, node: Option<&Arc<str>>, why: Silence, now: SimTime, wait: SimDuration) {
         let (now, again) = (now.as_nanos(), (now + wait).as_nanos());
         for node in nodes(&mut self.proxies, node) {
+            let was_cut_off = self.proxies.is_cut_off(node);
             self.proxies.hear_again(node, why, now, again);
-            if why.is_of_node() && !self.proxies.is_cut_off(node) {
+            if was_cut_off && !self.proxies.is_cut_off(node) {
                 self.policies.thaw(node, again);
             }
         }

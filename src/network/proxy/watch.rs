@@ -17,13 +17,6 @@ pub enum Silence {
     StallOfAll = 8,
 }
 
-impl Silence {
-    /// Whether it is about all that watches on the node, not about kube-proxy alone.
-    pub(in crate::network) const fn is_of_node(self) -> bool {
-        matches!(self, Self::Partition | Self::Outage)
-    }
-}
-
 /// How a node's kube-proxy hears of changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hearing {

@@ -457,6 +457,7 @@ impl Reference {
             }
         }
         self.front_fails(id, Cause::Killed);
+        behind_others.sort_by_key(|number| (self.requests[*number].sent, self.requests[*number].client));
         behind_others.into_iter().for_each(|number| self.upstream_ends(number));
     }
 

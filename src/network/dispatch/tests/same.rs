@@ -92,8 +92,9 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
         });
         let mut acts: Vec<(u64, Act)> = each.collect();
         if clients.iter().any(|(_, kind, _)| *kind > 8) {
-            // The reference's reverse proxies know no policies.
-            acts.retain(|(_, act)| !matches!(act, Act::Policy(..)));
+            // The reference's reverse proxies know no policies; and of requests that wait for endpoints that hang, the loop and the
+            // reference may try again another one first, which tells when the endpoint ends.
+            acts.retain(|(_, act)| !matches!(act, Act::Policy(..)) && !matches!(act, Act::Hang(pod) if *pod < FRONT));
         }
         let (front_micros, canary) = front;
         acts.sort_by_key(|(at, _)| *at);
@@ -223,7 +224,10 @@ fn act(bed: &mut Bed, script: &Script, act: Act) {
     }
 }
 
-/// Plays a script to its end, five seconds.
+/// The end of a script. At a round time a timeout might end too, and whether that still counts is nobody's promise.
+const END: SimTime = SimTime::from_nanos(5_000_000_123);
+
+/// Plays a script to its end.
 pub(super) fn play(
     bed: &mut Bed,
     script: &Script,
@@ -234,7 +238,7 @@ pub(super) fn play(
         look(bed)?;
         act(bed, script, *what);
     }
-    bed.run(5);
+    bed.run_until(END);
     look(bed)
 }
 
@@ -253,7 +257,7 @@ proptest! {
             reference.run_until(SimTime::from_millis(*at));
             reference.control(|bed| act(bed, &script, *what));
         }
-        reference.run_until(SimTime::from_secs(5));
+        reference.run_until(END);
         let (fast, slow) = (bed.network.report(), reference.report());
         for (fast, slow) in fast.clients.iter().zip(&slow.clients) {
             prop_assert_eq!(&fast.total, &slow.total);

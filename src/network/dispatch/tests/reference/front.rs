@@ -211,7 +211,8 @@ impl Reference {
         if request.server.is_some() {
             self.desks[request.server.at()].open.retain(|open| *open != number);
         }
-        (request.server, request.decided) = (ServerId::NONE, false);
+        // Why the last endpoint was silent says nothing of the next one.
+        (request.server, request.decided, request.cause) = (ServerId::NONE, false, Cause::TooSlow);
         request.attempt += 1;
         let attempt_number = request.attempt;
         self.jobs += 1;

@@ -4,7 +4,7 @@
 //!
 //! A case is a scenario: what fails is written as a file for `seatrial run`. Everything depends on the seed alone.
 //!
-//! With [`proptest`](::proptest)'s own runner:
+//! With [`proptest`]'s own runner:
 //!
 //! ```
 //! use proptest::prelude::*;

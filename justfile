@@ -8,6 +8,10 @@ run:
 test:
     cargo test --release
 
+# All tests with random cases that nobody has seen yet (`cargo test` takes the same ones each time: .cargo/config.toml).
+soak TIMES="10":
+    for seed in $(shuf -i 1-1000000000 -n {{TIMES}}); do echo "PROPTEST_RNG_SEED=$seed" && PROPTEST_RNG_SEED=$seed cargo test --release || exit 1; done
+
 # Only the conformance tests; SEATRIAL_CONFORMANCE_DIR=DIR takes another directory.
 conformance:
     cargo test --release --test conformance

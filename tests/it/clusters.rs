@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use seatrial::testing::{Cases, Harness};
 
-use crate::random::same_cases;
+use crate::random::some_cases;
 
 proptest! {
-    #![proptest_config(same_cases(250))]
+    #![proptest_config(some_cases(250))]
 
     #[test]
     fn random_clusters_keep_their_promises_and_come_to_rest(case in Cases::new().strategy()) {
@@ -17,7 +17,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(same_cases(40))]
+    #![proptest_config(some_cases(40))]
 
     #[test]
     fn random_clusters_with_traffic_keep_their_promises_too(case in Cases::new().traffic(true).steps(1..=8).strategy()) {

@@ -9,7 +9,7 @@ use seatrial::kernel::SimDuration;
 use seatrial::objects::{Key, Kind};
 use seatrial::sim::{Delays, NodeTemplate, Simulation, Target};
 
-use crate::random::{self, play, same_cases};
+use crate::random::{self, play, some_cases};
 
 const NODES: usize = 6;
 
@@ -198,7 +198,7 @@ fn is_updated(sim: &Simulation) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(same_cases(500))]
+    #![proptest_config(some_cases(500))]
 
     #[test]
     fn random_daemon_sets_keep_their_promises_and_come_to_rest(case in case()) {

@@ -9,7 +9,7 @@ use seatrial::kernel::{Sampler, SimDuration};
 use seatrial::objects::Key;
 use seatrial::sim::{ConflictStorm, Cut, Delays, Disturbance, Leader, Place, Simulation, Target, Watcher};
 
-use crate::random::{self, play, same_cases};
+use crate::random::{self, play, some_cases};
 
 /// More than anybody is late at the most.
 const WINDOW: SimDuration = SimDuration::from_secs(60);
@@ -171,7 +171,7 @@ impl random::Case for Case {
 }
 
 proptest! {
-    #![proptest_config(same_cases(150))]
+    #![proptest_config(some_cases(150))]
 
     #[test]
     fn rollouts_keep_their_promises_on_a_disturbed_control_plane(case in case()) {

@@ -8,7 +8,7 @@ use seatrial::scenario::{RunOptions, Scenario};
 use seatrial::testing::{Cases, Harness, LiveCluster, Setup, Standard, Step, WorkloadKind};
 
 use crate::custom_controller;
-use crate::random::same_cases;
+use crate::random::some_cases;
 
 #[test]
 fn the_bug_of_a_custom_controller_is_found_and_made_small() {
@@ -91,7 +91,7 @@ impl Setup for Rollouts {
 }
 
 fn config() -> Config {
-    Config { failure_persistence: None, ..same_cases(24) }
+    Config { failure_persistence: None, ..some_cases(24) }
 }
 
 prop_state_machine! {

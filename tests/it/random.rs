@@ -2,22 +2,17 @@
 
 use std::fmt::Debug;
 
-use proptest::test_runner::{Config, RngSeed};
+use proptest::test_runner::Config;
 use seatrial::api::DeleteOptions;
 use seatrial::invariants::{self, Always};
 use seatrial::kernel::SimDuration;
 use seatrial::objects::{Key, Kind, Resource};
 use seatrial::sim::{Simulation, Target};
 
-/// The same `cases` every time, so that a run can be repeated; another `PROPTEST_RNG_SEED` and more `PROPTEST_CASES` look
-/// further.
-pub(crate) fn same_cases(cases: u32) -> Config {
-    let rng_seed = match Config::default().rng_seed {
-        RngSeed::Random => RngSeed::Fixed(1),
-        fixed => fixed,
-    };
+/// So many `cases`, or `PROPTEST_CASES`.
+pub(crate) fn some_cases(cases: u32) -> Config {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
-    Config { cases: asked.unwrap_or(cases), max_shrink_iters: 2000, rng_seed, ..Config::default() }
+    Config { cases: asked.unwrap_or(cases), max_shrink_iters: 2000, ..Config::default() }
 }
 
 /// A random case: a cluster, what is done to it one after the other, and what must hold.

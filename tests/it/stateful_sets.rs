@@ -9,7 +9,7 @@ use seatrial::kernel::{SimDuration, SimTime};
 use seatrial::objects::{Key, Kind, Pod, Resource, StatefulSet};
 use seatrial::sim::{Delays, Simulation, Target};
 
-use crate::random::{self, play, rest, same_cases, settled};
+use crate::random::{self, play, rest, settled, some_cases};
 
 /// Never becomes ready.
 const BROKEN: u8 = 3;
@@ -229,7 +229,7 @@ fn complete(sim: &Simulation) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(same_cases(500))]
+    #![proptest_config(some_cases(500))]
 
     #[test]
     fn random_stateful_sets_keep_their_promises_and_come_to_rest(case in case()) {

@@ -183,6 +183,7 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
             "extraHops": client.total.extra_hops,
             "connections": client.total.connections,
             "dnsQueries": client.total.dns_queries,
+            "addressFallbacks": client.total.fallbacks,
             "upstreamRetries": client.total.upstream_retries,
             "failures": failures.collect::<Vec<_>>(),
             "latency": {

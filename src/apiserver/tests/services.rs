@@ -134,3 +134,124 @@ fn an_address_stays_for_good() {
         );
     }
 }
+
+/// Each row: a Service of a type, as it is stored, becomes another type with everything else as it was.
+#[test]
+fn what_a_change_of_type_keeps_and_gives() {
+    let ports = json!([{"port": 80}]);
+    let of_type = |kind: &str| match kind {
+        "Headless" => json!({"type": "ClusterIP", "clusterIP": "None", "ports": ports}),
+        "ExternalName" => json!({"type": "ExternalName", "externalName": "x.org", "ports": ports}),
+        kind => json!({"type": kind, "ports": ports}),
+    };
+    let changed = |before: &Value, after: &Value| match (before, after) {
+        (_, Value::Null) => "none",
+        (before, after) if before == after => "kept",
+        _ => "given",
+    };
+    for (from, to, address, node_port) in [
+        ("ClusterIP", "NodePort", "kept", "given"),
+        ("ClusterIP", "LoadBalancer", "kept", "given"),
+        ("ClusterIP", "ExternalName", "none", "none"),
+        ("NodePort", "ClusterIP", "kept", "none"),
+        ("NodePort", "LoadBalancer", "kept", "kept"),
+        ("NodePort", "ExternalName", "none", "none"),
+        ("LoadBalancer", "ClusterIP", "kept", "none"),
+        ("LoadBalancer", "NodePort", "kept", "kept"),
+        ("LoadBalancer", "ExternalName", "none", "none"),
+        ("ExternalName", "ClusterIP", "given", "none"),
+        ("ExternalName", "NodePort", "given", "given"),
+        ("ExternalName", "LoadBalancer", "given", "given"),
+        ("Headless", "ExternalName", "none", "none"),
+        ("ExternalName", "Headless", "given", "none"),
+    ] {
+        let mut server = server();
+        let before = apply(&mut server, "a", of_type(from)).expect("accepted");
+        let mut asked = before.clone();
+        for (field, value) in of_type(to).as_object().into_iter().flatten().filter(|(field, _)| *field != "ports") {
+            asked[field] = value.clone();
+        }
+        let after = apply(&mut server, "a", asked).expect("accepted");
+        assert_eq!(changed(&before["clusterIP"], &after["clusterIP"]), address, "{from} to {to}: {after}");
+        let node_ports = [&before, &after].map(|spec| &spec["ports"][0]["nodePort"]);
+        assert_eq!(changed(node_ports[0], node_ports[1]), node_port, "{from} to {to}: {after}");
+        assert_eq!(after["clusterIP"] == "None", to == "Headless");
+        for only_balancers in ["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"] {
+            assert!(to == "LoadBalancer" || after.get(only_balancers).is_none(), "{from} to {to}: {after}");
+        }
+    }
+    // An address and none do not become each other, whatever else changes.
+    for (from, to) in [
+        ("Headless", json!({"type": "NodePort", "ports": ports})),
+        ("Headless", json!({"type": "LoadBalancer", "ports": ports})),
+        ("NodePort", json!({"type": "NodePort", "clusterIP": "None", "ports": ports})),
+        ("ClusterIP", json!({"clusterIP": "None", "ports": ports})),
+        ("Headless", json!({"clusterIP": "10.96.0.99", "ports": ports})),
+        ("ClusterIP", json!({"ports": []})),
+    ] {
+        let mut server = server();
+        apply(&mut server, "a", of_type(from)).expect("accepted");
+        apply(&mut server, "a", to.clone()).expect_err(&format!("{from} to {to}"));
+    }
+}
+
+#[test]
+fn a_health_check_port_comes_and_goes_with_the_policy_and_the_status_with_the_type() {
+    let mut server = server();
+    let ports = json!([{"port": 80}]);
+    let balancer = |policy: &str| json!({"type": "LoadBalancer", "externalTrafficPolicy": policy, "ports": ports});
+    let port = |spec: &Value| spec["healthCheckNodePort"].as_i64();
+    assert_eq!(port(&apply(&mut server, "a", balancer("Cluster")).expect("accepted")), None);
+    let local = apply(&mut server, "a", balancer("Local")).expect("accepted");
+    assert!(port(&local).is_some_and(|port| port >= 30_086));
+    let mut cluster = local;
+    cluster["externalTrafficPolicy"] = "Cluster".into();
+    assert_eq!(port(&apply(&mut server, "a", cluster).expect("accepted")), None);
+
+    let mut wire = Object::from(stored::<Service>(&server, "a")).to_wire();
+    wire["status"] = json!({"loadBalancer": {"ingress": [{"ip": "203.0.113.1", "ipMode": "VIP"}]}});
+    server.update_document(at(0), wire, Part::Status).expect("accepted");
+    assert_eq!(stored::<Service>(&server, "a").status.load_balancer.ingress.len(), 1);
+    apply(&mut server, "a", json!({"type": "NodePort", "ports": ports})).expect("accepted");
+    assert!(stored::<Service>(&server, "a").status.load_balancer.ingress.is_empty());
+}
+
+/// Rows of upstream's `TestAdmission` of `DefaultIngressClass`.
+#[test]
+fn an_ingress_that_says_nothing_gets_the_default_class() {
+    let class = |name: &str, marked: Option<&str>| {
+        let annotations =
+            marked.map_or(json!({}), |marked| json!({"ingressclass.kubernetes.io/is-default-class": marked}));
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass",
+            "metadata": {"name": name, "annotations": annotations}, "spec": {"controller": "example.com/c"}})
+    };
+    let (a, b, other) = (class("a", Some("true")), class("b", Some("true")), class("other", Some("false")));
+    let unmarked = class("unmarked", None);
+    // Classes and when they were made, in seconds; the class that the Ingress names, its annotation; what it is stored with.
+    for (classes, name, annotation, expected) in [
+        (vec![], None, None, None),
+        (vec![(&other, 0), (&unmarked, 0)], None, None, None),
+        (vec![(&other, 0), (&b, 0)], None, None, Some("b")),
+        (vec![(&b, 0)], Some(""), None, Some("")),
+        (vec![(&b, 0)], Some("foo"), None, Some("foo")),
+        (vec![(&b, 0)], None, Some("foo"), None),
+        (vec![(&b, 0), (&a, 0)], None, None, Some("a")),
+        (vec![(&a, 0), (&b, 5)], None, None, Some("b")),
+    ] {
+        let mut server = server();
+        for (class, second) in &classes {
+            server.execute(at(second * 1000), &Request::Create(object((*class).clone()))).expect("accepted");
+        }
+        let mut wire = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i", "namespace": "default"},
+            "spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}});
+        if let Some(name) = name {
+            wire["spec"]["ingressClassName"] = name.into();
+        }
+        if let Some(annotation) = annotation {
+            wire["metadata"]["annotations"] = json!({"kubernetes.io/ingress.class": annotation});
+        }
+        let made = server.make(object(wire)).to_wire();
+        let got = made["spec"].get("ingressClassName").and_then(Value::as_str);
+        assert_eq!(got, expected, "{name:?} {annotation:?} with {classes:?}");
+    }
+}

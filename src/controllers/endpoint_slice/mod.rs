@@ -18,6 +18,8 @@ pub(in crate::controllers) mod triggers;
 #[cfg(test)]
 mod random_tests;
 #[cfg(test)]
+mod row_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

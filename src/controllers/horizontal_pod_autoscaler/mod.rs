@@ -16,7 +16,11 @@ mod memory;
 mod metric_status;
 mod metrics_client;
 mod normalize;
+#[cfg(test)]
+mod normalize_tests;
 mod replica_calculator;
+#[cfg(test)]
+mod replica_calculator_tests;
 mod scale;
 #[cfg(test)]
 mod tests;

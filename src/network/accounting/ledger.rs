@@ -39,6 +39,8 @@ pub struct Tally {
     pub connections: u64,
     /// Questions to DNS, one for every name that was tried.
     pub dns_queries: u64,
+    /// Connections to further addresses of an answer of DNS, in place of one that took none.
+    pub fallbacks: u64,
     /// Tries of ingress controllers and Gateways at further endpoints, in place of one that refused, cut or kept silent.
     pub upstream_retries: u64,
 }
@@ -54,6 +56,7 @@ impl Tally {
         self.extra_hops += other.extra_hops;
         self.connections += other.connections;
         self.dns_queries += other.dns_queries;
+        self.fallbacks += other.fallbacks;
         self.upstream_retries += other.upstream_retries;
     }
 

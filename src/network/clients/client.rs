@@ -87,8 +87,10 @@ pub(in crate::network) struct Client {
     pub(in crate::network) service_times: Stream,
     pub(in crate::network) patience: Stream,
     pub(in crate::network) lookups: Stream,
-    /// How long the present attempt took to look the host up, ns.
-    pub(in crate::network) lookup: u64,
+    /// It asks DNS for a host.
+    pub(in crate::network) by_name: bool,
+    /// What of the time of the present attempt has passed before this connection, ns: lookups, and addresses that took none.
+    pub(in crate::network) spent: u64,
     pub(in crate::network) goal: Goal,
     /// Attempts that nothing will ever answer, in the order of their ends.
     pub(in crate::network) silent: VecDeque<Pending>,
@@ -113,7 +115,9 @@ impl Client {
         let connections = spec.keep_alive.map_or(0, |keep| keep.connections.max(1) as usize);
         Self {
             timeout: spec.timeout.as_nanos().max(1),
-            is_attentive: clock.is_none() || spec.retries.count > 0,
+            // Who asks for a host goes on when it has the answer.
+            is_attentive: clock.is_none() || spec.retries.count > 0 || spec.host().is_some(),
+            by_name: spec.host().is_some(),
             clock,
             think,
             arrivals: stream(ARRIVALS),
@@ -121,7 +125,7 @@ impl Client {
             service_times: stream(SERVICE_TIMES),
             patience: stream(PATIENCE),
             lookups: stream(LOOKUPS),
-            lookup: 0,
+            spent: 0,
             goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName), pool: None, door: None },
             silent: VecDeque::new(),
             connections: vec![Connection::CLOSED; connections],
@@ -136,6 +140,12 @@ impl Client {
     #[inline]
     pub(in crate::network) fn is_outside(&self) -> bool {
         matches!(self.spec.from, Origin::External)
+    }
+
+    /// When it gives the present attempt up that sends something now, ns.
+    #[inline]
+    pub(in crate::network) const fn gives_up(&self, now: u64) -> u64 {
+        (now - self.spent).saturating_add(self.timeout)
     }
 
     /// What it asks reverse proxies for.
@@ -175,7 +185,7 @@ impl Client {
         }
     }
 
-    /// Nothing will answer an attempt. Most end by the same timeout, those that DNS did not answer may end before.
+    /// Nothing will answer an attempt. Most end in the order in which they come here, those that a reverse proxy had may end before.
     pub(in crate::network) fn wait_in_vain(&mut self, attempt: Pending) {
         let later = self.silent.iter().rev().take_while(|waiting| waiting.ends > attempt.ends).count();
         self.silent.insert(self.silent.len() - later, attempt);

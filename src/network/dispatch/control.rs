@@ -188,6 +188,7 @@ impl Network {
                     self.attempt(client, now, ticket)
                 }
             }
+            Some(Due::Dial { ticket }) => self.redial(ticket, now),
             Some(Due::Stop { server, plan }) if self.fleet.servers[server.at()].plan == plan => {
                 self.cut(server, State::NoProcess, now);
                 self.process_gone(server);

@@ -14,6 +14,8 @@ pub(super) enum Due {
     End { ticket: u32, attempt: u32 },
     /// The next attempt, or the next request of a user.
     Send { ticket: u32 },
+    /// The attempt of a ticket that looks a host up, or tries its addresses, goes on.
+    Dial { ticket: u32 },
     /// A process stops, unless there is another plan by now.
     Stop { server: ServerId, plan: u32 },
     /// What a passage through a reverse proxy has waited for, unless it waits for something else by now.

@@ -23,7 +23,7 @@ pub(super) struct Attempt {
     /// Whose addresses it comes from, if from outside.
     pub(super) client: u16,
     pub(super) from: Sender,
-    /// The node by which it comes in, if its source address is replaced there by the node's.
+    /// The node whose rules it meets, if its source address is replaced there by the node's.
     pub(super) masquerade: Option<NodeId>,
     pub(super) server: ServerId,
     pub(super) port: Port,
@@ -79,7 +79,9 @@ impl Network {
         if is_down {
             return Ok(());
         }
-        if enters_pod && !policies.is_open((to.node, now), PolicyType::Ingress, (target, source), port) {
+        // Of a pod's connection that is masqueraded the other end sees the node.
+        let seen = masquerade.filter(|_| leaves_pod).map_or(source, host);
+        if enters_pod && !policies.is_open((to.node, now), PolicyType::Ingress, (target, seen), port) {
             return Err(Cause::PolicyDenied);
         }
         Ok(())

@@ -34,7 +34,7 @@ impl Network {
         let slot = self.fleet.servers[way.server.at()].slot;
         let Self { clients, fleet, config, ledger, .. } = self;
         let client = &mut clients[number];
-        let mut trip = if client.is_outside() { config.outside.as_nanos() } else { client.lookup };
+        let mut trip = if client.is_outside() { config.outside.as_nanos() } else { 0 };
         let front = &mut fleet.servers[way.server.at()];
         if front.node != way.entry {
             trip += config.hop.as_nanos();
@@ -42,7 +42,7 @@ impl Network {
         }
         let model = &fleet.models[front.model()];
         let admission = front.admit(now, way.connected, model, &mut client.service_times);
-        let gives_up = now.saturating_add(client.timeout);
+        let gives_up = client.gives_up(now);
         let at_front = |cause, ends, held| Some(Fate { cause, ends, server: way.server, held, passage: NO_PASSAGE });
         let done = match admission {
             Admission::Taken(done, _) if done.saturating_add(trip) > gives_up => {
@@ -58,7 +58,7 @@ impl Network {
             }
         };
         let passage = Passage {
-            sent: now,
+            sent: now - client.spent,
             first: done,
             since: done,
             trip,

@@ -87,9 +87,11 @@ impl Network {
         } else {
             tally.retries += 1;
         }
+        if self.clients[number].by_name {
+            return self.attempt_by_name(number, sender, ticket, now);
+        }
         let fate = match self.find_way(number, sender, now) {
-            Ok(way) if self.is_reverse_proxy(way.server) => self.pass(number, sender, way, ticket, now),
-            Ok(way) => Some(self.reach(number, way, now)),
+            Ok(way) => self.meet(number, sender, way, ticket, now),
             Err(cause) => Some(self.turned_away(number, cause, now)),
         };
         if ticket != NO_TICKET {
@@ -97,6 +99,16 @@ impl Network {
         }
         if let Some(fate) = fate {
             self.note(number, now, now, ticket, fate);
+        }
+    }
+
+    /// What comes of a connection; `None` = it waits at a reverse proxy.
+    #[inline]
+    pub(super) fn meet(&mut self, number: usize, sender: Sender, way: Way, ticket: u32, now: u64) -> Option<Fate> {
+        if self.is_reverse_proxy(way.server) {
+            self.pass(number, sender, way, ticket, now)
+        } else {
+            Some(self.reach(number, way, now))
         }
     }
 
@@ -108,7 +120,7 @@ impl Network {
 
     /// Keeps what comes of an attempt that was sent at `sent`.
     #[inline]
-    fn note(&mut self, number: usize, sent: u64, now: u64, ticket: u32, fate: Fate) {
+    pub(super) fn note(&mut self, number: usize, sent: u64, now: u64, ticket: u32, fate: Fate) {
         if ticket == NO_TICKET {
             self.note_unwatched(number, sent, now, fate);
         } else {
@@ -157,7 +169,6 @@ impl Network {
     /// The server that an attempt gets to, by a connection that is open or a new one.
     #[inline]
     pub(super) fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
-        self.clients[number].lookup = 0;
         if self.clients[number].connections.is_empty() {
             return self.connect(number, sender, now);
         }
@@ -165,6 +176,12 @@ impl Network {
             return Ok(way);
         }
         let way = self.connect(number, sender, now);
+        self.keep_connection(number, way, now);
+        way
+    }
+
+    /// Keeps a new connection in the place whose turn it is.
+    pub(super) fn keep_connection(&mut self, number: usize, way: Result<Way, Cause>, now: u64) {
         let process = way.map_or(0, |way| self.fleet.servers.get(way.server.at()).map_or(0, |server| server.process));
         let client = &mut self.clients[number];
         let slot = client.next_connection;
@@ -182,22 +199,21 @@ impl Network {
             },
             _ => Connection::CLOSED,
         };
-        way
     }
 
     /// A new connection.
     #[inline]
     fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         self.ledger.tally(number as u16).connections += 1;
-        if self.clients[number].spec.host().is_some() {
-            if let Some(target) = self.find_host(number, sender, now)? {
-                let server = self.fleet.behind(target, self.proxies.places());
-                let way = Way { entry: sender.node, target, server, connected: false, is_udp: false };
-                return self.filter(number, sender, way, (Protocol::Tcp, false), now);
-            }
-        } else if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
+        if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
             self.find_goal(number, now);
         }
+        self.connect_to_goal(number, sender, now)
+    }
+
+    /// A new connection to where the client's requests go now.
+    #[inline]
+    pub(super) fn connect_to_goal(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         if let Some(program) = self.clients[number].goal.door {
             return self.by_door(number, program, now);
         }
@@ -214,14 +230,17 @@ impl Network {
         let server = self.fleet.behind(target, self.proxies.places());
         let rules = self.proxies.newest_rules(port);
         let protocol = rules.map_or(Protocol::Tcp, |rules| rules.protocol);
+        // What comes by an address outside gets the node's for its source, wherever it is from, unless the policy is `Local`
+        // (`pkg/proxy/iptables`, `KUBE-EXT`).
+        let by_outside = external || matches!(entrance, Entrance::LoadBalancer | Entrance::NodePort);
         let keeps_source = entrance == Entrance::Headless || rules.is_some_and(|rules| rules.policies.external_local);
         let way = Way { entry, target, server, connected: false, is_udp: protocol == Protocol::Udp };
-        self.filter(number, sender, way, (protocol, external && !keeps_source), now)
+        self.filter(number, sender, way, (protocol, by_outside && !keeps_source), now)
     }
 
     /// The same way, if network policies let it pass. Its source address may be replaced by that of the node where it comes in.
     #[inline]
-    fn filter(
+    pub(super) fn filter(
         &mut self,
         number: usize,
         from: Sender,
@@ -355,10 +374,16 @@ impl Network {
         let Self { clients, fleet, ledger, config, balancer, .. } = self;
         let client = &mut clients[number];
         let external = matches!(client.spec.from, Origin::External);
-        let mut trip = if external { config.outside.as_nanos() } else { client.lookup };
+        let mut trip = if external { config.outside.as_nanos() } else { 0 };
+        let gives_up = client.gives_up(now);
         if !way.server.is_some() {
-            let ends = now.saturating_add(client.timeout);
-            return Fate { cause: Cause::AddressGone, ends, server: ServerId::NONE, held: false, passage: NO_PASSAGE };
+            return Fate {
+                cause: Cause::AddressGone,
+                ends: gives_up,
+                server: ServerId::NONE,
+                held: false,
+                passage: NO_PASSAGE,
+            };
         }
         let server = &mut fleet.servers[way.server.at()];
         if server.node != way.entry {
@@ -367,7 +392,6 @@ impl Network {
         }
         let model = &fleet.models[server.model()];
         let admission = server.admit(now, way.connected, model, &mut client.service_times);
-        let gives_up = now.saturating_add(client.timeout);
         let fate = |cause, ends, held| Fate { cause, ends, server: way.server, held, passage: NO_PASSAGE };
         let fate = match admission {
             Admission::Taken(done, cause) => match done.saturating_add(trip) {
@@ -386,14 +410,14 @@ impl Network {
     }
 
     /// An attempt that gets nowhere.
-    fn turned_away(&self, number: usize, cause: Cause, now: u64) -> Fate {
+    pub(super) fn turned_away(&self, number: usize, cause: Cause, now: u64) -> Fate {
         let client = &self.clients[number];
-        let wait = match cause.outcome() {
-            Outcome::TimedOut => client.timeout,
-            _ if matches!(client.spec.from, Origin::External) => self.config.outside.as_nanos(),
-            _ => client.lookup,
+        let ends = match cause.outcome() {
+            Outcome::TimedOut => client.gives_up(now),
+            _ if matches!(client.spec.from, Origin::External) => now.saturating_add(self.config.outside.as_nanos()),
+            _ => now,
         };
-        Fate { cause, ends: now.saturating_add(wait), server: ServerId::NONE, held: false, passage: NO_PASSAGE }
+        Fate { cause, ends, server: ServerId::NONE, held: false, passage: NO_PASSAGE }
     }
 
     /// Keeps an attempt that nobody waits for until its outcome is there.

@@ -115,13 +115,15 @@ pub struct Answer {
     pub rcode: Rcode,
     /// Records, those of a CNAME before those of its target.
     pub records: Vec<Record>,
+    /// Addresses of the hosts in its SRV records, so that nobody has to ask for them (the additional section).
+    pub additional: Vec<Record>,
     /// The name outside the cluster domain on which it depends and of which the simulation was told nothing.
     pub unknown_outside: Option<String>,
 }
 
 impl Answer {
     pub(super) const fn no_such_name() -> Self {
-        Self { rcode: Rcode::NameError, records: Vec::new(), unknown_outside: None }
+        Self { rcode: Rcode::NameError, records: Vec::new(), additional: Vec::new(), unknown_outside: None }
     }
 
     #[cfg(test)]
@@ -130,7 +132,7 @@ impl Answer {
     }
 
     pub(super) const fn of(records: Vec<Record>) -> Self {
-        Self { rcode: Rcode::NoError, records, unknown_outside: None }
+        Self { rcode: Rcode::NoError, records, additional: Vec::new(), unknown_outside: None }
     }
 
     /// Whether the name exists and has no record of the type that was asked for.
@@ -142,6 +144,21 @@ impl Answer {
     /// The addresses in it.
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
         self.records.iter().filter_map(Record::ip)
+    }
+
+    /// The addresses with ports that its SRV records name; CoreDNS gives all of them the same priority and weight. Of a host with
+    /// addresses of both families those of IPv4.
+    pub fn places(&self) -> impl Iterator<Item = (IpAddr, u16)> {
+        self.records.iter().flat_map(|record| {
+            let (host, port) = match &record.data {
+                RecordData::Srv { target, port, .. } => (target.as_str(), *port),
+                _ => ("", 0),
+            };
+            let of_host = move |record: &&Record| !host.is_empty() && record.name == host;
+            let is_v4 = self.additional.iter().filter(of_host).any(|record| matches!(record.data, RecordData::A(_)));
+            let ips = self.additional.iter().filter(of_host).filter_map(Record::ip);
+            ips.filter(move |ip| ip.is_ipv4() == is_v4).map(move |ip| (ip, port))
+        })
     }
 
     /// The shortest lifetime of its records; nothing if it has none.

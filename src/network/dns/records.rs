@@ -49,6 +49,15 @@ impl ClusterDns {
         if answer.is_nodata() { self.answer(view, name, RecordType::Aaaa) } else { answer }
     }
 
+    /// The ports that a name server has for an absolute name such as `_http._tcp.web.shop.svc.cluster.local`.
+    #[must_use]
+    pub fn ports_by(&self, server: &Nameserver, view: &View, name: &str) -> Answer {
+        if *server != Nameserver::Cluster && self.below(name).is_some() {
+            return Answer::no_such_name();
+        }
+        self.answer(view, name, RecordType::Srv)
+    }
+
     /// What CoreDNS answers to a question about an absolute name, whether or not that is written with a dot at the end.
     #[must_use]
     pub fn answer(&self, view: &View, name: &str, record_type: RecordType) -> Answer {
@@ -82,7 +91,7 @@ impl ClusterDns {
                 });
                 Answer::of(names.collect())
             }
-            RecordType::Srv => Answer::of(self.srv(name, &found)),
+            RecordType::Srv => self.srv(name, &found),
             RecordType::Ptr | RecordType::Other => Answer::of(Vec::new()),
         }
     }
@@ -170,11 +179,11 @@ impl ClusterDns {
         answer
     }
 
-    fn srv(&self, name: &str, found: &[Found]) -> Vec<Record> {
+    fn srv(&self, name: &str, found: &[Found]) -> Answer {
         let targets = found.iter().filter(|found| matches!(found.host, Host::Ip(_)));
         // All count for the share, also those without a port.
         let weight = (100 / found.len().max(1)).max(1) as u16;
-        let mut records: Vec<Record> = Vec::new();
+        let (mut records, mut additional): (Vec<Record>, Vec<Record>) = (Vec::new(), Vec::new());
         for found in targets {
             let Some(port) = found.port else { continue };
             let data = RecordData::Srv { priority: 0, weight, port, target: found.name.clone() };
@@ -182,8 +191,13 @@ impl ClusterDns {
             if !records.contains(&record) {
                 records.push(record);
             }
+            if let Host::Ip(ip) = found.host {
+                let data = if ip.is_ipv4() { RecordType::A } else { RecordType::Aaaa };
+                let address = address_data(ip, data).map(|data| self.record(&found.name, data));
+                additional.extend(address.filter(|address| !additional.contains(address)));
+            }
         }
-        records
+        Answer { additional, ..Answer::of(records) }
     }
 
     fn pointers(&self, view: &View, name: &str, ip: IpAddr, record_type: RecordType) -> Answer {

@@ -208,11 +208,22 @@ mod tests {
         let mut late = abca.clone();
         late[3] = Candidate { zone_hints: Box::new([u32::from(b'a')]), ..endpoint(4, LOCAL, "not ready") };
         assert_eq!(cluster(&late, LOCAL, Some(b'a')), [1], "one in the zone is not ready");
+        late[0] = Candidate { zone_hints: Box::new([u32::from(b'a')]), ..endpoint(1, LOCAL, "not ready") };
+        assert_eq!(cluster(&late, LOCAL, Some(b'a')), [2, 3], "none in the zone is ready");
         let mut missing = abca.clone();
         missing[1].zone_hints = Box::default();
         assert_eq!(cluster(&missing, LOCAL, Some(b'a')), [1, 2, 3, 4], "one lacks hints");
         let several = [zones(1, LOCAL, "abc"), zones(2, LOCAL, "bc"), zones(3, LOCAL, "bd"), zones(4, LOCAL, "c")];
         assert_eq!(cluster(&several, LOCAL, Some(b'c')), [1, 2, 4]);
+    }
+
+    #[test]
+    fn local_endpoints_do_not_depend_on_hints() {
+        let external = Policies { external_local: true, externally_accessible: true, internal_local: false };
+        let all = [zones(1, LOCAL, "a"), zones(2, LOCAL, "b"), zones(3, REMOTE, "c"), zones(4, REMOTE, "a")];
+        let set = EndpointSet::new(all.to_vec(), external);
+        assert_eq!(numbers(set.cluster(LOCAL, Some(u32::from(b'a')))), [1, 4]);
+        assert_eq!(numbers(set.local(LOCAL)), [1, 2]);
     }
 
     #[test]
@@ -253,7 +264,19 @@ mod tests {
         assert_eq!(check(&[(r, "ready"), (l, "ready")], unused), (vec![1, 2], none.clone(), true));
         let internal = Policies { internal_local: true, ..Policies::default() };
         assert_eq!(check(&[(r, "ready"), (l, "ready")], internal), (vec![1, 2], vec![2], true));
-        assert_eq!(check(&[(r, "ready")], internal), (vec![1], none, true));
+        assert_eq!(check(&[(r, "ready"), (r, "ready")], internal), (vec![1, 2], none.clone(), true));
+        assert_eq!(check(&[], internal), (none.clone(), none.clone(), false));
+        assert_eq!(check(&[(l, "draining"), (r, "draining")], internal), (vec![1, 2], vec![1], true));
+        let both = Policies { internal_local: true, ..external };
+        assert_eq!(check(&[(r, "draining"), (r, "draining")], both), (vec![1, 2], none.clone(), true));
+        // Rows of `TestTerminatingEndpointsTrafficPolicyLocal` and `…Cluster`.
+        let only_draining = [(l, "draining"), (l, "draining"), (l, "gone"), (r, "ready")];
+        assert_eq!(check(&only_draining, external), (vec![4], vec![1, 2], true));
+        let cluster_policy = Policies { external_local: false, ..external };
+        assert_eq!(check(&rows, cluster_policy), (vec![1, 2, 5], none.clone(), true));
+        let only_going = [(l, "draining"), (l, "gone"), (r, "draining")];
+        assert_eq!(check(&only_going, cluster_policy), (vec![1, 3], none.clone(), true));
+        assert_eq!(check(&[(l, "gone"), (r, "gone")], cluster_policy), (none.clone(), none, false));
     }
 
     #[test]

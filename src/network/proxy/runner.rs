@@ -102,6 +102,14 @@ impl Runner {
         (self.late, self.not_before) = (late, not_before);
     }
 
+    /// The proxy starts: all that there is has arrived, if it can list anything; what comes arrives that much later than usual.
+    pub(in crate::network) fn start(&mut self, can_list: bool, late: u64, log: &ChangeLog) {
+        if can_list {
+            self.arrived = log.len();
+        }
+        self.late = late;
+    }
+
     /// Whether the node hears of changes as others do.
     pub(in crate::network) const fn hears_as_usual(&self, now: u64) -> bool {
         self.late == 0 && self.not_before <= now

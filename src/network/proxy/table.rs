@@ -233,6 +233,9 @@ impl ProxyTable {
         let number = self.node(name);
         if self.nodes[number.at()].up != up {
             self.nodes[number.at()].up = up;
+            if up {
+                self.start_proxy(number);
+            }
             self.refresh_pools(now);
         }
         number
@@ -257,6 +260,7 @@ impl ProxyTable {
             excluded: false,
         });
         self.nodes_by_name.insert(name.clone(), number);
+        self.start_proxy(number);
         number
     }
 
@@ -450,6 +454,19 @@ impl ProxyTable {
             None => range.is_everything(),
         };
         ranges.is_empty() || ranges.iter().filter_map(|range| Cidr::parse(range.trim())).any(covers)
+    }
+
+    /// Whether a Service takes connections from an address inside by one of its addresses: ranges are about those of its load balancer
+    /// (`pkg/proxy/iptables`, `KUBE-FW`).
+    pub(in crate::network) fn lets_in_by(&self, key: &Key, by: IpAddr, from: Option<IpAddr>) -> bool {
+        let Some(service) = self.services.get(key).and_then(|entry| entry.service.as_ref()) else { return true };
+        let ranges = &service.spec.load_balancer_source_ranges;
+        let is_balanced = || {
+            let addresses = service.status.load_balancer.ingress.iter().map(|ingress| ingress.ip.parse());
+            addresses.into_iter().any(|address: Result<IpAddr, _>| address == Ok(by))
+        };
+        let covers = |range: Cidr| from.map_or(range.is_everything(), |from| range.contains(from));
+        ranges.is_empty() || !is_balanced() || ranges.iter().filter_map(|range| Cidr::parse(range.trim())).any(covers)
     }
 
     fn refresh_pools(&mut self, now: u64) {

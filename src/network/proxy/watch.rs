@@ -17,6 +17,9 @@ pub enum Silence {
     StallOfAll = 8,
 }
 
+/// What is about the agents of all nodes, also of those that come up meanwhile.
+const OF_ALL: u8 = Silence::Outage as u8 | Silence::StallOfAll as u8;
+
 /// How a node's kube-proxy hears of changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hearing {
@@ -38,6 +41,8 @@ pub(super) struct Apart {
     look_at: u64,
     /// How much later than usual all proxies hear of changes, ns.
     late: u64,
+    /// Reasons of [`Silence`] for which none of them hears anything.
+    silent: u8,
 }
 
 /// How often it is looked whether nodes that were apart have caught up, ns.
@@ -51,6 +56,7 @@ impl ProxyTable {
 
     /// A node hears nothing more from `now` on, ns.
     pub(in crate::network) fn fall_silent(&mut self, node: NodeId, why: Silence, now: u64) {
+        self.apart.silent |= why as u8 & OF_ALL;
         let hearing = &mut self.nodes[node.at()].hearing;
         let before = hearing.silent;
         hearing.silent |= why as u8;
@@ -61,6 +67,7 @@ impl ProxyTable {
 
     /// A reason is over for which a node heard nothing. If it was the last, it hears again from `again` on, ns: of all that it missed.
     pub(in crate::network) fn hear_again(&mut self, node: NodeId, why: Silence, now: u64, again: u64) {
+        self.apart.silent &= !(why as u8);
         let hearing = &mut self.nodes[node.at()].hearing;
         let before = hearing.silent;
         hearing.silent &= !(why as u8);
@@ -89,6 +96,24 @@ impl ProxyTable {
                 }
             }
         }
+    }
+
+    /// The proxy of a node starts: what it lists is what there is, unless nobody can list anything; from then on its watch is as slow
+    /// as those of all.
+    pub(super) fn start_proxy(&mut self, node: NodeId) {
+        let machine = &mut self.nodes[node.at()];
+        machine.hearing.silent |= self.apart.silent;
+        let hearing = machine.hearing;
+        let late = if hearing.silent == 0 { hearing.late.unwrap_or(self.apart.late) } else { u64::MAX };
+        if late == 0 {
+            return;
+        }
+        let can_list = hearing.silent & (Silence::Partition as u8 | Silence::Outage as u8) == 0;
+        machine.runner.start(can_list, late, &self.log);
+        if !std::mem::replace(&mut machine.hearing.is_apart, true) {
+            self.apart.nodes.push(node);
+        }
+        self.apart.look_at = 0;
     }
 
     fn hear(&mut self, node: NodeId, now: u64, not_before: u64) {

@@ -216,6 +216,72 @@ fn a_service_that_becomes_a_cluster_ip_loses_its_node_ports() {
     assert_eq!(new["status"], json!({"loadBalancer": {}}));
 }
 
+/// A row for each default of `SetDefaults_Service` and `SetDefaults_NetworkPolicy`.
+#[test]
+fn services_and_policies_get_their_defaults() {
+    let port = json!([{"port": 80}]);
+    let service = |spec: Value| {
+        let mut whole = json!({"ports": port});
+        spec.as_object().into_iter().flatten().for_each(|(field, value)| whole[field] = value.clone());
+        defaulted(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "default"}, "spec": whole}),
+        )
+    };
+    let (outside, client) = (json!({"externalIPs": ["192.0.2.1"]}), json!({"sessionAffinity": "ClientIP"}));
+    let [plain, node_port, balancer, alias] = [
+        json!({}),
+        json!({"type": "NodePort"}),
+        json!({"type": "LoadBalancer"}),
+        json!({"type": "ExternalName", "externalName": "x.org"}),
+    ];
+    for (spec, field, expected) in [
+        (&plain, "/type", json!("ClusterIP")),
+        (&plain, "/sessionAffinity", json!("None")),
+        (&json!({"sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 5}}}), "/sessionAffinityConfig", Value::Null),
+        (&client, "/sessionAffinityConfig/clientIP/timeoutSeconds", json!(10_800)),
+        (
+            &json!({"sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 5}}}),
+            "/sessionAffinityConfig/clientIP/timeoutSeconds",
+            json!(5),
+        ),
+        (&plain, "/ports/0/protocol", json!("TCP")),
+        (&plain, "/ports/0/targetPort", json!(80)),
+        (&json!({"ports": [{"port": 80, "targetPort": 0}]}), "/ports/0/targetPort", json!(80)),
+        (&json!({"ports": [{"port": 80, "targetPort": ""}]}), "/ports/0/targetPort", json!(80)),
+        (&json!({"ports": [{"port": 80, "targetPort": "web"}]}), "/ports/0/targetPort", json!("web")),
+        (&plain, "/internalTrafficPolicy", json!("Cluster")),
+        (&node_port, "/internalTrafficPolicy", json!("Cluster")),
+        (&balancer, "/internalTrafficPolicy", json!("Cluster")),
+        (&alias, "/internalTrafficPolicy", Value::Null),
+        (&plain, "/externalTrafficPolicy", Value::Null),
+        (&outside, "/externalTrafficPolicy", json!("Cluster")),
+        (&node_port, "/externalTrafficPolicy", json!("Cluster")),
+        (&balancer, "/externalTrafficPolicy", json!("Cluster")),
+        (&alias, "/externalTrafficPolicy", Value::Null),
+        (&balancer, "/allocateLoadBalancerNodePorts", json!(true)),
+        (&node_port, "/allocateLoadBalancerNodePorts", Value::Null),
+    ] {
+        let got = service(spec.clone())["spec"].pointer(field).cloned().unwrap_or_default();
+        assert_eq!(got, expected, "{field} of {spec}");
+    }
+    let policy = |spec: Value| {
+        let wire = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "default"}, "spec": spec});
+        defaulted(wire)["spec"].take()
+    };
+    for (spec, types) in [
+        (json!({"podSelector": {}}), json!(["Ingress"])),
+        (json!({"podSelector": {}, "ingress": []}), json!(["Ingress"])),
+        (json!({"podSelector": {}, "egress": []}), json!(["Ingress"])),
+        (json!({"podSelector": {}, "egress": [{}]}), json!(["Ingress", "Egress"])),
+        (json!({"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]}), json!(["Egress"])),
+    ] {
+        assert_eq!(policy(spec.clone())["policyTypes"], types, "{spec}");
+    }
+    let ports =
+        policy(json!({"podSelector": {}, "ingress": [{"ports": [{"port": 1}, {"port": 2, "protocol": "UDP"}]}]}));
+    assert_eq!(ports["ingress"][0]["ports"], json!([{"port": 1, "protocol": "TCP"}, {"port": 2, "protocol": "UDP"}]));
+}
+
 /// Any JSON, often of a type that some field has.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

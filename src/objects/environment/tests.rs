@@ -191,6 +191,97 @@ fn services_are_told_unless_links_are_off() {
     assert!(off[1..].iter().all(|(name, _)| name.starts_with("KUBERNETES_")));
 }
 
+/// Rows of upstream's `TestFromServices`.
+#[test]
+fn each_service_has_its_variables() {
+    struct Services(Vec<Value>);
+    impl Surroundings for Services {
+        fn config_map(&self, _namespace: &str, _name: &str) -> Option<Arc<OpaqueObject>> {
+            None
+        }
+        fn secret(&self, _namespace: &str, _name: &str) -> Option<Arc<OpaqueObject>> {
+            None
+        }
+        fn services(&self, namespace: &str) -> Vec<Arc<Service>> {
+            let here = self.0.iter().filter(|_| namespace == "shop");
+            here.map(|wire| Arc::new(Service::from_wire(wire.clone()).expect("a service"))).collect()
+        }
+        fn allocatable(&self, pod: &Pod) -> ResourceAmounts {
+            World.allocatable(pod)
+        }
+    }
+    let service = |name: &str, ip: &str, ports: Value| json!({"metadata": {"name": name}, "spec": {"clusterIP": ip, "ports": ports}});
+    let udp_and_tcp =
+        json!([{"name": "u-d-p", "port": 8081, "protocol": "UDP"}, {"name": "t-c-p", "port": 8081, "protocol": "TCP"}]);
+    let services = Services(vec![
+        service("foo-bar", "1.2.3.4", json!([{"port": 8080, "protocol": "TCP"}])),
+        service("abc-123", "5.6.7.8", udp_and_tcp),
+        service(
+            "q-u-u-x",
+            "9.8.7.6",
+            json!([{"port": 8082, "protocol": "TCP"}, {"name": "8083", "port": 8083, "protocol": "TCP"}]),
+        ),
+        service("svrc-clusterip-none", "None", json!([{"port": 8082, "protocol": "TCP"}])),
+        service("svrc-clusterip-empty", "", json!([{"port": 8082, "protocol": "TCP"}])),
+        service(
+            "super-ipv6",
+            "2001:DB8::",
+            json!([{"name": "u-d-p", "port": 8084, "protocol": "UDP"}, {"name": "t-c-p", "port": 8084, "protocol": "TCP"}]),
+        ),
+    ]);
+    let got = service_links(&pod(json!({"name": "c", "image": "i"}), json!({})), &services);
+    let got: Vec<String> = got.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut expected = [
+        "FOO_BAR_SERVICE_HOST=1.2.3.4",
+        "FOO_BAR_SERVICE_PORT=8080",
+        "FOO_BAR_PORT=tcp://1.2.3.4:8080",
+        "FOO_BAR_PORT_8080_TCP=tcp://1.2.3.4:8080",
+        "FOO_BAR_PORT_8080_TCP_PROTO=tcp",
+        "FOO_BAR_PORT_8080_TCP_PORT=8080",
+        "FOO_BAR_PORT_8080_TCP_ADDR=1.2.3.4",
+        "ABC_123_SERVICE_HOST=5.6.7.8",
+        "ABC_123_SERVICE_PORT=8081",
+        "ABC_123_SERVICE_PORT_U_D_P=8081",
+        "ABC_123_SERVICE_PORT_T_C_P=8081",
+        "ABC_123_PORT=udp://5.6.7.8:8081",
+        "ABC_123_PORT_8081_UDP=udp://5.6.7.8:8081",
+        "ABC_123_PORT_8081_UDP_PROTO=udp",
+        "ABC_123_PORT_8081_UDP_PORT=8081",
+        "ABC_123_PORT_8081_UDP_ADDR=5.6.7.8",
+        "ABC_123_PORT_8081_TCP=tcp://5.6.7.8:8081",
+        "ABC_123_PORT_8081_TCP_PROTO=tcp",
+        "ABC_123_PORT_8081_TCP_PORT=8081",
+        "ABC_123_PORT_8081_TCP_ADDR=5.6.7.8",
+        "Q_U_U_X_SERVICE_HOST=9.8.7.6",
+        "Q_U_U_X_SERVICE_PORT=8082",
+        "Q_U_U_X_SERVICE_PORT_8083=8083",
+        "Q_U_U_X_PORT=tcp://9.8.7.6:8082",
+        "Q_U_U_X_PORT_8082_TCP=tcp://9.8.7.6:8082",
+        "Q_U_U_X_PORT_8082_TCP_PROTO=tcp",
+        "Q_U_U_X_PORT_8082_TCP_PORT=8082",
+        "Q_U_U_X_PORT_8082_TCP_ADDR=9.8.7.6",
+        "Q_U_U_X_PORT_8083_TCP=tcp://9.8.7.6:8083",
+        "Q_U_U_X_PORT_8083_TCP_PROTO=tcp",
+        "Q_U_U_X_PORT_8083_TCP_PORT=8083",
+        "Q_U_U_X_PORT_8083_TCP_ADDR=9.8.7.6",
+        "SUPER_IPV6_SERVICE_HOST=2001:DB8::",
+        "SUPER_IPV6_SERVICE_PORT=8084",
+        "SUPER_IPV6_SERVICE_PORT_U_D_P=8084",
+        "SUPER_IPV6_SERVICE_PORT_T_C_P=8084",
+        "SUPER_IPV6_PORT=udp://[2001:DB8::]:8084",
+        "SUPER_IPV6_PORT_8084_UDP=udp://[2001:DB8::]:8084",
+        "SUPER_IPV6_PORT_8084_UDP_PROTO=udp",
+        "SUPER_IPV6_PORT_8084_UDP_PORT=8084",
+        "SUPER_IPV6_PORT_8084_UDP_ADDR=2001:DB8::",
+        "SUPER_IPV6_PORT_8084_TCP=tcp://[2001:DB8::]:8084",
+        "SUPER_IPV6_PORT_8084_TCP_PROTO=tcp",
+        "SUPER_IPV6_PORT_8084_TCP_PORT=8084",
+        "SUPER_IPV6_PORT_8084_TCP_ADDR=2001:DB8::",
+    ];
+    expected.sort_unstable_by_key(|line| line.split('=').next());
+    assert_eq!(got, expected);
+}
+
 #[test]
 fn volumes_have_files() {
     let files = |source: Value| {

@@ -24,6 +24,10 @@ mod volumes;
 mod workloads;
 
 #[cfg(test)]
+mod network_tests;
+#[cfg(test)]
+mod service_tests;
+#[cfg(test)]
 mod tests;
 
 use serde_json::Value;

@@ -235,7 +235,8 @@ fn is_ipv6(ip: &str) -> bool {
 }
 
 fn validate_ips_fit_families(spec: &Value, ips: &Vec<&str>, path: &Path<'_>, errors: &mut Errors) {
-    if ips.len() > 1 && (ips.len() > 2 || is_ipv6(ips[0]) == is_ipv6(ips[1])) {
+    let has_both = ips.iter().any(|ip| is_ipv6(ip)) && !ips.iter().all(|ip| is_ipv6(ip));
+    if ips.len() > 1 && !has_both {
         errors.push(path.invalid(ips, ONE_PER_FAMILY));
     }
     if is_headless(spec) {

@@ -39,6 +39,7 @@ pub(crate) const FIELDS: &[(&str, Unit, Ask)] = &[
     ("extraHops", Unit::Count, |client| client.total.extra_hops),
     ("connections", Unit::Count, |client| client.total.connections),
     ("dnsQueries", Unit::Count, |client| client.total.dns_queries),
+    ("addressFallbacks", Unit::Count, |client| client.total.fallbacks),
     ("mean", Unit::Time, |client| client.latency.mean().as_nanos()),
     ("p50", Unit::Time, |client| client.latency.quantile(500).as_nanos()),
     ("p90", Unit::Time, |client| client.latency.quantile(900).as_nanos()),

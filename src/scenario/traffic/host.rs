@@ -1,4 +1,4 @@
-//! Clients that ask DNS for a host: `to: db-0.db:5432`, `dns: {cache: 30s, pick: first}`.
+//! Clients that ask DNS for a host: `to: db-0.db:5432`, `dns: {cache: 30s, pick: first, fallback: false}`.
 
 use std::net::IpAddr;
 
@@ -23,16 +23,23 @@ const MOST_SEARCHED: usize = 32;
 pub(super) struct RawClientDns {
     cache: Option<String>,
     pick: Option<AddressPick>,
+    fallback: Option<bool>,
 }
 
 /// The host and port of a destination that names no object.
 pub(super) fn parse(text: &str, dns: Option<RawClientDns>) -> Result<(HostName, PortRef), Fault> {
-    let example = "such as web:80 or db-0.db.shop:5432; service/web:80 is a Service whose address is known";
+    let example =
+        "such as web:80, db-0.db.shop:5432 or _http._tcp.web; service/web:80 is a Service whose address is known";
     let fault = |message: String| Fault::new("to", message).help(example);
-    let (name, port) = text.split_once(':').ok_or_else(|| fault(format!("{text:?} is a host without a port")))?;
-    let port = match port.parse::<u16>() {
-        Ok(port) if port > 0 => PortRef::Number(port),
-        _ => return Err(fault(format!("{port:?} is not a port of a host: those are from 1 to 65535"))),
+    let (name, port) = text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port)));
+    let port = match (HostName::new(name).is_port(), port) {
+        (true, None) => PortRef::Only,
+        (true, Some(_)) => return Err(fault(format!("DNS says which number {name} has"))),
+        (false, None) => return Err(fault(format!("{text:?} is a host without a port"))),
+        (false, Some(port)) => match port.parse::<u16>() {
+            Ok(port) if port > 0 => PortRef::Number(port),
+            _ => return Err(fault(format!("{port:?} is not a port of a host: those are from 1 to 65535"))),
+        },
     };
     if name.parse::<IpAddr>().is_ok() {
         return Err(fault(format!("{name} is an address and no name")));
@@ -43,7 +50,8 @@ pub(super) fn parse(text: &str, dns: Option<RawClientDns>) -> Result<(HostName, 
     let dns = dns.unwrap_or_default();
     let caching = dns.cache.as_deref().map_or(Ok(ClientCaching::None), caching)?;
     let pick = dns.pick.unwrap_or_default();
-    Ok((HostName { name: name.into(), caching, pick }, port))
+    let falls_back = dns.fallback.unwrap_or(true);
+    Ok((HostName { name: name.into(), caching, pick, falls_back }, port))
 }
 
 fn caching(text: &str) -> Result<ClientCaching, Fault> {

@@ -89,22 +89,33 @@ fn traffic_that_makes_no_sense() {
         ("an unknown scheduler", spec("network: {ipvsScheduler: random}")),
         ("a number without a unit", spec("network: {hop: 3}")),
         ("a negative time", spec("network: {outside: -3ms}")),
+        ("a namespace of a machine", client(&format!("{to}, from: node/w, namespace: shop"))),
+        ("a window of a moment", spec("network: {window: 1us}")),
+        ("no client in an expectation", spec("expect: [{final: traffic(nobody).lost == 0}]")),
+    ];
+    let table = table(&cases);
+    all_are_wrong(&table);
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn hosts_that_nobody_can_ask_for() {
+    let cases = [
         ("a host without a port", client("to: web.shop, rate: 1/s, from: app=web")),
         ("a host and a name of a port", client("to: 'web:http', rate: 1/s, from: app=web")),
+        ("a name of a port and a port", client("to: '_http._tcp.web:80', rate: 1/s, from: app=web")),
         ("no name of a host", client("to: 'we b:80', rate: 1/s, from: app=web")),
         ("an address for a name", client("to: '10.0.0.1:80', rate: 1/s, from: app=web")),
         ("a name of the cluster from outside", client("to: 'web:80', rate: 1/s")),
-        ("DNS for an address that is known", client(&format!("{to}, from: app=web, dns: {{cache: 30s}}"))),
+        ("DNS for an address that is known", client("to: service/web, rate: 1/s, from: app=web, dns: {cache: 30s}")),
         ("an unknown way to keep addresses", client("to: 'web:80', rate: 1/s, from: app=web, dns: {cache: sometimes}")),
         ("an unknown way to pick addresses", client("to: 'web:80', rate: 1/s, from: app=web, dns: {pick: last}")),
-        ("a namespace of a machine", client(&format!("{to}, from: node/w, namespace: shop"))),
         ("a resolver that never asks", spec("network: {dns: {attempts: 0}}")),
         ("a resolver that waits for ever", spec("network: {dns: {timeout: 1h}}")),
         ("an address outside that is none", spec("network: {dns: {outside: {x.org: [203.0.113]}}}")),
         ("a name outside that is none", spec("network: {dns: {outside: {'x y': [203.0.113.7]}}}")),
         ("a search domain that is none", spec("network: {dns: {search: ['corp..example']}}")),
-        ("a window of a moment", spec("network: {window: 1us}")),
-        ("no client in an expectation", spec("expect: [{final: traffic(nobody).lost == 0}]")),
+        ("a fallback that is none", client("to: 'web:80', rate: 1/s, from: app=web, dns: {fallback: next}")),
     ];
     let table = table(&cases);
     all_are_wrong(&table);

@@ -3,6 +3,7 @@
 //! CoreDNS has a watch of its own and is behind the API server by its lag. What it answers is worked out once for every change that it
 //! sees and not once for every request; clients that know an address have nothing to do with any of this.
 
+mod dial;
 mod server;
 mod way;
 
@@ -16,12 +17,16 @@ use crate::api::{Change, View};
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Key, Object, Pod, Service};
 
-use super::super::clients::{Client, Sender};
+use super::super::clients::{Client, ClientSpec, HostName, PortRef, Sender};
 use super::super::dns::{
     ClusterDns, CoreDnsCache, DnsConfig, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips,
 };
 use super::super::outcome::Cause;
 use super::super::proxy::Entrance;
+
+use dial::{Dial, Place};
+#[cfg(test)]
+pub(super) use dial::{Dial as Dialled, Step};
 
 /// The resolver's settings of processes on nodes, outside of any pod.
 const OF_NODES: u32 = 0;
@@ -46,19 +51,21 @@ pub(super) struct Names {
     by_pod: FxHashMap<u64, u32>,
     /// Answers by client and settings, for as long as CoreDNS would say the same again.
     known: FxHashMap<(u16, u32), Known>,
+    /// Attempts that look the host up or try its addresses, by their tickets.
+    dials: FxHashMap<u32, Dial>,
     /// What each sender of a client has kept.
     kept: Vec<FxHashMap<u64, Kept>>,
     /// Whose virtual address it is; nothing = a Service had it.
     owners: FxHashMap<IpAddr, Option<(Key, Entrance)>>,
-    /// The address and the version of services that the goal of each client was found for.
-    goals: Vec<Option<(IpAddr, u64)>>,
+    /// The address with its port and the version of services that the goal of each client was found for.
+    goals: Vec<Option<(Place, u64)>>,
     server: server::NameServer,
 }
 
 /// What a lookup comes to.
 #[derive(Debug)]
 struct Found {
-    addresses: Result<Box<[IpAddr]>, Cause>,
+    places: Result<Arc<[Place]>, Cause>,
     queries: u32,
     /// How long it takes if every query is answered, ns.
     time: u64,
@@ -81,7 +88,7 @@ struct Known {
 struct Kept {
     /// From then on it asks again, ns.
     until: u64,
-    addresses: Result<Arc<[IpAddr]>, Cause>,
+    places: Result<Arc<[Place]>, Cause>,
     /// Whose turn it is.
     turn: u32,
 }
@@ -107,6 +114,7 @@ impl Names {
                 cache,
                 by_pod: FxHashMap::default(),
                 known: FxHashMap::default(),
+                dials: FxHashMap::default(),
                 kept: vec![FxHashMap::default(); clients.len()],
                 owners: FxHashMap::default(),
                 goals: vec![None; clients.len()],
@@ -186,14 +194,14 @@ impl Names {
     }
 
     /// What a lookup of a client's host comes to at `now`, ns.
-    fn resolve(&mut self, client: u16, resolver: u32, host: &str, now: u64) -> Arc<Found> {
+    fn resolve(&mut self, client: u16, resolver: u32, spec: &ClientSpec, now: u64) -> Arc<Found> {
         if let Some(known) = self.known.get(&(client, resolver))
             && known.generation == self.generation
             && now < known.until
         {
             return known.found.clone();
         }
-        let (found, until) = self.ask(resolver, host, SimTime::from_nanos(now));
+        let (found, until) = self.ask(resolver, spec, SimTime::from_nanos(now));
         let found = Arc::new(found);
         let known = Known { generation: self.generation, until, found: found.clone() };
         self.known.insert((client, resolver), known);
@@ -202,13 +210,19 @@ impl Names {
 
     /// Asks for a host, and says until when the same would come of it, ns.
     #[cold]
-    fn ask(&mut self, resolver: u32, host: &str, now: SimTime) -> (Found, u64) {
+    fn ask(&mut self, resolver: u32, spec: &ClientSpec, now: SimTime) -> (Found, u64) {
+        let host = spec.host();
+        let record_type = if host.is_some_and(HostName::is_port) { RecordType::Srv } else { RecordType::A };
+        let host = host.map_or("", |host| &*host.name);
         let Self { config, dns, view, cache, resolvers, .. } = self;
         let (mut queries, mut time, mut until) = (0, SimDuration::ZERO, u64::MAX);
         let (mut ttl, mut since) = (None, None);
-        let lookup = resolvers[resolver as usize].lookup(host, RecordType::A, |server, name, record_type| {
+        let lookup = resolvers[resolver as usize].lookup(host, record_type, |server, name, record_type| {
             let is_inside = dns.below(name).is_some();
-            let cached = cache.get(now, dns, name, record_type, || dns.answer_by(server, view, name));
+            let cached = cache.get(now, dns, name, record_type, || match record_type {
+                RecordType::Srv => dns.ports_by(server, view, name),
+                _ => dns.answer_by(server, view, name),
+            });
             queries += 1;
             time += config.query;
             if !is_inside && !cached.is_hit {
@@ -222,15 +236,19 @@ impl Names {
             cached.answer
         });
         let answer = lookup.answer();
-        let ips: Box<[IpAddr]> = answer.into_iter().flat_map(super::super::dns::Answer::ips).collect();
+        let places: Arc<[Place]> = match (answer, spec.port()) {
+            (Some(answer), _) if record_type == RecordType::Srv => answer.places().collect(),
+            (Some(answer), &PortRef::Number(port)) => answer.ips().map(|ip| (ip, port)).collect(),
+            _ => Arc::default(),
+        };
         let is_outside = lookup.attempts.last().is_some_and(|last| last.answer.unknown_outside.is_some());
-        let addresses = match (answer, lookup.rcode) {
-            _ if !ips.is_empty() => Ok(ips),
+        let places = match (answer, lookup.rcode) {
+            _ if !places.is_empty() => Ok(places),
             (None, Rcode::ServerFailure) => Err(Cause::DnsFailure),
             (Some(_), _) if is_outside => Err(Cause::OutsideCluster),
             _ => Err(Cause::NoSuchName),
         };
-        (Found { addresses, queries, time: time.as_nanos(), ttl, since }, until)
+        (Found { places, queries, time: time.as_nanos(), ttl, since }, until)
     }
 }
 

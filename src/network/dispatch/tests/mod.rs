@@ -1,7 +1,9 @@
 //! Tests of the loop: against a slow reference, against theory, and of what must never happen.
 
 mod bed;
+mod dials;
 mod fronts;
+mod matrix;
 mod names;
 mod policies;
 mod reference;

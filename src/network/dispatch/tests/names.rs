@@ -11,7 +11,7 @@ use crate::network::{
 };
 
 fn host(name: &str, caching: ClientCaching, pick: AddressPick) -> HostName {
-    HostName { name: name.into(), caching, pick }
+    HostName { name: name.into(), caching, pick, falls_back: true }
 }
 
 fn bed(host: HostName, pods: usize, dns: DnsConfig) -> Bed {

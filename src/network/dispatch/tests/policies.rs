@@ -11,12 +11,11 @@ use super::bed::{Bed, constant, open, secs, to_host};
 use crate::api::{ChangeType, View};
 use crate::kernel::{Sampler, SimDuration, SimTime};
 use crate::network::clients::{KeepAlive, Sender};
-use crate::network::dns::ClientCaching;
 use crate::network::ids::NodeId;
 use crate::network::outcome::Cause;
 use crate::network::servers::ProcessChange;
 use crate::network::testing;
-use crate::network::{AddressPick, ClientSpec, HostName, Origin};
+use crate::network::{ClientSpec, HostName, Origin, Silence};
 use crate::objects::{Key, Labels, Selector};
 
 fn nothing_in() -> Option<Value> {
@@ -114,7 +113,7 @@ fn egress_is_closed_where_the_connection_begins() {
 /// Egress without DNS: the classic mistake.
 #[test]
 fn a_pod_that_may_not_ask_dns_finds_no_name() {
-    let host = HostName { name: "web".into(), caching: ClientCaching::None, pick: AddressPick::First };
+    let host = HostName::new("web");
     let mut bed = Bed::new(vec![to_host("users", host, constant("10/s"))], 1, 2).headless();
     let to_web = json!({"to": [{"podSelector": {"matchLabels": {"app": "web"}}}]});
     let out = |rules: Value| json!({"podSelector": {"matchLabels": {"app": "client"}}, "policyTypes": ["Egress"], "egress": rules});
@@ -199,6 +198,40 @@ fn a_slow_watch_of_one_proxy_delays_its_rules_alone() {
     let refused = |name| bed.report(name).cause(Cause::NoProcess);
     assert_eq!(refused("far"), 0);
     assert!((200..300).contains(&refused("near")), "{} of 500", refused("near"));
+}
+
+/// The first list of a proxy has everything, if there is a server to list from; what comes later comes as slowly as to all others.
+#[test]
+fn a_node_that_comes_up_while_all_watches_are_slow_is_up_to_date_and_then_as_late_as_all() {
+    type Begin = fn(&mut Bed);
+    let slow: Begin = |bed| bed.network.delay_proxies(None, Some(secs(5)), bed.now);
+    let hangs: Begin = |bed| bed.network.fall_silent(None, Silence::StallOfAll, bed.now);
+    let outage: Begin = |bed| bed.network.fall_silent(None, Silence::Outage, bed.now);
+    // Ten requests a second from the second second on. From the third one on the only pod is another one, until the eighth nobody is
+    // told; the watch that hangs is mended after ten.
+    for (begins, served, refused, without_rules) in
+        [(slow, 10 + 70, 50, 0), (hangs, 10 + 50, 70, 0), (outage, 50, 0, 80)]
+    {
+        let mut spec = ClientSpec { from: Origin::Node("late".into()), ..open("users", constant("10/s")) };
+        (spec.start, spec.timeout, spec.stop) = (secs(2), SimDuration::from_millis(50), Some(secs(15)));
+        let mut bed = with(vec![spec], 2, 2, NetworkConfig::ideal());
+        bed.set_ready(1, false);
+        bed.run(1);
+        begins(&mut bed);
+        bed.run(2);
+        bed.network.set_node_up(&"late".into(), true, bed.now);
+        bed.run(3);
+        bed.kill(0);
+        bed.set_ready(0, false);
+        bed.set_ready(1, true);
+        bed.run(10);
+        bed.network.hear_again(None, Silence::StallOfAll, bed.now, secs(0));
+        bed.network.hear_again(None, Silence::Outage, bed.now, secs(0));
+        bed.run(16);
+        let report = bed.report("users");
+        let counts = [Cause::Served, Cause::NoProcess, Cause::NotProgrammed].map(|cause| report.cause(cause));
+        assert_eq!(counts, [served, refused, without_rules]);
+    }
 }
 
 /// `internalTrafficPolicy: Local` without an endpoint on the node: dropped; by ipvs, sent to another node all the same. Without any

@@ -3,7 +3,7 @@
 //!
 //! The way to an endpoint is asked of the network itself; what is compared is the order of things, queues, cuts and accounts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::kernel::{EventQueue, SimTime};
 use crate::network::TrafficReport;
@@ -19,7 +19,9 @@ use crate::objects::Uid;
 mod front;
 
 use super::super::Due;
+use super::super::names::{Dialled, Step};
 use super::super::passages::Passage;
+use super::super::send::Way;
 use super::bed::Bed;
 
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +29,8 @@ enum Event {
     Arrival(usize),
     /// The next attempt of a request, or the next request of a user.
     Send(usize),
+    /// An attempt that looks a host up, or tries its addresses, goes on.
+    Dial(usize),
     /// A server is done with an attempt; the process it was when it began.
     Served(ServerId, u32, Job),
     /// An attempt ends: its number among the request's.
@@ -90,13 +94,22 @@ pub(super) struct Reference {
     queue: EventQueue<Event>,
     requests: Vec<Request>,
     desks: Vec<Desk>,
+    /// Attempts that look a host up, or try its addresses.
+    dials: BTreeMap<usize, Dialled>,
     /// Counts what servers and reverse proxies are given to do.
     jobs: u32,
 }
 
 impl Reference {
     pub(super) fn new(bed: Bed) -> Self {
-        let mut reference = Self { bed, queue: EventQueue::new(), requests: Vec::new(), desks: Vec::new(), jobs: 0 };
+        let mut reference = Self {
+            bed,
+            queue: EventQueue::new(),
+            requests: Vec::new(),
+            desks: Vec::new(),
+            dials: BTreeMap::new(),
+            jobs: 0,
+        };
         reference.desks.resize(reference.bed.network.fleet.servers.len(), Desk::default());
         // What the network has already noted: first arrivals, and users that think.
         while let Some((at, client)) = reference.bed.network.flows.first_before(u64::MAX) {
@@ -160,6 +173,7 @@ impl Reference {
             match event {
                 Event::Arrival(client) => self.arrival(client),
                 Event::Send(request) => self.send(request),
+                Event::Dial(request) => self.dial(request),
                 Event::Served(server, process, job) => self.served(server, process, job),
                 Event::End(request, attempt) => self.end(request, attempt),
                 Event::Stop(server, plan) => {
@@ -260,12 +274,48 @@ impl Reference {
         (request.server, request.group, request.node) = (ServerId::NONE, GroupId::NONE, NodeId::NONE);
         (request.terminating, request.via) = (false, None);
         assert!(!matches!(spec.from, Origin::External), "the reference knows no load balancers");
-        let way = match network.find_way(client, sender, now) {
-            Ok(way) => way,
-            Err(cause) => {
-                let lookup = self.bed.network.clients[client].lookup;
-                return self.fails(number, cause, lookup);
+        self.dials.remove(&number);
+        if !network.clients[client].by_name {
+            let way = network.find_way(client, sender, now);
+            return self.go(number, sender, way);
+        }
+        match network.begin_dial(client, sender, now) {
+            Ok(way) => self.go(number, sender, Ok(way)),
+            Err(dial) => {
+                self.dials.insert(number, dial);
+                self.dial(number);
             }
+        }
+    }
+
+    /// Goes on with the lookup of an attempt, or with its next address.
+    fn dial(&mut self, number: usize) {
+        let now = self.now();
+        let Some(dial) = self.dials.get_mut(&number) else { return };
+        let request = &mut self.requests[number];
+        (request.group, request.node, request.terminating) = (GroupId::NONE, NodeId::NONE, false);
+        match self.bed.network.go_on(dial, now) {
+            Step::Waits(at) => {
+                self.queue.push(SimTime::from_nanos(at), DUE, Event::Dial(number));
+            }
+            Step::Fails(cause, ends) => {
+                self.dials.remove(&number);
+                self.fails(number, cause, ends - now);
+            }
+            Step::Tries(place) => {
+                let way = self.bed.network.connect_to(dial, place, now);
+                let sender = dial.sender();
+                self.go(number, sender, way);
+            }
+        }
+    }
+
+    /// An attempt goes a way, if there is one.
+    fn go(&mut self, number: usize, sender: Sender, way: Result<Way, Cause>) {
+        let client = self.requests[number].client;
+        let way = match way {
+            Ok(way) => way,
+            Err(cause) => return self.fails(number, cause, 0),
         };
         if !way.server.is_some() {
             return self.fails(number, Cause::AddressGone, 0);
@@ -303,7 +353,7 @@ impl Reference {
         let server = &network.fleet.servers[id.at()];
         let request = &mut self.requests[number];
         let hop = if server.node == entry { 0 } else { network.config.hop.as_nanos() };
-        request.trip = hop + network.clients[request.client].lookup;
+        request.trip = hop;
         let (trip, group, node) = (request.trip, server.group, server.node);
         let dead = match server.state {
             State::Gone => Some(Cause::AddressGone),
@@ -339,11 +389,11 @@ impl Reference {
         }
         request.cause = if fails { Cause::ApplicationError } else { Cause::Served };
         desk.open.push(number);
-        let timeout = network.clients[request.client].timeout;
+        let gives_up = request.sent + network.clients[request.client].timeout;
         let attempt = request.attempt;
         self.jobs += 1;
         request.job = self.jobs;
-        self.queue.push(SimTime::from_nanos(now + timeout), DUE, Event::End(number, attempt));
+        self.queue.push(SimTime::from_nanos(gives_up), DUE, Event::End(number, attempt));
         let job = Job { request: number, attempt: self.jobs, service };
         if room {
             self.begin(id, process, job);
@@ -386,13 +436,23 @@ impl Reference {
 
     /// An attempt fails: at once, or by its timeout.
     fn fails(&mut self, number: usize, cause: Cause, trip: u64) {
+        let now = self.now();
         let request = &mut self.requests[number];
         request.cause = cause;
-        let wait =
-            if cause.outcome() == Outcome::TimedOut { self.bed.network.clients[request.client].timeout } else { trip };
+        let gives_up = request.sent + self.bed.network.clients[request.client].timeout;
+        let at = if cause.outcome() == Outcome::TimedOut { gives_up } else { now + trip };
+        let again = self.dials.get_mut(&number).and_then(|dial| self.bed.network.fall_back(dial, cause, at, now));
+        match again {
+            Some(at) if at == now => return self.dial(number),
+            Some(at) => {
+                self.queue.push(SimTime::from_nanos(at), DUE, Event::Dial(number));
+                return;
+            }
+            None => {}
+        }
         request.attempt += 1;
         request.decided = true;
-        let (attempt, at) = (request.attempt, self.queue.now().as_nanos() + wait);
+        let attempt = request.attempt;
         if cause.outcome() == Outcome::TimedOut {
             self.bed.network.clients[request.client].give_up_connection(at);
         }

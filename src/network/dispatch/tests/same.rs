@@ -159,7 +159,7 @@ fn host(kind: u8) -> HostName {
         7 => ("pods.default.svc.cluster.local", ClientCaching::None, AddressPick::First),
         _ => ("web-0.pods", ClientCaching::Ttl, AddressPick::Random),
     };
-    HostName { name: name.into(), caching, pick }
+    HostName { name: name.into(), caching, pick, falls_back: kind != 6 }
 }
 
 pub(super) fn bed(script: &Script, seed: u64) -> Bed {

@@ -19,7 +19,7 @@ impl Reference {
         let network = &self.bed.network;
         let request = &mut self.requests[number];
         request.via = Some(Passage {
-            sent: self.queue.now().as_nanos(),
+            sent: request.sent,
             first: 0,
             since: 0,
             trip: 0,

@@ -50,6 +50,14 @@ fn broken_links_inside_the_cluster_are_named() {
 }
 
 #[test]
+fn names_of_ports_lead_to_their_numbers() {
+    insta::assert_snapshot!(told(
+        "dns-next-address",
+        &[("50s", "pod/app", "_pg._tcp.db"), ("50s", "pod/app", "db:5432"), ("50s", "pod/app", "_http._tcp.db")]
+    ));
+}
+
+#[test]
 fn policies_that_drop_are_named() {
     insta::assert_snapshot!(told(
         "why-policy-drops",

@@ -95,7 +95,9 @@ pub(in crate::network) struct Client {
     /// Attempts that nothing will ever answer, in the order of their ends.
     pub(in crate::network) silent: VecDeque<Pending>,
     pub(in crate::network) connections: Vec<Connection>,
-    pub(in crate::network) next_connection: usize,
+    /// The one that was used last in turn, and the one of the present attempt.
+    pub(in crate::network) turn: usize,
+    pub(in crate::network) present: usize,
     /// Whom requests come from, if not from outside.
     pub(in crate::network) senders: Vec<Sender>,
     /// Thousandths of a retry that are left.
@@ -129,7 +131,8 @@ impl Client {
             goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName), pool: None, door: None },
             silent: VecDeque::new(),
             connections: vec![Connection::CLOSED; connections],
-            next_connection: 0,
+            turn: 0,
+            present: 0,
             senders: Vec::new(),
             budget: BUDGET_RESERVE,
             spec: Arc::new(spec),
@@ -177,7 +180,7 @@ impl Client {
 
     /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time. A socket of UDP stays.
     pub(in crate::network) fn give_up_connection(&mut self, ends: u64) {
-        if let Some(connection) = self.connections.get_mut(self.next_connection) {
+        if let Some(connection) = self.connections.get_mut(self.present) {
             connection.answered = false;
             if !connection.is_udp {
                 connection.until = connection.until.min(ends);

@@ -14,8 +14,9 @@ impl Network {
     /// The way of the connection whose turn it is, if it is open.
     pub(super) fn open_connection(&mut self, number: usize, now: u64) -> Option<Way> {
         let client = &mut self.clients[number];
-        client.next_connection = (client.next_connection + 1) % client.connections.len();
-        let connection = client.connections[client.next_connection];
+        client.turn = (client.turn + 1) % client.connections.len();
+        client.present = client.turn;
+        let connection = client.connections[client.present];
         if connection.left == 0 || now >= connection.until {
             return None;
         }
@@ -33,7 +34,7 @@ impl Network {
             connection.server
         };
         let client = &mut self.clients[number];
-        let kept = &mut client.connections[client.next_connection];
+        let kept = &mut client.connections[client.present];
         if kept.left != u32::MAX {
             kept.left -= 1;
         }
@@ -46,7 +47,7 @@ impl Network {
     /// more, once it has programmed that; but if nothing serves it forgets none (`pkg/proxy/conntrack/cleanup.go`).
     fn keeps_flow(&mut self, number: usize, now: u64) -> bool {
         let client = &self.clients[number];
-        let connection = client.connections[client.next_connection];
+        let connection = client.connections[client.present];
         let Ok((port, entrance)) = client.goal.port else { return true };
         if entrance == Entrance::Headless {
             // No address was replaced: there is nothing to track.

@@ -184,7 +184,7 @@ impl Network {
     pub(super) fn keep_connection(&mut self, number: usize, way: Result<Way, Cause>, now: u64) {
         let process = way.map_or(0, |way| self.fleet.servers.get(way.server.at()).map_or(0, |server| server.process));
         let client = &mut self.clients[number];
-        let slot = client.next_connection;
+        let slot = client.present;
         client.connections[slot] = match (way, client.spec.keep_alive) {
             (Ok(way), Some(keep)) => Connection {
                 server: way.server,

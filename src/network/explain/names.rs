@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::objects::{Key, Resource as _};
 
+use super::super::clients::HostName;
 use super::super::dns::{Answer, Lookup, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips};
 use super::super::policy::{self, Connection, DNS_LABEL, DNS_NAMESPACE, Peer};
 use super::super::{Cause, Source};
@@ -47,6 +48,15 @@ impl Walk<'_> {
         self.holds("Name", format!("{host} is {name}{how}: {answer}"));
         if let Some(outside) = &answer.unknown_outside {
             return self.unknown(&outside.clone());
+        }
+        if HostName::new(host).is_port() {
+            // The numbers are those of the records.
+            let places: Vec<(IpAddr, u16)> = answer.places().collect();
+            if let [(ip, port)] = places[..] {
+                return self.reach_address(ip, port, None);
+            }
+            let targets: Vec<Target> = places.into_iter().map(|(ip, port)| self.target_at(ip, port)).collect();
+            return self.reach_targets(&targets, None);
         }
         self.reach_answer(&answer, port, Some((host, path, is_tls)))
     }
@@ -145,6 +155,9 @@ impl Walk<'_> {
             self.may_ask_dns()?;
         }
         let dns = self.dns;
+        if HostName::new(host).is_port() {
+            return Ok(conf.lookup(host, RecordType::Srv, |server, name, _| dns.ports_by(server, view, name)));
+        }
         Ok(conf.lookup(host, RecordType::A, |server, name, _| dns.answer_by(server, view, name)))
     }
 
@@ -180,7 +193,9 @@ impl Walk<'_> {
         };
         let text = format!("{host} {answer}; tried {}", tried.join(", "));
         let mut hints = Vec::new();
-        let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+        // In front of the name of a port stand its own and that of its protocol.
+        let of_port = if HostName::new(host).is_port() { 2 } else { 0 };
+        let labels: Vec<&str> = host.trim_end_matches('.').split('.').skip(of_port).collect();
         let own = match self.source {
             Source::Pod(key) => key.namespace.to_string(),
             Source::Node(_) | Source::External => String::new(),

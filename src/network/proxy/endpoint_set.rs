@@ -289,4 +289,19 @@ mod tests {
         assert_eq!(set("ready", "not ready"), [1]);
         assert_eq!(set("gone", "not ready"), Vec::<u32>::new());
     }
+
+    /// Rows of `TestCleanStaleEntries`: which established flows of UDP are forgotten.
+    #[test]
+    fn flows_go_with_endpoints_that_do_not_serve() {
+        let all = ["ready", "draining", "gone", "not ready"].into_iter().enumerate();
+        let all: Vec<Candidate> = all.map(|(at, state)| endpoint(at as u32, LOCAL, state)).collect();
+        let keeps = |candidates: &[Candidate]| {
+            let set = EndpointSet::new(candidates.to_vec(), Policies::default());
+            // The last one was deleted, or had another port.
+            [0, 1, 2, 3, 9].map(|target| set.keeps_flow(TargetId(target)))
+        };
+        assert_eq!(keeps(&all), [true, true, false, false, false]);
+        assert_eq!(keeps(&all[2..]), [true; 5], "nothing serves: nothing is forgotten");
+        assert_eq!(keeps(&[]), [true; 5]);
+    }
 }

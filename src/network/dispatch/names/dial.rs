@@ -110,7 +110,7 @@ impl Network {
         self.clients[number].spent = 0;
         let is_kept = !self.clients[number].connections.is_empty();
         let open = if is_kept { self.open_connection(number, now) } else { None };
-        open.ok_or_else(|| Dial::new(number, sender, now, self.clients[number].next_connection))
+        open.ok_or_else(|| Dial::new(number, sender, now, self.clients[number].present))
     }
 
     /// What a dial has waited for is there.
@@ -180,7 +180,7 @@ impl Network {
         let number = dial.client;
         self.ledger.tally(number as u16).connections += 1;
         let client = &mut self.clients[number];
-        (client.spent, client.next_connection) = (now - dial.sent, dial.slot);
+        (client.spent, client.present) = (now - dial.sent, dial.slot);
         let way = self.way_to(dial, place, now);
         if !self.clients[number].connections.is_empty() {
             self.keep_connection(number, way, now);

@@ -244,6 +244,7 @@ impl Names {
         let is_outside = lookup.attempts.last().is_some_and(|last| last.answer.unknown_outside.is_some());
         let places = match (answer, lookup.rcode) {
             _ if !places.is_empty() => Ok(places),
+            (Some(answer), _) if answer.ips().next().is_some() => Err(Cause::NoSuchPort),
             (None, Rcode::ServerFailure) => Err(Cause::DnsFailure),
             (Some(_), _) if is_outside => Err(Cause::OutsideCluster),
             _ => Err(Cause::NoSuchName),
@@ -263,7 +264,10 @@ impl Found {
 /// The addresses by which proxies know a Service, without those of its endpoints.
 fn addresses_of(service: &Service) -> impl Iterator<Item = (IpAddr, Entrance)> {
     let inside = cluster_ips(service).map(|ip| (ip, Entrance::ClusterIp));
-    let balanced = service.status.load_balancer.ingress.iter().map(|ingress| (&*ingress.ip, Entrance::LoadBalancer));
+    // What a load balancer that proxies itself gets goes out to it, not into the rules of the node.
+    let by_rules =
+        service.status.load_balancer.ingress.iter().filter(|point| point.ip_mode.as_deref() != Some("Proxy"));
+    let balanced = by_rules.map(|ingress| (&*ingress.ip, Entrance::LoadBalancer));
     let external = service.spec.external_ips.iter().map(|ip| (&**ip, Entrance::LoadBalancer));
     let all = inside.chain(balanced).chain(external);
     all.filter_map(|(ip, entrance)| Some((ip.parse().ok()?, entrance)))

@@ -30,6 +30,10 @@ fn client(source: &str, destination: &str) -> ClientSpec {
 
 /// Pod 0 is on the node of the client, pod 1 on the other; those that are ready, such as `01`.
 fn bed(spec: ClientSpec, internal: &str, external: &str, ready: &str) -> Bed {
+    bed_of(spec, [internal, external], ready, "VIP")
+}
+
+fn bed_of(spec: ClientSpec, [internal, external]: [&str; 2], ready: &str, mode: &str) -> Bed {
     let model = ServeModel { time: Sampler::constant(SimDuration::ZERO), ..ServeModel::default() };
     let outside = [("lb.example".into(), vec![BALANCER.parse().expect("an address")])].into();
     let by_lb = spec.destination().starts_with("lb");
@@ -40,7 +44,7 @@ fn bed(spec: ClientSpec, internal: &str, external: &str, ready: &str) -> Bed {
         service["spec"]["externalTrafficPolicy"] = json!(external);
         if by_lb {
             service["spec"]["type"] = json!("LoadBalancer");
-            service["status"] = json!({"loadBalancer": {"ingress": [{"ip": BALANCER, "ipMode": "VIP"}]}});
+            service["status"] = json!({"loadBalancer": {"ingress": [{"ip": BALANCER, "ipMode": mode}]}});
         }
     });
     for pod in 0..2 {
@@ -152,5 +156,16 @@ fn source_ranges_filter_at_the_address_of_the_load_balancer() {
             if passes { served > 100 && dropped == 0 } else { served == 0 && dropped > 100 },
             "{source} {ranges}: {served} {dropped}"
         );
+    }
+}
+
+/// `ipMode: Proxy`: the rules of nodes leave that address alone, so that even pods go out to the load balancer.
+#[test]
+fn the_address_of_a_load_balancer_that_proxies_itself_is_outside() {
+    for (mode, cause) in [("VIP", Cause::Served), ("Proxy", Cause::OutsideCluster)] {
+        let mut bed = bed_of(client("pod", "lb"), ["Cluster", "Cluster"], "01", mode);
+        bed.run(2);
+        let report = bed.report("users");
+        assert!(report.cause(cause) > 100, "{mode}: {:?}", report.total);
     }
 }

@@ -322,7 +322,7 @@ impl Reference {
         }
         if !way.connected && self.is_kept_out(sender, way.server) {
             let client = &mut self.bed.network.clients[client];
-            if let Some(connection) = client.connections.get_mut(client.next_connection) {
+            if let Some(connection) = client.connections.get_mut(client.present) {
                 *connection = Connection::CLOSED;
             }
             return self.fails(number, Cause::PolicyDenied, 0);

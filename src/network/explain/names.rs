@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::objects::{Key, Resource as _};
+use crate::objects::{Key, Resource as _, Service};
 
 use super::super::clients::HostName;
 use super::super::dns::{Answer, Lookup, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips};
@@ -205,9 +205,11 @@ impl Walk<'_> {
         }
         let service = labels[0];
         let namespace = labels.get(1).map_or(own.as_str(), |namespace| namespace);
-        if let Some(found) =
-            view.services.get(&Key::new(namespace, service)).filter(|service| service.spec.is_headless())
-        {
+        let found = view.services.get(&Key::new(namespace, service));
+        let without_port = found.filter(|_| of_port > 0).and_then(|found| port_hint(host, found));
+        if let Some(hint) = without_port {
+            hints.push(hint);
+        } else if let Some(found) = found.filter(|service| service.spec.is_headless()) {
             hints.push(format!(
                 "Service {} is headless: its name stands for its ready endpoints, and there are none",
                 found.key()
@@ -258,4 +260,17 @@ impl Walk<'_> {
             format!("pod {name} is not ready ({why}), and the Service does not publish addresses that are not")
         })
     }
+}
+
+/// Why a Service has no port of the name in `_http._tcp.web`.
+fn port_hint(host: &str, service: &Service) -> Option<String> {
+    let mut labels = host.split('.').map(|label| label.trim_start_matches('_'));
+    let (name, protocol) = (labels.next()?, labels.next()?.to_ascii_uppercase());
+    let ports = &service.spec.ports;
+    if ports.iter().any(|port| port.name.eq_ignore_ascii_case(name) && *port.protocol == *protocol) {
+        return None;
+    }
+    let known: Vec<String> = ports.iter().map(|port| format!("{:?} ({})", &*port.name, port.protocol)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { first_few(&known) };
+    Some(format!("Service {} has no port {name:?} ({protocol}); its ports are: {known}", service.key()))
 }

@@ -1,5 +1,7 @@
 //! What happened around an instant to the objects that an expectation is about: a few lines before it and a few after.
 
+mod clients;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -8,10 +10,13 @@ use crate::api::{Change, ChangeType};
 use crate::kernel::SimTime;
 use crate::objects::{Event, Key, Kind, Labels, Object, SERVICE_NAME_LABEL, Selector};
 use crate::scenario::{Scenario, Subject};
-use crate::sim::{Record, Recording, RequestTarget, Target};
+use crate::sim::{Record, Recording, Target};
 
 use super::difference::differences;
-use super::happened::{shortened, step_line};
+use super::happened::shortened;
+use super::object_name;
+use super::steps::step_line;
+use clients::Ways;
 
 /// Lines before the instant or at it, and lines after it.
 const BEFORE: usize = 6;
@@ -37,30 +42,36 @@ pub fn around(recording: &Recording, scenario: &Scenario, at: SimTime, about: &[
     let records = recording.records();
     let split = records.partition_point(|record| record.time() <= at);
     let concern = Concern::of(recording, scenario, about);
-    let told = |record: &Record| concern.line(record).map(|text| Nearby { at: record.time(), text });
+    let told = |at: usize| {
+        let before = at.checked_sub(1).map(|before| &records[before]);
+        concern.line(before, &records[at]).map(|text| Nearby { at: records[at].time(), text })
+    };
     let mut before: Vec<Nearby> = Vec::new();
     let mut has_step = false;
-    for record in records[..split].iter().rev().take(MOST_LOOKED_AT) {
-        let is_step = matches!(record, Record::Step(..));
+    for place in (0..split).rev().take(MOST_LOOKED_AT) {
+        let is_step = matches!(records[place], Record::Step(..));
         if before.len() >= BEFORE && (has_step || !is_step) {
             if has_step {
                 break;
             }
             continue;
         }
-        if let Some(line) = told(record).filter(|line| !before.contains(line)) {
+        if let Some(line) = told(place).filter(|line| !before.contains(line)) {
             has_step |= is_step;
             before.push(line);
         }
     }
     before.reverse();
-    before.extend(records[split..].iter().take(MOST_LOOKED_AT).filter_map(told).take(AFTER));
+    before.extend((split..records.len()).take(MOST_LOOKED_AT).filter_map(told).take(AFTER));
     before
 }
 
 /// Whom an expectation is about.
+#[derive(Default)]
 struct Concern {
     targets: Vec<Target>,
+    /// HTTPRoutes.
+    routes: Vec<Key>,
     /// Labels of pods, in a namespace or in all.
     selected: Vec<Selected>,
     clients: Vec<String>,
@@ -90,23 +101,20 @@ impl Selected {
 
 impl Concern {
     fn of(recording: &Recording, scenario: &Scenario, about: &[Subject]) -> Self {
-        let mut concern =
-            Self { targets: Vec::new(), selected: Vec::new(), clients: Vec::new(), controllers: FxHashMap::default() };
+        let mut concern = Self::default();
         for subject in about {
             match subject {
                 Subject::Object(target) => concern.targets.push(target.clone()),
                 Subject::Objects(kind, selector) => concern.selected.push(Selected::By(*kind, selector.clone())),
                 Subject::Client(name) => {
                     concern.clients.push(name.clone());
-                    let served = scenario.clients.iter().filter(|client| *client.name == **name);
-                    let services = served.filter_map(|client| match &client.to {
-                        RequestTarget::Service(key, _) => Some(key.clone()),
-                        RequestTarget::Host(..) | RequestTarget::Url(_) => None,
-                    });
-                    concern.targets.extend(services.map(|key| Target { kind: Kind::Service, key }));
                 }
             }
         }
+        let asked = scenario.clients.iter().filter(|client| concern.clients.iter().any(|name| **name == *client.name));
+        let Ways { targets, routes } = Ways::of(recording, asked);
+        concern.targets.extend(targets);
+        concern.routes = routes;
         for record in recording.records() {
             if let Record::Change(_, Change { object, .. }) = record {
                 concern.learn(object);
@@ -183,13 +191,13 @@ impl Concern {
                 .labels
                 .get(SERVICE_NAME_LABEL)
                 .is_some_and(|service| self.is_target(Kind::Service, &Key::new(key.namespace, service))),
-            _ => false,
+            _ => object.kind_name() == "HTTPRoute" && self.routes.contains(&key),
         }
     }
 
-    fn line(&self, record: &Record) -> Option<String> {
+    fn line(&self, before: Option<&Record>, record: &Record) -> Option<String> {
         match record {
-            Record::Step(_, step) => Some(format!("» {}", step_line(step))),
+            Record::Step(_, step) => Some(format!("» {}", step_line(step, before))),
             Record::Traffic(_, traffic) => {
                 let lost = traffic.window.tally.lost;
                 let is_asked = self.clients.iter().any(|client| **client == *traffic.client);
@@ -222,7 +230,7 @@ fn named(kind: Kind, key: &Key) -> String {
 
 fn changed(change: &Change) -> Option<String> {
     let object = &change.object;
-    let who = named(object.kind(), &object.key());
+    let who = object_name(object);
     match (&change.old, change.change_type) {
         (_, ChangeType::Deleted) => Some(format!("{who}: deleted")),
         (None, _) => Some(format!("{who}: created")),

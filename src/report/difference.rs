@@ -1,7 +1,8 @@
 //! What a write changed of an object, in words: `status.readyReplicas 9 → 8`.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use super::fields::{self, FieldChange, Rules, compare};
 use crate::objects::Object;
 
 /// Fields that change with every write, or only say when.
@@ -29,118 +30,79 @@ const NOISE: &[&str] = &[
 /// Most characters of a value.
 const MOST_CHARS: usize = 40;
 
+struct Writes;
+
+impl Rules for Writes {
+    const OPENS: bool = true;
+
+    fn is_left_out(&self, name: &str, both: bool) -> bool {
+        // Of a deletion, only that it begins.
+        let is_known = both && name == "deletionTimestamp";
+        is_known || NOISE.contains(&name) || name.starts_with("deployment.kubernetes.io/")
+    }
+}
+
 /// What differs between two states of an object, most telling first: what is decided before what is counted.
 pub(super) fn differences(old: &Object, new: &Object) -> Vec<String> {
-    let mut found = Vec::new();
-    compare(&mut String::new(), &old.to_wire(), &new.to_wire(), &mut found);
-    // Conditions tell more than the figures that come with them, and one of them most.
-    found.sort_by_key(|(path, _)| match path.strip_prefix("conditions ") {
-        Some("Ready" | "Available" | "Complete" | "Failed") => 0,
-        Some(_) => 1,
-        None => 2,
-    });
-    let short = |path: &str| path.trim_start_matches("status.").trim_start_matches("conditions ").to_owned();
-    found.into_iter().map(|(path, text)| format!("{} {text}", short(&path)).trim().to_owned()).collect()
+    told(&old.to_wire(), &new.to_wire())
 }
 
-fn compare(path: &mut String, old: &Value, new: &Value, found: &mut Vec<(String, String)>) {
-    match (old, new) {
-        (old, new) if old == new => {}
-        (Value::Object(old), Value::Object(new)) => fields(path, old, new, found),
-        (Value::Object(old), Value::Null) => fields(path, old, &Map::new(), found),
-        (Value::Null, Value::Object(new)) => fields(path, &Map::new(), new, found),
-        (_, Value::String(_)) if path.ends_with("deletionTimestamp") => {
-            if old.is_null() {
-                found.push((String::new(), "is being deleted".to_owned()));
+fn told(old: &Value, new: &Value) -> Vec<String> {
+    let mut found: Vec<(u8, String)> = Vec::new();
+    for change in compare(old, new, &Writes) {
+        let told = match condition_of(&change.path) {
+            // Conditions tell more than the figures that come with them, and one of them most.
+            Some(name) => {
+                let rank = u8::from(!matches!(name, "Ready" | "Available" | "Complete" | "Failed"));
+                (rank, format!("{name} {}", condition(name, old, new)))
             }
-        }
-        (old, Value::Array(new)) if path.ends_with("status.conditions") => conditions(old, new, found),
-        (Value::Array(old), Value::Array(new)) => items(path, old, new, found),
-        (Value::Array(old), Value::Null) => items(path, old, &[], found),
-        (Value::Null, Value::Array(new)) => items(path, &[], new, found),
-        (old, new) => found.push((path.clone(), format!("{} → {}", shown(old), shown(new)))),
-    }
-}
-
-fn fields(path: &mut String, old: &Map<String, Value>, new: &Map<String, Value>, found: &mut Vec<(String, String)>) {
-    let length = path.len();
-    let mut names: Vec<&String> = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name))).collect();
-    names.sort_unstable();
-    let is_told = |name: &str| !NOISE.contains(&name) && !name.starts_with("deployment.kubernetes.io/");
-    for name in names.into_iter().filter(|name| is_told(name)) {
-        if !path.is_empty() {
-            path.push('.');
-        }
-        path.push_str(name);
-        compare(path, old.get(name).unwrap_or(&Value::Null), new.get(name).unwrap_or(&Value::Null), found);
-        path.truncate(length);
-    }
-}
-
-/// Items of a list are told apart by what they are called, else by their places.
-fn items(path: &mut String, old: &[Value], new: &[Value], found: &mut Vec<(String, String)>) {
-    let length = path.len();
-    let names: Vec<String> = old.iter().enumerate().map(|(at, item)| called(item, at)).collect();
-    let mut step = |name: &str, old: &Value, new: &Value| {
-        path.push_str(&format!("[{name}]"));
-        match (old, new) {
-            // Of an item that comes or goes, only its name.
-            (Value::Object(_), Value::Null) => found.push((path.clone(), "gone".to_owned())),
-            (Value::Null, Value::Object(_)) => found.push((path.clone(), "new".to_owned())),
-            (old, new) => compare(path, old, new, found),
-        }
-        path.truncate(length);
-    };
-    let mut met = vec![false; old.len()];
-    for (at, item) in new.iter().enumerate() {
-        let name = called(item, at);
-        let place = names.iter().position(|known| *known == name);
-        if let Some(place) = place {
-            met[place] = true;
-        }
-        step(&name, place.map_or(&Value::Null, |place| &old[place]), item);
-    }
-    for (at, _) in met.iter().enumerate().filter(|(_, met)| !**met) {
-        step(&names[at], &old[at], &Value::Null);
-    }
-}
-
-/// `Ready True → False (ContainersNotReady)`.
-fn conditions(old: &Value, new: &[Value], found: &mut Vec<(String, String)>) {
-    for condition in new {
-        let text = |condition: &Value, key: &str| condition.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-        let (name, status, reason) = (text(condition, "type"), text(condition, "status"), text(condition, "reason"));
-        let known = old.as_array().into_iter().flatten().find(|known| text(known, "type") == name);
-        let (was, because) = known.map(|known| (text(known, "status"), text(known, "reason"))).unwrap_or_default();
-        let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
-        let told = match known {
-            None => format!("is {status}{why}"),
-            Some(_) if was != status => format!("{was} → {status}{why}"),
-            Some(_) if because != reason => format!("is {status} now because of {reason}"),
-            Some(_) => continue,
+            None => (2, field(&change)),
         };
-        found.push((format!("conditions {name}"), told));
+        // Status and reason of a condition are one thing.
+        if !found.contains(&told) {
+            found.push(told);
+        }
     }
+    found.sort_by_key(|(rank, _)| *rank);
+    found.into_iter().map(|(_, text)| text).collect()
 }
 
-fn called(item: &Value, at: usize) -> String {
-    let text = |key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
-    let first = item.get("addresses").and_then(|addresses| addresses.get(0)).and_then(Value::as_str);
-    let target = item.get("targetRef").and_then(|target| target.get("name")).and_then(Value::as_str);
-    let named = text("type").or_else(|| text("name")).or_else(|| text("key")).or_else(|| text("ip"));
-    named.or_else(|| target.or(first).map(str::to_owned)).unwrap_or_else(|| at.to_string())
+/// `Ready` of `status.conditions[Ready].reason`.
+fn condition_of(path: &str) -> Option<&str> {
+    path.strip_prefix("status.conditions[")?.split(']').next()
 }
 
-fn shown(value: &Value) -> String {
-    let text = match value {
-        Value::Null => return "nothing".to_owned(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+/// `True → False (ContainersNotReady)`.
+fn condition(name: &str, old: &Value, new: &Value) -> String {
+    let find = |object: &Value| {
+        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
+        let text = |condition: &Value, key: &str| condition.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        let mut named = conditions.filter(|condition| text(condition, "type") == name);
+        named.next().map(|condition| (text(condition, "status"), text(condition, "reason")))
     };
-    if text.chars().count() <= MOST_CHARS {
-        return text;
+    let Some((status, reason)) = find(new) else { return "is gone".to_owned() };
+    let why = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    match find(old) {
+        None => format!("is {status}{why}"),
+        Some((was, _)) if was != status => format!("{was} → {status}{why}"),
+        Some((_, because)) if because != reason => format!("is {status} now because of {reason}"),
+        Some(_) => format!("is {status} still"),
     }
-    text.chars().take(MOST_CHARS).chain(['…']).collect()
+}
+
+/// `replicas 9 → 8`.
+fn field(change: &FieldChange) -> String {
+    let path = change.path.strip_prefix("status.").unwrap_or(&change.path);
+    match (&change.first, &change.second) {
+        (None, Some(_)) if path == "metadata.deletionTimestamp" => "is being deleted".to_owned(),
+        (Some(Value::Object(_)), None) => format!("{path} gone"),
+        (None, Some(Value::Object(_))) => format!("{path} new"),
+        (first, second) => format!("{path} {} → {}", shown(first.as_ref()), shown(second.as_ref())),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| fields::shown(value, MOST_CHARS))
 }
 
 #[cfg(test)]
@@ -148,12 +110,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    fn told(old: &Value, new: &Value) -> Vec<String> {
-        let mut found = Vec::new();
-        compare(&mut String::new(), old, new, &mut found);
-        found.into_iter().map(|(path, text)| format!("{path} {text}")).collect()
-    }
 
     #[test]
     fn fields_items_and_what_comes_or_goes_are_told() {
@@ -165,12 +121,12 @@ mod tests {
         assert_eq!(
             told(&old, &new),
             [
-                " is being deleted",
+                "Ready True → False (Lost)",
+                "Fine is False",
+                "Old is True now because of B",
+                "is being deleted",
                 "spec.paused nothing → true",
                 "spec.replicas 3 → 5",
-                "conditions Fine is False",
-                "conditions Old is True now because of B",
-                "conditions Ready True → False (Lost)",
                 "x[0] 1 → nothing",
             ]
         );
@@ -181,5 +137,7 @@ mod tests {
         let at =
             |version: &str| json!({"metadata": {"resourceVersion": version}, "status": {"lastHeartbeatTime": version}});
         assert!(told(&at("1"), &at("2")).is_empty());
+        let deleted = |at: &str| json!({"metadata": {"deletionTimestamp": at}});
+        assert!(told(&deleted("1"), &deleted("2")).is_empty());
     }
 }

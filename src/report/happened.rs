@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use serde_json::Value;
 
 use crate::api::{Change, ChangeType};
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Conditions, Deployment, Event, Job, Key, Kind, Node, Object, Pod, ReplicaSet, Resource};
 use crate::sim::{Record, Recording, StepRecord};
 
+use super::steps::{answers, step_line, with_previous};
 use super::table::moment;
 
 /// Most lines of a story, and how many of them are kept from its beginning.
@@ -29,8 +29,8 @@ const MOST_JOBS: usize = 2;
 /// repeated.
 pub(super) fn happened(recording: &Recording) -> String {
     let mut chapters = Chapters::default();
-    for record in recording.records() {
-        chapters.take(record);
+    for (before, record) in with_previous(recording.records()) {
+        chapters.take(before, record);
     }
     chapters.tell_deleted(SimTime::MAX);
     chapters.print()
@@ -41,22 +41,11 @@ pub(super) fn happened(recording: &Recording) -> String {
 #[must_use]
 pub fn story_before(recording: &Recording, until: SimTime, lines: usize) -> String {
     let mut chapters = Chapters::default();
-    for record in recording.records().iter().take_while(|record| record.time() <= until) {
-        chapters.take(record);
+    for (before, record) in with_previous(recording.records()).take_while(|(_, record)| record.time() <= until) {
+        chapters.take(before, record);
     }
     chapters.tell_deleted(SimTime::MAX);
     chapters.print_last(lines)
-}
-
-/// What the user did, or a fault, and what was refused of it.
-pub(super) fn step_line(step: &StepRecord) -> String {
-    let (refusals, accepted) = answers(&step.result);
-    let what = if accepted.is_empty() { arguments(&step.args) } else { accepted.join(", ") };
-    let mut text = format!("{} {what}", step.name).trim_end().to_owned();
-    for refusal in refusals {
-        let _ = write!(text, " - refused: {refusal}");
-    }
-    text
 }
 
 /// A longer pause makes a line of its own of the same thing.
@@ -98,17 +87,17 @@ struct Chapters {
 }
 
 impl Chapters {
-    fn take(&mut self, record: &Record) {
+    fn take(&mut self, before: Option<&Record>, record: &Record) {
         self.tell_deleted(record.time());
         match record {
-            Record::Step(at, step) => self.step(*at, step),
+            Record::Step(at, step) => self.step(*at, step, before),
             Record::Change(at, change) => self.change(*at, change),
             Record::Traffic(..) => {}
         }
     }
 
-    fn step(&mut self, at: SimTime, step: &StepRecord) {
-        let text = format!("» {}", step_line(step));
+    fn step(&mut self, at: SimTime, step: &StepRecord, before: Option<&Record>) {
+        let text = format!("» {}", step_line(step, before));
         let is_refused = !answers(&step.result).0.is_empty();
         if is_refused && self.is_refused_again(at, &text) {
             return;
@@ -265,6 +254,11 @@ impl Chapters {
 
     fn event(&mut self, at: SimTime, event: &Event, times: i64) {
         let object = &event.involved_object;
+        if *event.reason == *"SuccessfulRescale" {
+            // Each decision of an autoscaler is one of its own, however alike they read.
+            let (kind, message) = (object.kind.to_lowercase(), event.message.trim_end());
+            return self.plain(at, format!("{kind}/{}: {message}", object.name));
+        }
         let of_node = matches!(&*event.reason, "NodeReady" | "NodeNotReady") && *object.kind == *"Node";
         let worth = event.kind == *"Warning" || matches!(&*event.reason, "TaintManagerEviction" | "Killing");
         let planned = *event.reason == *"Killing" && event.message.starts_with("Stopping container");
@@ -405,72 +399,9 @@ pub(super) fn shortened(message: &str) -> String {
     start.iter().chain(&['…']).chain(end).collect()
 }
 
-/// The refusals of a step's answer, and what was accepted of an apply.
-fn answers(result: &Value) -> (Vec<String>, Vec<String>) {
-    let (mut refusals, mut accepted) = (Vec::new(), Vec::new());
-    if let Some(message) = result.get("message").and_then(Value::as_str) {
-        refusals.push(message.to_owned());
-    }
-    for answer in result.as_array().into_iter().flatten() {
-        let text = |at: usize| answer.get(at).and_then(Value::as_str);
-        if let Some(message) = text(2) {
-            refusals.push(message.to_owned());
-        } else if let Some((kind, name)) = text(0).and_then(|name| name.split_once('/')) {
-            accepted.push(format!("{}/{name}", kind.to_lowercase()));
-        }
-    }
-    let more = accepted.len().saturating_sub(6);
-    if more > 0 {
-        accepted.truncate(6);
-        accepted.push(format!("{more} more"));
-    }
-    (refusals, accepted)
-}
-
-/// `a, b, c`.
-fn names(items: &[Value]) -> Option<String> {
-    let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-    (!names.is_empty()).then(|| names.join(", "))
-}
-
-/// What a step is about first, then how.
-fn arguments(args: &Value) -> String {
-    let mut words = Vec::new();
-    for key in ["target", "node", "kind"] {
-        words.extend(args.get(key).and_then(Value::as_str).map(ToOwned::to_owned));
-    }
-    for (key, value) in args.as_object().into_iter().flatten() {
-        match value {
-            Value::Null => {}
-            // How to do the same by a step.
-            Value::Object(_) if key == "as" => {}
-            Value::String(_) if matches!(key.as_str(), "target" | "node" | "kind") => {}
-            Value::String(text) if text == "*" && key == "container" => {}
-            Value::String(text) => words.push(format!("{key}={text}")),
-            Value::Array(items) if key == "nodes" => words.extend(names(items)),
-            other => words.push(format!("{key}={other}")),
-        }
-    }
-    words.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn steps_tell_what_they_are_about_first() {
-        let args = json!({"container": "*", "image": "web:v2", "target": "deployment/web"});
-        assert_eq!(arguments(&args), "deployment/web image=web:v2");
-        assert_eq!(arguments(&json!({"kind": "pod", "nth": 0, "selector": "app=web"})), "pod nth=0 selector=app=web");
-    }
-
-    #[test]
-    fn refusals_of_an_apply_are_told() {
-        let result = json!([["Pod/a", 201], ["Pod/b", 422, "Pod \"b\" is invalid"]]);
-        assert_eq!(answers(&result), (vec!["Pod \"b\" is invalid".to_owned()], vec!["pod/a".to_owned()]));
-    }
 
     #[test]
     fn long_messages_are_cut_between_characters() {

@@ -7,8 +7,8 @@ use crate::api::{Change, ChangeType};
 use crate::objects::{Kind, Object, WallTime};
 use crate::sim::{Record, Recording};
 
-use super::happened::step_line;
 use super::printers::{cells_for, columns};
+use super::steps::step_line;
 use super::table::moment;
 
 /// Width of the column of instants.
@@ -42,9 +42,10 @@ impl LiveStory {
     /// Lines about what was recorded since the last call.
     pub fn news(&mut self, recording: &Recording) -> String {
         let mut text = String::new();
-        for record in recording.records().get(self.seen..).unwrap_or_default() {
+        let records = recording.records();
+        for (at, record) in records.iter().enumerate().skip(self.seen) {
             let line = match record {
-                Record::Step(_, step) => Some(step_line(step)),
+                Record::Step(_, step) => Some(step_line(step, at.checked_sub(1).map(|before| &records[before]))),
                 Record::Change(_, change) => self.change(change),
                 Record::Traffic(..) => None,
             };
@@ -52,7 +53,7 @@ impl LiveStory {
                 let _ = writeln!(text, "{:>WIDTH$}  {line}", moment(record.time()));
             }
         }
-        self.seen = recording.records().len();
+        self.seen = records.len();
         text
     }
 

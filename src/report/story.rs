@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::kernel::SimTime;
 use crate::objects::{Conditions, Key, Kind, Pod};
 use crate::scenario::{Measured, Outcome, Run, Scenario, Trigger, Verdict};
-use crate::sim::Simulation;
+use crate::sim::{Simulation, StepRecord};
 
 use super::failure::failure;
 use super::get::get;
 use super::happened::happened;
 use super::query::Query;
+use super::steps::step_line;
 use super::table::{Table, moment, rounded};
 use super::timeline::{Timeline, timelines};
 
@@ -197,12 +200,14 @@ fn promises(scenario: &Scenario, run: &Run) -> String {
             }
         };
     }
-    for (step, taken) in scenario.steps.iter().zip(&run.steps).filter(|(_, taken)| taken.at.is_none()) {
+    for (step, _) in scenario.steps.iter().zip(&run.steps).filter(|(_, taken)| taken.at.is_none()) {
+        let (name, args) = (step.verb.name().to_owned(), step.verb.args());
+        let asked = step_line(&StepRecord { name, args, result: Value::Null }, None);
         let why = match &step.trigger {
             Trigger::At(_) => "the run ended before".to_owned(),
             Trigger::When(condition) => format!("{condition} did not come true"),
         };
-        let _ = writeln!(text, "  note    the step {} was not taken: {why}", taken.text);
+        let _ = writeln!(text, "  note    the step {asked} was not taken: {why}");
     }
     text
 }

@@ -9,8 +9,8 @@ use crate::kernel::SimTime;
 use crate::scenario::Run;
 use crate::sim::Record;
 
-use super::happened::step_line;
 use super::lives::{Lives, closed};
+use super::steps::{step_line, with_previous};
 
 /// The process of what belongs to no node.
 const CLUSTER: u64 = 0;
@@ -38,10 +38,10 @@ pub fn trace(run: &Run) -> String {
             events.push(slice(process, thread, state.name(), from, to));
         }
     }
-    for record in run.simulation.recording().records() {
+    for (before, record) in with_previous(run.simulation.recording().records()) {
         if let Record::Step(at, step) = record {
-            let micros = micros(*at);
-            events.push(json!({"ph": "i", "s": "g", "pid": CLUSTER, "tid": 0, "ts": micros, "name": step_line(step)}));
+            let (micros, name) = (micros(*at), step_line(step, before));
+            events.push(json!({"ph": "i", "s": "g", "pid": CLUSTER, "tid": 0, "ts": micros, "name": name}));
         }
     }
     let mut text = String::from("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n");

@@ -49,6 +49,25 @@ fn the_page_of_a_run_tells_the_same() {
     assert!(page.contains(&format!("<pre>{inside}</pre>")), "{inside}");
 }
 
+#[test]
+fn what_is_asked_about_an_object_that_there_is_not_says_so() {
+    let text = "apiVersion: seatrial.dev/v1\nkind: Scenario\nmetadata: {name: t}\nspec:\n  duration: 1m\n  nodes: [{name: w}]\n  expect:\n  - {final: available(deployment/wbe) >= 1}\n  - {final: rolloutComplete(deployment/wbe)}\n  - {final: exists(deployment/wbe)}\n";
+    let scenario = Scenario::read("t.yaml", text).expect("a scenario");
+    let run = scenario.run(&RunOptions::default()).expect("a run");
+    let why = run.verdicts.iter().filter_map(|verdict| match &verdict.outcome {
+        Outcome::Failed { why, .. } => Some(why.as_str()),
+        Outcome::Held { .. } => None,
+    });
+    assert_eq!(
+        why.collect::<Vec<_>>(),
+        [
+            "available(deployment/wbe) = 0 (there is no deployment/wbe), want >= 1",
+            "rolloutComplete(deployment/wbe) = false (there is no deployment/wbe), want true",
+            "exists(deployment/wbe) = false, want true",
+        ]
+    );
+}
+
 /// Without a recording there is nothing to tell of what happened around, and the values are there all the same.
 #[test]
 fn values_are_told_without_a_recording() {

@@ -1,6 +1,6 @@
 //! `diff`: two runs, or two instants of one, side by side: objects as field paths, and figures.
 
-mod fields;
+mod counterparts;
 mod figures;
 mod matching;
 #[cfg(test)]
@@ -14,11 +14,12 @@ use crate::api::View;
 use crate::objects::{Kind, Object};
 use crate::scenario::Run;
 
+use super::fields::{FieldChange, compare};
 use super::object_name;
 use super::replay::Replay;
 use super::table::Table;
+use counterparts::{Counterparts, Renamed};
 
-pub use fields::FieldChange;
 pub use figures::Figure;
 
 /// What is compared, and how.
@@ -106,12 +107,12 @@ fn objects(first: &View, second: &View, options: &DiffOptions, two_runs: bool) -
     let mut diff = Diff::default();
     let [left, right] = [first, second].map(|view| listed(view, options));
     let pairs = matching::pairs(left, right, two_runs);
-    let names = fields::Renamed::of(&pairs);
+    let rules = Counterparts { renamed: &Renamed::of(&pairs), exact: options.exact };
     for pair in &pairs {
         let change = match (&pair.first, &pair.second) {
             (Some(first), Some(second)) => {
                 diff.renamed += usize::from(pair.matched_by.is_some());
-                fields::compare(first, second, &names, options.exact)
+                compare(&first.to_wire(), &second.to_wire(), &rules)
             }
             _ => Vec::new(),
         };

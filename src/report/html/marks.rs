@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::kernel::SimTime;
-use crate::report::happened::step_line;
+use crate::report::steps::{step_line, with_previous};
 use crate::report::table::moment;
 use crate::scenario::Run;
 use crate::sim::Record;
@@ -34,9 +34,9 @@ struct Mark {
 impl Marks {
     pub(super) fn of(run: &Run) -> Self {
         let mut marks: Vec<Mark> = Vec::new();
-        for record in run.simulation.recording().records() {
+        for (before, record) in with_previous(run.simulation.recording().records()) {
             if let Record::Step(at, step) = record {
-                marks.push(Mark { at: *at, text: step_line(step), is_fault: step.name == "fault" });
+                marks.push(Mark { at: *at, text: step_line(step, before), is_fault: step.name == "fault" });
             }
         }
         let more = marks.len().saturating_sub(MOST);

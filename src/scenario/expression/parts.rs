@@ -145,7 +145,9 @@ impl Node {
             Self::Truth(name, argument) => {
                 let value = facts::truth(sim, name, argument.as_ref()).unwrap_or(false);
                 let text = call(name, argument.as_ref());
-                parts.push(part(text, Some(value.to_string()), Some(wanted.to_string()), value == wanted));
+                // Whether it is there may be the question.
+                let absence = if *name == "exists" { String::new() } else { absence(sim, argument.as_ref()) };
+                parts.push(part(text, Some(format!("{value}{absence}")), Some(wanted.to_string()), value == wanted));
             }
             Self::Promise(promise) => {
                 let violations = promise.violations(sim);
@@ -182,6 +184,16 @@ impl Argument {
                 subjects.extend(way.target().map(Subject::Object));
             }
         }
+    }
+}
+
+/// ` (there is no deployment/wbe)`, if something is asked about an object that there is not; a misspelt name is not wrong otherwise.
+fn absence(sim: &Simulation, argument: Option<&Argument>) -> String {
+    match argument {
+        Some(Argument::Target(target)) if sim.view().object(target.kind, &target.key).is_none() => {
+            format!(" (there is no {target})")
+        }
+        _ => String::new(),
     }
 }
 
@@ -228,6 +240,9 @@ impl Term {
     /// Its value now; of a sum, that of its parts too.
     fn shown(&self, sim: &Simulation) -> String {
         let value = self.show(&self.value(sim, &mut Memory::default()));
+        if let Self::Fact(_, argument) = self {
+            return value + &absence(sim, argument.as_ref());
+        }
         let Self::Sum(terms) = self else { return value };
         if self.is_constant() {
             return value;

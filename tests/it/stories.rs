@@ -33,7 +33,7 @@ const STORIES: &[(&str, &[&str])] = &[
     ("preemption-cascade", &["always: podsReady(app=batch) == 8 after 30s"]),
     (
         "replicas-fight-the-autoscaler",
-        &["always: available(deployment/web) >= 9 after 1m30s", "final: traffic(users).successRate >= 99.9%"],
+        &["always: available(deployment/web) >= 9 after 9m0s", "final: traffic(users).successRate >= 99.9%"],
     ),
     ("retry-storm", &["final: traffic(callers).succeeded >= 38000"]),
     ("rolling-update-drops-requests", &["final: traffic(users).lost == 0"]),

@@ -54,6 +54,7 @@ use std::vec::Drain;
 
 use crate::api::{Change, EventSpec, Request, Response, View};
 use crate::kernel::{Purpose, Streams};
+use crate::objects::validation::FeatureGates;
 use crate::objects::{Key, Kind, Namespace, WallTime};
 
 use bind::TopologyLabels;
@@ -84,6 +85,7 @@ pub struct ApiServer {
     pod_admission: PodAdmission,
     label_keys: label_keys::LabelKeys,
     pod_presets: PodPresets,
+    feature_gates: FeatureGates,
     repeated: Repeated,
     topology_labels: TopologyLabels,
     /// Events that admission has to tell of.
@@ -109,6 +111,7 @@ impl ApiServer {
             pod_admission: PodAdmission::default(),
             label_keys: label_keys::LabelKeys::default(),
             pod_presets: PodPresets::default(),
+            feature_gates: FeatureGates::default(),
             repeated: Repeated::default(),
             topology_labels: TopologyLabels::default(),
             due_events: Vec::new(),
@@ -128,6 +131,11 @@ impl ApiServer {
     /// did that Kubernetes 1.20 removed. Default: no.
     pub const fn set_pod_presets(&mut self, enabled: bool) {
         self.pod_presets.enabled = enabled;
+    }
+
+    /// The feature gates that are not as Kubernetes has them by default.
+    pub const fn set_feature_gates(&mut self, gates: FeatureGates) {
+        self.feature_gates = gates;
     }
 
     /// The store, always current.

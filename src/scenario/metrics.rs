@@ -120,7 +120,7 @@ impl RawSeries {
     }
 }
 
-/// Flags of the HorizontalPodAutoscaler controller; what is left out is upstream's default.
+/// Flags of the HorizontalPodAutoscaler controller, and the feature gate HPAScaleToZero; what is left out is upstream's default.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct RawHorizontalPodAutoscaler {
@@ -129,6 +129,7 @@ pub(super) struct RawHorizontalPodAutoscaler {
     tolerance: Option<f64>,
     cpu_initialization_period: Option<SimDuration>,
     initial_readiness_delay: Option<SimDuration>,
+    scale_to_zero: bool,
 }
 
 impl RawHorizontalPodAutoscaler {
@@ -140,7 +141,7 @@ impl RawHorizontalPodAutoscaler {
             tolerance: self.tolerance.unwrap_or(usual.tolerance),
             cpu_initialization_period: self.cpu_initialization_period.unwrap_or(usual.cpu_initialization_period),
             initial_readiness_delay: self.initial_readiness_delay.unwrap_or(usual.initial_readiness_delay),
-            scale_to_zero: false,
+            scale_to_zero: self.scale_to_zero,
         };
         if config.sync_period < SimDuration::from_secs(1) {
             return Err(Fault::new("syncPeriod", "must be at least 1s"));

@@ -54,7 +54,7 @@ pub struct Scenario {
     pub settle: Option<SimDuration>,
     /// Whether objects of the removed kind `PodPreset` are injected into new pods.
     pub pod_presets: bool,
-    /// Whether there is a cloud that makes load balancers for Services.
+    /// Whether something makes load balancers for Services.
     pub load_balancers: bool,
     /// Whether the Endpoints controller runs.
     pub endpoints_controller: bool,
@@ -62,7 +62,7 @@ pub struct Scenario {
     pub kubernetes_service: bool,
     /// Pods that may have ended and still be there, if not as many as by default.
     pub terminated_pod_gc_threshold: Option<i32>,
-    /// Whether the machines belong to a cloud.
+    /// Whether the machines belong to a cloud, which knows of those that are gone.
     pub cloud: bool,
     /// Delays of the control plane.
     pub delays: Delays,
@@ -400,7 +400,8 @@ fn refuse_manifests(root: Node<'_>, excerpt: &Excerpt) -> Result<(), ScenarioErr
         return Ok(());
     }
     let message = format!("this is a manifest of kind {kind}, not a scenario");
-    let help = format!("{BEGINNING}; `seatrial check` takes manifests");
+    let help =
+        format!("{BEGINNING}, and names manifests: `manifests: [web.yaml]`; `seatrial check` takes manifests alone");
     let problem = excerpt.problem(Some(node.span()), String::new(), message);
     Err(ScenarioError::Input(vec![Problem { help: Some(help), ..problem }]))
 }

@@ -12,6 +12,7 @@ use crate::kernel::{Sampler, Streams};
 use crate::kubelet::{self, Behaviour, BehaviourSpec, Behaviours, KubeletConfig, node_labels};
 use crate::metrics::MetricsConfig;
 use crate::network::{ClientSpec, Network, NetworkConfig};
+use crate::objects::validation::FeatureGates;
 use crate::objects::{Labels, Pod, Quantity, Taint, Timestamp, WallTime};
 use crate::scheduler::{Plugin, Registry, RegistryError, Scheduler};
 
@@ -251,7 +252,8 @@ impl SimulationBuilder {
         self
     }
 
-    /// Whether there is a cloud that makes load balancers for Services; without one they stay pending. Default: yes.
+    /// Whether something makes load balancers for Services; without it they stay pending. Whose the machines are is said by
+    /// [`SimulationBuilder::in_cloud`]. Default: yes.
     #[must_use]
     pub const fn load_balancers(mut self, enabled: bool) -> Self {
         self.load_balancers = enabled;
@@ -439,7 +441,7 @@ impl SimulationBuilder {
     }
 
     /// Whether the machines belong to a cloud, whose controller manager deletes the nodes of machines that are gone and taints
-    /// those of machines that are shut down. Default: yes.
+    /// those of machines that are shut down. Load balancers are another matter ([`SimulationBuilder::load_balancers`]). Default: yes.
     #[must_use]
     pub const fn in_cloud(mut self, in_cloud: bool) -> Self {
         self.in_cloud = in_cloud;
@@ -583,6 +585,8 @@ impl SimulationBuilder {
             metrics: self.metrics,
         });
         sim.server.set_pod_presets(self.pod_presets);
+        let hpa_scale_to_zero = self.horizontal_pod_autoscaler.scale_to_zero;
+        sim.server.set_feature_gates(FeatureGates { hpa_scale_to_zero });
         if self.kubernetes_service {
             sim.create_kubernetes_service()?;
         }

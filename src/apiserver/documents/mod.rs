@@ -149,7 +149,7 @@ impl ApiServer {
         self.allocate_in_document(&mut document, None)?;
         let uid = self.identity.uid(header.kind, text_of(&document, "namespace"), text_of(&document, "name"));
         rules::prepare_for_create(&header, &mut document, now, &uid);
-        rules::validate_create(&header, &document)?;
+        rules::validate_create(self.feature_gates, &header, &document)?;
         let object = Object::from_wire(document).map_err(|error| header.malformed(&error))?;
         if let (Object::Pod(pod), Some(nameless)) = (&object, nameless) {
             self.repeated.remember(nameless, pod);
@@ -192,7 +192,7 @@ impl ApiServer {
         }
         if part != Part::Finalize {
             rules::prepare_for_update(header, &mut new, old, part);
-            rules::validate_update(header, &new, old, part)?;
+            rules::validate_update(self.feature_gates, header, &new, old, part)?;
         }
         if text_of(&new, "name") != text_of(old, "name") {
             let detail = format!("Invalid value: {:?}: field is immutable", text_of(&new, "name"));

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::{ApiError, Part};
 use crate::apiserver::errors;
 use crate::objects::defaults::{self, Creation, Subresource};
-use crate::objects::validation::{self, FieldError};
+use crate::objects::validation::{self, FeatureGates, FieldError};
 use crate::objects::{Uid, WallTime};
 
 use super::{Header, text_of};
@@ -42,12 +42,19 @@ pub(super) fn prepare_for_update(header: &Header, new: &mut Value, old: &Value, 
     defaults::prepare_for_update(header.ruled_as(), new, old, subresource(part));
 }
 
-pub(super) fn validate_create(header: &Header, document: &Value) -> Result<(), ApiError> {
-    refuse(header, document, validation::validate_create(header.ruled_as(), document))
+pub(super) fn validate_create(gates: FeatureGates, header: &Header, document: &Value) -> Result<(), ApiError> {
+    refuse(header, document, validation::validate_create_under(gates, header.ruled_as(), document))
 }
 
-pub(super) fn validate_update(header: &Header, new: &Value, old: &Value, part: Part) -> Result<(), ApiError> {
-    refuse(header, new, validation::validate_update(header.ruled_as(), new, old, subresource(part)))
+pub(super) fn validate_update(
+    gates: FeatureGates,
+    header: &Header,
+    new: &Value,
+    old: &Value,
+    part: Part,
+) -> Result<(), ApiError> {
+    let faults = validation::validate_update_under(gates, header.ruled_as(), new, old, subresource(part));
+    refuse(header, new, faults)
 }
 
 const fn subresource(part: Part) -> Subresource {

@@ -50,8 +50,8 @@ pub struct HorizontalPodAutoscalerConfig {
     pub cpu_initialization_period: SimDuration,
     /// A pod that stops being ready within this time of its start was never ready (`initial-readiness-delay`).
     pub initial_readiness_delay: SimDuration,
-    /// The feature `HPAScaleToZero`, which is off by default: a target may be scaled to zero and back. Validation only lets
-    /// objects have `minReplicas: 0` that had it before.
+    /// The feature gate `HPAScaleToZero`, alpha and off by default: a target may be scaled to zero and back. The API server
+    /// takes `minReplicas: 0` only with it, and only beside a metric of type `Object` or `External`.
     pub scale_to_zero: bool,
 }
 

@@ -6,7 +6,7 @@ use super::checks::{POSITIVE, quantity, supported, supported_if_given};
 use super::meta::{NameRules, validate_meta, validate_meta_update};
 use super::network::path_segment;
 use super::policy::quantity_not_negative;
-use super::{Errors, Path, resources};
+use super::{Errors, FeatureGates, Path, resources};
 use crate::objects::Quantity;
 use crate::objects::names;
 use crate::objects::wire::Wire;
@@ -23,7 +23,7 @@ struct ReferenceOptions {
 }
 
 /// `ValidateHorizontalPodAutoscaler`, `ValidateHorizontalPodAutoscalerUpdate`.
-pub(super) fn validate_autoscaler(autoscaler: &Value, old: Option<&Value>, errors: &mut Errors) {
+pub(super) fn validate_autoscaler(autoscaler: &Value, old: Option<&Value>, gates: FeatureGates, errors: &mut Errors) {
     match old {
         Some(old) => validate_meta_update(autoscaler, old, errors),
         None => validate_meta(autoscaler, NameRules::namespaced(names::name_is_dns_subdomain), errors),
@@ -31,7 +31,7 @@ pub(super) fn validate_autoscaler(autoscaler: &Value, old: Option<&Value>, error
     let spec = autoscaler.at("spec");
     let old_spec = old.map(|old| old.at("spec"));
     let path = Path::root("spec");
-    validate_replicas(spec, old_spec, &path, errors);
+    validate_replicas(spec, old_spec, gates, &path, errors);
     let target = spec.at("scaleTargetRef");
     let unchanged = old_spec.is_some_and(|old| {
         ["apiVersion", "kind"].iter().all(|field| old.at("scaleTargetRef").at(field) == target.at(field))
@@ -50,8 +50,10 @@ pub(super) fn validate_autoscaler(autoscaler: &Value, old: Option<&Value>, error
     }
 }
 
-fn validate_replicas(spec: &Value, old: Option<&Value>, path: &Path<'_>, errors: &mut Errors) {
-    let least = i64::from(old.is_none_or(|old| old.int_some("minReplicas") != Some(0)));
+fn validate_replicas(spec: &Value, old: Option<&Value>, gates: FeatureGates, path: &Path<'_>, errors: &mut Errors) {
+    // What reached zero before the gate was switched off may stay so.
+    let may_be_zero = gates.hpa_scale_to_zero || old.is_some_and(|old| old.int_some("minReplicas") == Some(0));
+    let least = i64::from(!may_be_zero);
     let (min, max) = (spec.int_some("minReplicas"), spec.int("maxReplicas"));
     if let Some(min) = min.filter(|min| *min < least) {
         errors.push(path.child("minReplicas").invalid(min, format!("must be greater than or equal to {least}")));

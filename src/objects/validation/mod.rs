@@ -57,6 +57,13 @@ pub fn is_known(kind: &str) -> bool {
     create_rules(kind).is_some()
 }
 
+/// Feature gates of the API server that decide on what is valid. By default as Kubernetes has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeatureGates {
+    /// `HPAScaleToZero` (alpha, off): whether `minReplicas` of HorizontalPodAutoscalers may be 0.
+    pub hpa_scale_to_zero: bool,
+}
+
 type CreateRules = fn(&Value, &mut Errors);
 
 fn create_rules(kind: &str) -> Option<CreateRules> {
@@ -86,7 +93,9 @@ fn create_rules(kind: &str) -> Option<CreateRules> {
         }
         "Job" => |object, errors| batch::validate_job(object, None, errors),
         "CronJob" => |object, errors| batch::validate_cron_job(object, None, errors),
-        "HorizontalPodAutoscaler" => |object, errors| autoscaling::validate_autoscaler(object, None, errors),
+        "HorizontalPodAutoscaler" => {
+            |object, errors| autoscaling::validate_autoscaler(object, None, FeatureGates::default(), errors)
+        }
         "PodDisruptionBudget" => |object, errors| policy::validate_budget(object, None, errors),
         "PriorityClass" => policy::validate_priority_class,
         "StorageClass" => policy::validate_storage_class,
@@ -116,9 +125,18 @@ fn create_rules(kind: &str) -> Option<CreateRules> {
 ///            r#"Pod "web" is invalid: spec.containers: Required value"#);
 /// ```
 pub fn validate_create(kind: &str, object: &Value) -> Vec<FieldError> {
+    validate_create_under(FeatureGates::default(), kind, object)
+}
+
+/// What is wrong with an object that is to be created, under feature gates.
+pub fn validate_create_under(gates: FeatureGates, kind: &str, object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::new();
-    if let Some(rules) = create_rules(kind) {
-        rules(object, &mut errors);
+    match create_rules(kind) {
+        Some(_) if kind == "HorizontalPodAutoscaler" => {
+            autoscaling::validate_autoscaler(object, None, gates, &mut errors);
+        }
+        Some(rules) => rules(object, &mut errors),
+        None => {}
     }
     if errors.is_empty() {
         meta::validate_common_meta(object.at("metadata"), common_rules(kind), &Path::root("metadata"), &mut errors);
@@ -139,12 +157,23 @@ pub(crate) fn cluster_ip_faults(spec: &Value, old: Option<&Value>) -> Errors {
 
 /// What is wrong with an update of `old` to `new`. Nothing if it is valid.
 pub fn validate_update(kind: &str, new: &Value, old: &Value, subresource: Subresource) -> Vec<FieldError> {
+    validate_update_under(FeatureGates::default(), kind, new, old, subresource)
+}
+
+/// What is wrong with an update of `old` to `new`, under feature gates.
+pub fn validate_update_under(
+    gates: FeatureGates,
+    kind: &str,
+    new: &Value,
+    old: &Value,
+    subresource: Subresource,
+) -> Vec<FieldError> {
     let mut errors = Errors::new();
     let path = Path::root("metadata");
     meta::validate_common_meta(new.at("metadata"), common_rules(kind), &path, &mut errors);
     meta::validate_common_meta_update(new.at("metadata"), old.at("metadata"), &path, &mut errors);
     match subresource {
-        Subresource::None => validate_main_update(kind, new, old, &mut errors),
+        Subresource::None => validate_main_update(gates, kind, new, old, &mut errors),
         Subresource::Status => validate_status_update(kind, new, old, &mut errors),
         // Their own rules count errors, so they start from none.
         Subresource::EphemeralContainers => {
@@ -161,7 +190,7 @@ fn extend_with(errors: &mut Errors, new: &Value, old: &Value, rules: fn(&Value, 
     errors.append(&mut own);
 }
 
-fn validate_main_update(kind: &str, new: &Value, old: &Value, errors: &mut Errors) {
+fn validate_main_update(gates: FeatureGates, kind: &str, new: &Value, old: &Value, errors: &mut Errors) {
     match kind {
         "Pod" => pod::validate_pod_update(new, old, errors),
         "PodTemplate" => {
@@ -187,7 +216,7 @@ fn validate_main_update(kind: &str, new: &Value, old: &Value, errors: &mut Error
         "PersistentVolumeClaim" => claims::validate_claim_update(new, old, errors),
         "Job" => batch::validate_job_update(new, old, errors),
         "CronJob" => batch::validate_cron_job(new, Some(old), errors),
-        "HorizontalPodAutoscaler" => autoscaling::validate_autoscaler(new, Some(old), errors),
+        "HorizontalPodAutoscaler" => autoscaling::validate_autoscaler(new, Some(old), gates, errors),
         "PodDisruptionBudget" => policy::validate_budget(new, Some(old), errors),
         "PriorityClass" => policy::validate_priority_class_update(new, old, errors),
         "StorageClass" => policy::validate_storage_class_update(new, old, errors),

@@ -197,6 +197,30 @@ fn a_scaling_direction_without_policies_is_no_default() {
 }
 
 #[test]
+fn zero_replicas_need_a_feature_gate_and_a_metric_that_is_there_without_pods() {
+    let autoscaler = |metric: Value| {
+        let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"});
+        let spec = json!({"minReplicas": 0, "maxReplicas": 3, "scaleTargetRef": target, "metrics": [metric]});
+        stored("HorizontalPodAutoscaler", "autoscaling/v2", json!({"spec": spec}))
+    };
+    let target = json!({"type": "AverageValue", "averageValue": "10"});
+    let external = autoscaler(json!({"type": "External", "external": {"metric": {"name": "q"}, "target": target}}));
+    let cpu = autoscaler(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
+    let at_least = "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1";
+    let outer = "spec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas";
+    let with = FeatureGates { hpa_scale_to_zero: true };
+    for (gates, autoscaler, expected) in [
+        (FeatureGates::default(), &external, &[at_least][..]),
+        (FeatureGates::default(), &cpu, &[at_least, outer]),
+        (with, &external, &[]),
+        (with, &cpu, &[outer]),
+    ] {
+        assert_eq!(texts(&validate_create_under(gates, "HorizontalPodAutoscaler", autoscaler)), expected);
+    }
+    assert_eq!(update(&external, |new| new["spec"]["maxReplicas"] = json!(4)), Vec::<String>::new(), "it was 0 before");
+}
+
+#[test]
 fn cron_jobs_are_checked_in_all_their_parts() {
     let spec = json!({"schedule": "TZ=UTC 0 * * * *", "timeZone": "Nowhere/City", "startingDeadlineSeconds": -1, "jobTemplate": {"spec": {
         "manualSelector": true, "template": {"spec": {"restartPolicy": "Always", "containers": [{"name": "c", "image": "x"}]}}}}});

@@ -9,6 +9,8 @@ mod endpoint_slice;
 mod endpoints;
 mod generic;
 mod horizontal_pod_autoscaler;
+#[cfg(test)]
+mod horizontal_pod_autoscaler_tests;
 mod ingress;
 mod ingress_class;
 mod job;

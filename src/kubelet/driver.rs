@@ -244,8 +244,9 @@ impl Kubelet {
                 self.admitted.add(&pod.spec.requests);
             }
             self.sync(cx, &pod.meta.uid, |sync| sync.update(pod));
-        } else if pod.meta.is_deleting() && !pod.is_terminal() {
-            // It was deleted before its end was seen. Of one shown as ended the removal was asked for in the same breath.
+        } else if pod.meta.is_deleting() && (!pod.is_terminal() || self.admitted.ended.remove(&pod.meta.uid)) {
+            // It was deleted before its end was seen, or before the deletion was. Of one that ended because of it the removal was
+            // asked for in the same breath.
             confirm_deletion(cx, pod);
         }
     }
@@ -261,6 +262,7 @@ impl Kubelet {
             return self.make_mirrors(cx);
         }
         self.sync(cx, &pod.meta.uid, |sync| sync.abandon());
+        self.admitted.ended.remove(&pod.meta.uid);
     }
 
     /// A timer of an earlier answer is due.
@@ -349,6 +351,10 @@ impl Kubelet {
         sync.tell_of_processes(&before);
         if sync.done {
             let address = sync.worker.address;
+            let said = sync.cx.effects.requests.get(said_before..).unwrap_or_default();
+            if !said.iter().any(|request| matches!(request, Request::Delete { .. })) {
+                self.admitted.ended.insert(uid.clone());
+            }
             if let Some(images) = sync.images {
                 images.forget(uid);
             }

@@ -7,6 +7,7 @@ mod sysctls;
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 
 use crate::api::{EventKind, EventSpec, Request};
@@ -24,6 +25,8 @@ pub(super) struct Admitted {
     requested: Resources,
     /// Pods for which others go.
     waiting: Vec<Waiting>,
+    /// Pods that ended, or were rejected, before it heard of a deletion.
+    pub(super) ended: FxHashSet<Uid>,
     /// The end of the machine, while it is under way.
     pub(super) shutdown: Option<Box<Shutdown>>,
 }
@@ -82,7 +85,7 @@ impl Kubelet {
                 false
             }
             Answer::Rejected(rejection) => {
-                reject(cx, pod, &rejection);
+                self.reject(cx, pod, &rejection);
                 false
             }
         }
@@ -177,7 +180,7 @@ impl Kubelet {
         let Some(at) = self.admitted.waiting.iter().position(is_due) else { return };
         let Waiting { pod, ordinal, .. } = self.admitted.waiting.remove(at);
         if let Some(rejection) = self.refuses_in_shutdown() {
-            return reject(cx, &pod, &rejection);
+            return self.reject(cx, &pod, &rejection);
         }
         if pod.is_static() {
             self.take(cx, &pod, ordinal);
@@ -186,6 +189,29 @@ impl Kubelet {
         let current = cx.view.pods.get(&pod.key()).filter(|current| current.meta.uid == pod.meta.uid).cloned();
         if let Some(pod) = current.filter(|pod| !pod.meta.is_deleting()) {
             self.take(cx, &pod, ordinal);
+        }
+    }
+
+    /// Says that the pod has failed (upstream `rejectPod`): its object stays.
+    fn reject(&mut self, cx: &mut KubeletContext<'_>, pod: &Arc<Pod>, rejection: &Rejection) {
+        let Rejection { reason, message } = rejection;
+        let about = Object::Pod(pod.clone());
+        let event = EventSpec::about(&about, EventKind::Warning, reason.clone(), message.clone());
+        let status = PodStatus {
+            observed_generation: (pod.meta.generation > 0).then_some(pod.meta.generation),
+            phase: PodPhase::Failed,
+            reason: reason.clone().into(),
+            message: format!("Pod was rejected: {message}").into(),
+            start_time: pod.status.start_time.or_else(|| Some(cx.now.timestamp())),
+            qos_class: Some(pod.spec.qos_class),
+            ..PodStatus::default()
+        };
+        let report = Request::ReportPod { pod: pod.key(), uid: pod.meta.uid.clone(), status: Arc::new(status) };
+        cx.effects.requests.extend([Request::Event(event), report]);
+        if pod.meta.is_deleting() {
+            confirm_deletion(cx, pod);
+        } else {
+            self.admitted.ended.insert(pod.meta.uid.clone());
         }
     }
 }
@@ -202,25 +228,4 @@ fn wrong_system(pod: &Pod) -> Option<Rejection> {
     system
         .filter(|system| *system != OURS)
         .map(|_| Rejection::new("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"))
-}
-
-/// Says that the pod has failed (upstream `rejectPod`): its object stays.
-fn reject(cx: &mut KubeletContext<'_>, pod: &Arc<Pod>, rejection: &Rejection) {
-    let Rejection { reason, message } = rejection;
-    let about = Object::Pod(pod.clone());
-    let event = EventSpec::about(&about, EventKind::Warning, reason.clone(), message.clone());
-    let status = PodStatus {
-        observed_generation: (pod.meta.generation > 0).then_some(pod.meta.generation),
-        phase: PodPhase::Failed,
-        reason: reason.clone().into(),
-        message: format!("Pod was rejected: {message}").into(),
-        start_time: pod.status.start_time.or_else(|| Some(cx.now.timestamp())),
-        qos_class: Some(pod.spec.qos_class),
-        ..PodStatus::default()
-    };
-    let report = Request::ReportPod { pod: pod.key(), uid: pod.meta.uid.clone(), status: Arc::new(status) };
-    cx.effects.requests.extend([Request::Event(event), report]);
-    if pod.meta.is_deleting() {
-        confirm_deletion(cx, pod);
-    }
 }

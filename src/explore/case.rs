@@ -55,23 +55,29 @@ impl CaseOutcome {
         matches!(self, Self::Held)
     }
 
-    /// What came of a run: of several failed expectations the one that failed first, in time.
+    /// What came of a run: of several failed expectations the one that failed first, in time. What only failed because the run stopped
+    /// before its end does not count.
     #[must_use]
     pub fn of(run: &Run) -> Self {
+        let stopped = run.stopped();
+        let is_cause = |outcome: &Self| stopped.is_none() || when(outcome) < run.simulation.now();
         let failed = |verdict: &Verdict| match &verdict.outcome {
             Outcome::Failed { at, why, .. } => {
                 Some(Self::Failed { expectation: verdict.expectation.clone(), at: *at, why: why.clone() })
             }
             Outcome::Held { .. } => None,
         };
-        let when = |outcome: &Self| match outcome {
-            Self::Failed { at, .. } => *at,
-            Self::Held | Self::Stopped { .. } => SimTime::MAX,
-        };
-        match run.verdicts.iter().filter_map(failed).min_by_key(when) {
+        match run.verdicts.iter().filter_map(failed).filter(is_cause).min_by_key(when) {
             Some(failed) => failed,
-            None => run.stopped().map_or(Self::Held, |why| Self::Stopped { why }),
+            None => stopped.map_or(Self::Held, |why| Self::Stopped { why }),
         }
+    }
+}
+
+const fn when(outcome: &CaseOutcome) -> SimTime {
+    match outcome {
+        CaseOutcome::Failed { at, .. } => *at,
+        CaseOutcome::Held | CaseOutcome::Stopped { .. } => SimTime::MAX,
     }
 }
 

@@ -50,5 +50,7 @@ pub use merge::{merge, merge_with};
 pub use parquet::write_parquet;
 pub use plan::{Plan, Shard, Variation};
 pub use pool::explore;
+#[cfg(feature = "proptest")]
+pub(crate) use shrink::ENDS;
 pub use shrink::{Shrunk, shrink};
 pub use summary::{Distribution, Failures, Row, Summary};

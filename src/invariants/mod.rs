@@ -152,7 +152,7 @@ impl Always {
             ControlFlow::Break(violation) => Err(violation),
             ControlFlow::Continue(()) => {
                 sim.run_until(end);
-                sim.livelock().map_or(Ok(()), |at| Err(Violation::of_livelock(at)))
+                Violation::of_standstill(sim).map_or(Ok(()), Err)
             }
         }
     }

@@ -31,9 +31,14 @@ impl Violation {
         format!("{invariant}({namespace}{}/{})", kind.as_str().to_ascii_lowercase(), key.name)
     }
 
-    pub(super) fn of_livelock(at: SimTime) -> Self {
-        let story = "time stands still: objects keep changing without any delay between them".to_owned();
-        Self { invariant: "progress".into(), at, story }
+    /// That time goes on is promised too.
+    pub(super) fn of_standstill(sim: &Simulation) -> Option<Self> {
+        let story = match sim.livelock() {
+            Some(livelock) => livelock.to_string(),
+            None if sim.is_exhausted() => format!("a limit was reached, after {} events", sim.events()),
+            None => return None,
+        };
+        Some(Self { invariant: "progress".into(), at: sim.now(), story })
     }
 }
 

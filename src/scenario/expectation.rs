@@ -135,6 +135,16 @@ impl Watch {
         Self { expectation, invariant, outcome: None, memory: Memory::default() }
     }
 
+    /// Whether nothing that may still happen matters.
+    pub(super) const fn is_decided(&self) -> bool {
+        self.outcome.is_some()
+    }
+
+    /// Whether it is broken already.
+    pub(super) const fn has_failed(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Failed { .. }))
+    }
+
     /// When it begins to look.
     pub(super) fn begins(&self) -> SimTime {
         SimTime::ZERO + self.expectation.after

@@ -127,6 +127,10 @@ pub(super) struct ExtraWatches {
 }
 
 impl ExtraWatches {
+    pub(super) const fn is_broken(&self) -> bool {
+        !self.broken.is_empty()
+    }
+
     pub(super) fn observe(&mut self, sim: &Simulation) {
         for place in &mut self.own {
             if let Some(Err(violation)) = place.as_mut().map(|invariant| invariant.check(sim)) {

@@ -32,6 +32,8 @@ pub struct RunOptions {
     pub keep_rules: bool,
     /// Stop after that many events of the simulation; default [`DEFAULT_MAX_EVENTS`].
     pub max_events: Option<u64>,
+    /// Stop at the first expectation that is broken. What is not decided by then has no verdict.
+    pub fail_fast: bool,
     /// Controllers and invariants of your own.
     pub extensions: Extensions,
 }
@@ -55,7 +57,8 @@ pub struct Run {
     pub simulation: Simulation,
     /// What became of each step, in order.
     pub steps: Vec<StepOutcome>,
-    /// What became of each expectation, in order; behind them, what [`Extensions`] found broken.
+    /// What became of each expectation, in order (with [`RunOptions::fail_fast`], of those that were decided); behind them, what
+    /// [`Extensions`] found broken.
     pub verdicts: Vec<Verdict>,
     /// What was measured, in order; nothing of what never came.
     pub measured: Vec<(String, Option<Measured>)>,
@@ -63,13 +66,11 @@ pub struct Run {
     pub notices: Vec<String>,
 }
 
-/// What became of a step.
-#[derive(Clone, Debug)]
+/// What became of a step of [`Scenario::steps`].
+#[derive(Clone, Debug, Default)]
 pub struct StepOutcome {
     /// When it was taken; `None` = its condition never held.
     pub at: Option<SimTime>,
-    /// Verb and arguments.
-    pub text: String,
     /// What was refused, if anything.
     pub error: Option<SimError>,
 }
@@ -85,11 +86,16 @@ impl Run {
     #[must_use]
     pub fn stopped(&self) -> Option<String> {
         let sim = &self.simulation;
-        if let Some(at) = sim.livelock() {
-            return Some(format!("time stands still at {at}: objects keep changing without any delay between them"));
-        }
         if sim.view().pods.len() > MAX_PODS {
-            return Some(format!("there were more than {MAX_PODS} pods at {}", sim.now()));
+            let busiest = sim.livelock().map(|livelock| format!(": {}", livelock.busiest.join(", ")));
+            return Some(format!(
+                "there were more than {MAX_PODS} pods at {}{}",
+                sim.now(),
+                busiest.unwrap_or_default()
+            ));
+        }
+        if let Some(livelock) = sim.livelock() {
+            return Some(livelock.to_string());
         }
         if let Some(why) = sim.traffic_exhausted() {
             return Some(format!("{why} at {}", sim.now()));
@@ -142,10 +148,12 @@ impl Scenario {
         let steps = Agenda::new(&self.steps);
         let (end, observer) = (SimTime::ZERO + end, &mut observer);
         let extra = options.extensions.watches();
-        let mut runner = Runner { steps, watches, extra, meters, end, settle: self.settle, observer };
+        let (settle, fail_fast) = (self.settle, options.fail_fast);
+        let mut runner = Runner { steps, watches, extra, meters, end, settle, fail_fast, observer };
         runner.run(&mut sim);
-        let verdicts =
-            runner.watches.into_iter().map(|watch| watch.finish(&sim)).chain(runner.extra.finish(&sim)).collect();
+        let is_cut_short = runner.has_failed();
+        let decided = runner.watches.into_iter().filter(|watch| !is_cut_short || watch.is_decided());
+        let verdicts = decided.map(|watch| watch.finish(&sim)).chain(runner.extra.finish(&sim)).collect();
         let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
         Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, measured, notices })
     }
@@ -240,6 +248,7 @@ struct Runner<'a> {
     meters: Vec<Meter<'a>>,
     end: SimTime,
     settle: Option<SimDuration>,
+    fail_fast: bool,
     observer: &'a mut dyn FnMut(&Simulation),
 }
 
@@ -250,18 +259,26 @@ impl Runner<'_> {
             self.steps.take_due(sim);
             self.observe(sim);
             let next = self.next_stop(sim);
-            let broken = sim.run_until_with(next, |sim| {
+            let interrupted = sim.run_until_with(next, |sim| {
                 self.observe(sim);
-                if self.steps.condition_holds(sim) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                let stops = self.has_failed() || self.steps.condition_holds(sim);
+                if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-            if broken.is_continue() {
+            if interrupted.is_continue() {
                 sim.run_until(next);
                 self.watches.iter_mut().for_each(|watch| watch.expire(sim));
-                if sim.livelock().is_some() || sim.is_exhausted() || next >= self.end || self.is_settled(sim) {
-                    return;
-                }
+            }
+            let has_stopped = sim.livelock().is_some() || sim.is_exhausted();
+            let is_over = || has_stopped || next >= self.end || self.is_settled(sim);
+            if self.has_failed() || interrupted.is_continue() && is_over() {
+                return;
             }
         }
+    }
+
+    /// Whether something is broken, and the run is to end for that.
+    fn has_failed(&self) -> bool {
+        self.fail_fast && (self.watches.iter().any(Watch::has_failed) || self.extra.is_broken())
     }
 
     /// Looks at the cluster after a change.
@@ -319,13 +336,8 @@ impl<'a> Agenda<'a> {
         let mut timed: Vec<usize> = (0..steps.len()).filter(|at| time(at).is_some()).collect();
         timed.sort_by_key(time);
         let waiting = (0..steps.len()).filter(|at| time(at).is_none()).collect();
-        let outcome = |step: &Step| StepOutcome {
-            at: None,
-            text: format!("{} {}", step.verb.name(), step.verb.args()),
-            error: None,
-        };
         let memories = vec![Memory::default(); steps.len()];
-        Self { steps, timed, taken: 0, waiting, memories, outcomes: steps.iter().map(outcome).collect() }
+        Self { steps, timed, taken: 0, waiting, memories, outcomes: vec![StepOutcome::default(); steps.len()] }
     }
 
     fn next_time(&self) -> Option<SimTime> {

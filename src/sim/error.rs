@@ -1,7 +1,6 @@
 //! Why something that was asked of a simulation was refused.
 
 use crate::api::ApiError;
-use crate::kernel::SimTime;
 use crate::objects::{Kind, WireError};
 
 /// A request of the user that a simulation cannot carry out. The simulation itself goes on unharmed.
@@ -37,14 +36,6 @@ pub enum SimError {
     /// A document does not have the shape of its kind.
     #[error(transparent)]
     Wire(#[from] WireError),
-    /// Objects kept changing without any time passing.
-    #[error("no time passes: {events} events at {at} without an end; two controllers may be fighting over an object")]
-    Livelock {
-        /// The instant.
-        at: SimTime,
-        /// How many events were handled there.
-        events: u64,
-    },
 }
 
 fn manifest_errors(errors: &[crate::objects::reader::ReadError]) -> String {

@@ -23,6 +23,7 @@ mod faults;
 mod inspect;
 mod kubelets;
 mod kubernetes_service;
+mod livelock;
 mod machines;
 mod managers;
 mod metrics;
@@ -58,6 +59,7 @@ pub use faults::{
     ControlPlaneFault, FaultPlan, KernelPanic, MachineDeletion, NodeCrash, NodePartition, NodePressure, PodKiller,
     SlowNode, SpotReclaim, Trouble, ZONE_LABEL,
 };
+pub use livelock::Livelock;
 pub use machines::{DEFAULT_BOOT_TIME, MAX_SLOWNESS_PERCENT, OnNotice, Reclaim};
 pub use operations::{Changes, Debug, Target};
 pub use recorder::{Digest, Record, RecordMode, Recording, StepRecord, TrafficRecord};

@@ -23,6 +23,7 @@ use super::drain::Drain;
 use super::event::Event;
 use super::faults::Injector;
 use super::kubelets::Kubelets;
+use super::livelock::{Instant, Livelock};
 use super::machines::Cloud;
 use super::managers::Manager;
 use super::metrics::MetricsProcess;
@@ -68,17 +69,12 @@ pub struct Simulation {
     /// Those of them that an event made.
     pub(super) changes_by_events: u64,
     pub(super) timers: Vec<(Key, SimTime)>,
-    /// The instant of the last events, and how many there were in it.
-    pub(super) instant: (SimTime, u64),
-    pub(super) livelock: Option<SimTime>,
+    pub(super) instant: Instant,
+    pub(super) livelock: Option<Box<Livelock>>,
     pub(super) events: u64,
     pub(super) event_limit: u64,
     pub(super) pod_limit: usize,
 }
-
-/// Events at one instant after which time is held to stand still, plus so many for every object.
-const LIVELOCK_EVENTS: u64 = 100_000;
-const LIVELOCK_EVENTS_PER_OBJECT: u64 = 200;
 
 /// Who records Events: one recorder a process, as each has its own memory of what it said before.
 #[derive(Clone, Default)]
@@ -155,7 +151,7 @@ impl Simulation {
             changes: 0,
             changes_by_events: 0,
             timers: Vec::new(),
-            instant: (SimTime::ZERO, 0),
+            instant: Instant::default(),
             livelock: None,
             events: 0,
             event_limit: u64::MAX,
@@ -284,7 +280,7 @@ impl Simulation {
     /// Lets virtual time pass until `end`.
     pub fn run_until(&mut self, end: SimTime) {
         while self.step(end) {}
-        if self.livelock.is_none() && !self.is_exhausted() {
+        if !self.has_stopped() {
             self.queue.advance_to(end);
             self.run_traffic(end);
         }
@@ -318,7 +314,7 @@ impl Simulation {
 
     /// Handles the next event, if one comes until `limit`.
     pub fn step(&mut self, limit: SimTime) -> bool {
-        if self.livelock.is_some() || self.is_exhausted() {
+        if self.has_stopped() {
             return false;
         }
         let Some((at, event)) = self.queue.pop_until(limit) else { return false };
@@ -362,13 +358,6 @@ impl Simulation {
         }
     }
 
-    /// The instant at which time stands still because events there never end, such as two controllers that fight over
-    /// an object without any delay between them. The simulation does not go on from there.
-    #[must_use]
-    pub const fn livelock(&self) -> Option<SimTime> {
-        self.livelock
-    }
-
     /// How many events were handled since the start.
     #[must_use]
     pub const fn events(&self) -> u64 {
@@ -388,19 +377,6 @@ impl Simulation {
         self.events >= self.event_limit
             || self.view().pods.len() > self.pod_limit
             || self.network.as_ref().is_some_and(|network| network.is_exhausted())
-    }
-
-    pub(super) fn count_instant(&mut self, at: SimTime) {
-        if self.instant.0 != at {
-            self.instant = (at, 0);
-        }
-        self.instant.1 += 1;
-        if self.instant.1 > LIVELOCK_EVENTS {
-            let objects = (self.view().pods.len() + self.view().nodes.len()) as u64;
-            if self.instant.1 > LIVELOCK_EVENTS + LIVELOCK_EVENTS_PER_OBJECT * objects {
-                self.livelock = Some(at);
-            }
-        }
     }
 
     /// What was changed so far counts as the cluster's own doing.

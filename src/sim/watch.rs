@@ -210,6 +210,7 @@ impl Simulation {
             if !matches!(change.kind(), Kind::Lease | Kind::Event) {
                 self.last_change = now;
                 self.changes += 1;
+                self.instant.note(&change);
                 if !is_sign_of_life(&change) {
                     self.last_news = now;
                 }

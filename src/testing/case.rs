@@ -96,6 +96,11 @@ impl Case {
             let labels = json!({crate::sim::ZONE_LABEL: Machine::zone_name(0)});
             spec["nodeGroups"] = json!([{"name": "pool", "min": 0, "max": 3, "capacity": capacity, "labels": labels}]);
         }
+        let loads: Vec<Value> =
+            self.workloads.iter().enumerate().filter_map(|(number, workload)| workload.load(number)).collect();
+        if !loads.is_empty() {
+            spec["metrics"] = json!({"external": loads});
+        }
         if !self.mishaps.is_empty() {
             spec["faults"] = self.mishaps.iter().map(Mishap::entry).collect();
         }
@@ -131,7 +136,8 @@ impl Case {
         (steps, now)
     }
 
-    /// What ends everything that would keep the cluster from coming to rest, each thing once.
+    /// What ends everything that would keep the cluster from coming to rest, each thing once; first of all the API server
+    /// must answer.
     pub(super) fn remedies(&self) -> Vec<Value> {
         let about = self.about();
         let ends = (!self.mishaps.is_empty()).then(|| json!({"endFaults": {}}));
@@ -140,7 +146,9 @@ impl Case {
             let patch = json!({"spec": {"suspend": true}});
             is_cron.then(|| json!({"patch": {"target": workload.target(number), "patch": patch}}))
         };
-        let all = ends.into_iter().chain(self.steps.iter().filter_map(|step| step.remedy(about)));
+        let outages = self.steps.iter().filter(|step| matches!(step, Step::Fault(Fault::ApiServerOutage { .. })));
+        let all = outages.filter_map(|step| step.remedy(about)).chain(ends);
+        let all = all.chain(self.steps.iter().filter_map(|step| step.remedy(about)));
         let all = all.chain(self.workloads.iter().enumerate().filter_map(suspend));
         let mut remedies: Vec<Value> = Vec::new();
         for remedy in all {

@@ -13,7 +13,8 @@ use super::steps::{self, Step};
 use super::workloads::{Workload, WorkloadKind};
 
 /// The cases that are tried: how large, of what, and with which faults. By default one to four workloads of every kind on one to six
-/// machines in three zones, up to thirteen steps, every kind of fault; with and without delays of the control plane.
+/// machines in three zones, some with a HorizontalPodAutoscaler, up to thirteen steps, every kind of fault; with and without delays of the
+/// control plane.
 ///
 /// ```
 /// use seatrial::testing::{Cases, FaultKind, Step, WorkloadKind};
@@ -37,6 +38,7 @@ pub struct Cases {
     faults: Vec<FaultKind>,
     has_mishaps: bool,
     has_pools: bool,
+    has_autoscalers: bool,
     has_dedicated: bool,
     has_traffic: bool,
     has_users: bool,
@@ -58,6 +60,7 @@ impl Default for Cases {
             faults: FaultKind::ALL.to_vec(),
             has_mishaps: true,
             has_pools: true,
+            has_autoscalers: true,
             has_dedicated: true,
             has_traffic: false,
             has_users: true,
@@ -130,6 +133,13 @@ impl Cases {
     #[must_use]
     pub const fn autoscaler(mut self, some: bool) -> Self {
         self.has_pools = some;
+        self
+    }
+
+    /// Whether some workloads have a HorizontalPodAutoscaler, by a load from outside. Default: yes.
+    #[must_use]
+    pub const fn horizontal_pod_autoscaler(mut self, some: bool) -> Self {
+        self.has_autoscalers = some;
         self
     }
 
@@ -217,7 +227,7 @@ impl Cases {
         let workloads = if self.kinds.is_empty() {
             Just(Vec::new()).boxed()
         } else {
-            prop::collection::vec(Workload::strategy(&self.kinds), self.workloads.clone()).boxed()
+            prop::collection::vec(Workload::strategy(&self.kinds, self.has_autoscalers), self.workloads.clone()).boxed()
         };
         let mishaps = if self.has_mishaps {
             prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(Mishap::strategy(), 1..3)].boxed()

@@ -17,6 +17,10 @@ pub enum FaultKind {
     Partition,
     /// The scheduler that leads crashes, and another one leads.
     SchedulerCrash,
+    /// The controller manager that leads crashes, and another one leads.
+    ControllerManagerCrash,
+    /// The API server does not answer for a while.
+    ApiServerOutage,
     /// Kernels panic, and machines boot again.
     KernelPanic,
     /// Machines are deleted by mistake.
@@ -34,6 +38,8 @@ impl FaultKind {
         Self::Zone,
         Self::Partition,
         Self::SchedulerCrash,
+        Self::ControllerManagerCrash,
+        Self::ApiServerOutage,
         Self::KernelPanic,
         Self::MachineDeletion,
         Self::SpotReclaim,
@@ -51,6 +57,8 @@ impl FaultKind {
                 (node, cut, 5..900u64).prop_map(|(node, cut, secs)| Fault::Partition { node, cut, secs }).boxed()
             }
             Self::SchedulerCrash => Just(Fault::SchedulerCrash).boxed(),
+            Self::ControllerManagerCrash => Just(Fault::ControllerManagerCrash).boxed(),
+            Self::ApiServerOutage => (5..300u64).prop_map(|secs| Fault::ApiServerOutage { secs }).boxed(),
             Self::KernelPanic => {
                 (node, 5..600u64).prop_map(|(node, boot_secs)| Fault::KernelPanic { node, boot_secs }).boxed()
             }
@@ -94,6 +102,13 @@ pub enum Fault {
     },
     /// The scheduler that leads crashes.
     SchedulerCrash,
+    /// The controller manager that leads crashes.
+    ControllerManagerCrash,
+    /// The API server does not answer.
+    ApiServerOutage {
+        /// For how long.
+        secs: u64,
+    },
     /// A kernel panics.
     KernelPanic {
         /// Where.
@@ -141,6 +156,8 @@ impl Fault {
                 json!({"partition": {"node": Machine::name(*node), "cut": cut.as_str(), "for": format!("{secs}s")}})
             }
             Self::SchedulerCrash => json!({"crashLeader": {"process": "kube-scheduler"}}),
+            Self::ControllerManagerCrash => json!({"crashLeader": {"process": "kube-controller-manager"}}),
+            Self::ApiServerOutage { secs } => json!({"apiServerDown": {"for": format!("{secs}s")}}),
             Self::KernelPanic { node, boot_secs } => {
                 json!({"kernelPanic": {"node": Machine::name(*node), "boot": format!("{boot_secs}s")}})
             }
@@ -156,6 +173,7 @@ impl Fault {
     pub(super) fn remedy(&self) -> Option<Value> {
         match self {
             Self::Node { node, up: false } => Some(Self::Node { node: *node, up: true }.verb()),
+            Self::ApiServerOutage { .. } => Some(json!({"apiServerUp": {}})),
             Self::Zone { zone, up: false } => Some(Self::Zone { zone: *zone, up: true }.verb()),
             Self::SlowNode { node, factor } if *factor > 1 => Some(Self::SlowNode { node: *node, factor: 1 }.verb()),
             Self::SpotReclaim { node, on_notice: "cordon" | "drain", .. } => {

@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::case::Case;
 use super::cases::Cases;
-use crate::explore::{CaseOutcome, Plan, shrink};
+use crate::explore::{CaseOutcome, ENDS, Plan, shrink};
 use crate::kernel::SimTime;
 use crate::report::{failure, story_before};
 use crate::scenario::{Extensions, Run, RunOptions, Scenario};
@@ -80,7 +80,7 @@ impl Harness {
         Self { extensions: extensions.every_workload() }
     }
 
-    /// Plays a case.
+    /// Plays a case, to its end or to the first broken promise.
     ///
     /// # Errors
     /// The promise that was broken first. In [`proptest!`](::proptest::proptest) write `harness.check(&case)?`.
@@ -108,7 +108,7 @@ impl Harness {
         let (scenario, run) = self.play(yaml, RecordMode::Full);
         let (expectation, at, why) = match outcome {
             CaseOutcome::Failed { expectation, at, why } => (expectation, at, why),
-            CaseOutcome::Stopped { why } => ("the run comes to its end".to_owned(), run.simulation.now(), why),
+            CaseOutcome::Stopped { why } => (ENDS.to_owned(), run.simulation.now(), why),
             CaseOutcome::Held => return Ok(()),
         };
         let verdict = run.verdicts.iter().find(|verdict| verdict.expectation == expectation);
@@ -119,7 +119,8 @@ impl Harness {
     }
 
     fn play(&self, yaml: &str, record: RecordMode) -> (Scenario, Run) {
-        let options = RunOptions { record, extensions: self.extensions.clone(), ..RunOptions::default() };
+        let extensions = self.extensions.clone();
+        let options = RunOptions { record, extensions, fail_fast: true, ..RunOptions::default() };
         let played = Scenario::read("case.yaml", yaml).and_then(|scenario| {
             let run = scenario.run(&options)?;
             Ok((scenario, run))

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 use super::cases::Cases;
+use super::faults::Fault;
 use super::steps::Step;
-use super::workloads::{BROKEN_IMAGE, WorkloadKind};
+use super::workloads::{BROKEN_IMAGE, Workload, WorkloadKind};
 use crate::invariants::{self, Always};
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Object;
@@ -72,13 +73,14 @@ struct PromisedWorkload {
 impl PromisedWorkload {
     fn at_first(case: &Case, number: usize) -> Self {
         let workload = &case.workloads[number];
-        let replicas = scales(workload.kind).then(|| i32::from(workload.replicas));
+        let replicas = keeps_replicas(workload).then(|| i32::from(workload.replicas));
         Self { exists: true, replicas, image: rolls(workload.kind).then(|| "app:v0".to_owned()) }
     }
 }
 
-const fn scales(kind: WorkloadKind) -> bool {
-    matches!(kind, WorkloadKind::Deployment | WorkloadKind::StatefulSet | WorkloadKind::ReplicaSet)
+/// Whether nobody but users sets the replicas.
+const fn keeps_replicas(workload: &Workload) -> bool {
+    workload.kind.scales() && workload.autoscaler.is_none()
 }
 
 const fn rolls(kind: WorkloadKind) -> bool {
@@ -91,10 +93,9 @@ impl Promised {
         number.checked_rem(self.workloads.len())
     }
 
-    fn change(&mut self, number: usize, change: impl FnOnce(&mut PromisedWorkload, WorkloadKind)) {
+    fn change(&mut self, number: usize, change: impl FnOnce(&mut PromisedWorkload, &Workload)) {
         let Some(number) = self.number(number) else { return };
-        let kind = self.case.workloads[number].kind;
-        change(&mut self.workloads[number], kind);
+        change(&mut self.workloads[number], &self.case.workloads[number]);
     }
 
     fn exists(&self, number: usize) -> bool {
@@ -103,19 +104,19 @@ impl Promised {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Scale(number, replicas) => self.change(*number, |workload, kind| {
-                if scales(kind) {
-                    workload.replicas = Some(*replicas);
+            Step::Scale(number, replicas) => self.change(*number, |promised, workload| {
+                if keeps_replicas(workload) {
+                    promised.replicas = Some(*replicas);
                 }
             }),
-            Step::SetImage(number, version) => self.change(*number, |workload, kind| {
-                if rolls(kind) {
+            Step::SetImage(number, version) => self.change(*number, |promised, workload| {
+                if rolls(workload.kind) {
                     let version = format!("app:v{version}");
-                    workload.image = Some(if version == "app:v0" { BROKEN_IMAGE.to_owned() } else { version });
+                    promised.image = Some(if version == "app:v0" { BROKEN_IMAGE.to_owned() } else { version });
                 }
             }),
-            Step::Undo(number) => self.change(*number, |workload, _| workload.image = None),
-            Step::Delete(number, _) => self.change(*number, |workload, _| workload.exists = false),
+            Step::Undo(number) => self.change(*number, |promised, _| promised.image = None),
+            Step::Delete(number, _) => self.change(*number, |promised, _| promised.exists = false),
             Step::Apply(number) => {
                 if let Some(number) = self.number(*number) {
                     self.workloads[number] = PromisedWorkload::at_first(&self.case, number);
@@ -163,8 +164,8 @@ impl<S: Setup> ReferenceStateMachine for PromisedCluster<S> {
             | Step::Resume(number)
             | Step::Bounds(number, ..)
             | Step::Delete(number, _) => state.exists(*number),
-            // One that is still going cannot be made again.
-            Step::Apply(_) => false,
+            // One that is still going cannot be made again; and what nobody answers is not promised.
+            Step::Apply(_) | Step::Fault(Fault::ApiServerOutage { .. }) => false,
             _ => true,
         }
     }

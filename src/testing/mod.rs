@@ -41,4 +41,4 @@ pub use harness::{Counterexample, Failure, Harness};
 pub use live::{LiveCluster, Promised, PromisedCluster, Setup, Standard};
 pub use machines::Machine;
 pub use steps::Step;
-pub use workloads::{BROKEN_IMAGE, Budget, Rule, Workload, WorkloadKind};
+pub use workloads::{Autoscaler, BROKEN_IMAGE, Budget, Rule, Workload, WorkloadKind};

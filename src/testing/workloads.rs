@@ -44,6 +44,11 @@ impl WorkloadKind {
         }
     }
 
+    /// Whether it has replicas that an autoscaler may set.
+    pub(super) const fn scales(self) -> bool {
+        matches!(self, Self::Deployment | Self::StatefulSet | Self::ReplicaSet)
+    }
+
     const fn type_meta(self) -> (&'static str, &'static str) {
         match self {
             Self::Deployment => ("apps/v1", "Deployment"),
@@ -81,6 +86,61 @@ pub enum Budget {
     MaxUnavailable(Value),
 }
 
+/// A HorizontalPodAutoscaler, by a load from outside of which each pod is to have 10.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Autoscaler {
+    /// `minReplicas`.
+    pub min: u8,
+    /// `maxReplicas`.
+    pub max: u8,
+    /// Without a stabilization window on the way down.
+    pub is_hasty: bool,
+    /// The load: each value and how long it lasts, s; the last for ever.
+    pub load: Vec<(u8, u16)>,
+}
+
+impl Autoscaler {
+    fn strategy() -> impl Strategy<Value = Self> {
+        let load = prop::collection::vec((0..100u8, 10..600u16), 1..4);
+        (1..4u8, 0..6u8, any::<bool>(), load).prop_map(|(min, more, is_hasty, load)| Self {
+            min,
+            max: min + more,
+            is_hasty,
+            load,
+        })
+    }
+
+    fn manifest(&self, name: &str, (api_version, kind): (&str, &str)) -> Value {
+        let metric =
+            json!({"metric": {"name": load_name(name)}, "target": {"type": "AverageValue", "averageValue": "10"}});
+        let mut spec = json!({
+            "scaleTargetRef": {"apiVersion": api_version, "kind": kind, "name": name},
+            "minReplicas": self.min, "maxReplicas": self.max, "metrics": [{"type": "External", "external": metric}],
+        });
+        if self.is_hasty {
+            spec["behavior"] = json!({"scaleDown": {"stabilizationWindowSeconds": 0}});
+        }
+        json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": name}, "spec": spec,
+        })
+    }
+
+    /// The entry of a scenario's `metrics.external`.
+    fn load(&self, name: &str) -> Value {
+        let mut at = 0;
+        let value = |(value, secs): &(u8, u16)| {
+            let entry = json!({"at": format!("{at}s"), "value": value});
+            at += u64::from(*secs);
+            entry
+        };
+        json!({"name": load_name(name), "values": self.load.iter().map(value).collect::<Vec<_>>()})
+    }
+}
+
+fn load_name(workload: &str) -> String {
+    format!("load-of-{workload}")
+}
+
 /// A workload, its pods, and what is promised of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
@@ -114,6 +174,8 @@ pub struct Workload {
     pub always_allow: bool,
     /// A Service that leads to its pods.
     pub has_service: bool,
+    /// A HorizontalPodAutoscaler, of what can be scaled.
+    pub autoscaler: Option<Autoscaler>,
 }
 
 /// A number up to five, or a percentage.
@@ -143,8 +205,8 @@ fn budget() -> impl Strategy<Value = Option<Budget>> {
 }
 
 impl Workload {
-    /// Workloads of these kinds.
-    pub fn strategy(kinds: &[WorkloadKind]) -> BoxedStrategy<Self> {
+    /// Workloads of these kinds, some of them with an autoscaler if there may be any.
+    pub fn strategy(kinds: &[WorkloadKind], has_autoscalers: bool) -> BoxedStrategy<Self> {
         let kinds: Vec<_> = kinds.iter().map(|kind| (kind.weight(), Just(*kind))).collect();
         let kind = prop::strategy::Union::new_weighted(kinds);
         let size = (kind, 1..7u8, prop_oneof![Just(100u16), Just(400), Just(900)]);
@@ -152,8 +214,12 @@ impl Workload {
         let place = (priority, rule(), rule(), any::<bool>());
         let pace = (prop_oneof![3 => Just(0u8), 1 => 1..10u8], any::<bool>(), rolling());
         let rest = (any::<bool>(), budget(), any::<bool>(), any::<bool>());
-        (size, place, pace, rest)
-            .prop_map(|(size, place, pace, rest)| {
+        let autoscaler = match has_autoscalers {
+            true => prop::option::weighted(0.25, Autoscaler::strategy()).boxed(),
+            false => Just(None).boxed(),
+        };
+        (size, place, pace, rest, autoscaler)
+            .prop_map(|(size, place, pace, rest, autoscaler)| {
                 let (kind, replicas, cpu_milli) = size;
                 let (priority, apart, spread, tolerates) = place;
                 let (min_ready_secs, at_once, (surge, unavailable)) = pace;
@@ -174,6 +240,7 @@ impl Workload {
                     budget,
                     always_allow,
                     has_service,
+                    autoscaler: autoscaler.filter(|_| kind.scales()),
                 }
             })
             .boxed()
@@ -191,7 +258,7 @@ impl Workload {
         format!("{}/{}", self.kind.type_meta().1.to_ascii_lowercase(), Self::name(number))
     }
 
-    /// The workload with that number, its budget and its Service if it has them.
+    /// The workload with that number, its budget, its Service and its autoscaler if it has them.
     #[must_use]
     pub fn manifests(&self, number: usize) -> Vec<Value> {
         let name = Self::name(number);
@@ -213,7 +280,14 @@ impl Workload {
                 "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
             }));
         }
+        let autoscaler = self.autoscaler.as_ref();
+        manifests.extend(autoscaler.map(|autoscaler| autoscaler.manifest(&name, self.kind.type_meta())));
         manifests
+    }
+
+    /// What its autoscaler goes by, as the entry of a scenario's `metrics.external`.
+    pub(super) fn load(&self, number: usize) -> Option<Value> {
+        self.autoscaler.as_ref().map(|autoscaler| autoscaler.load(&Self::name(number)))
     }
 
     fn object(&self, name: &str) -> Value {

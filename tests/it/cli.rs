@@ -99,6 +99,29 @@ fn files_that_are_not_there_are_named() {
 }
 
 #[test]
+fn commands_of_kubectl_are_told_what_does_the_same_here() {
+    for (command, told) in [
+        (
+            "scale",
+            "help: what `kubectl scale` does is a step of the scenario: {at: 1m, scale: {target: deployment/web, replicas: 3}}",
+        ),
+        ("logs", "help: there is nothing to `logs`: containers do only what the scenario says."),
+        ("wait", "help: what is to come true stands in the scenario: `expect: [{eventually: "),
+    ] {
+        let refused = seatrial(&[command, "deployment/web"]).code(2);
+        assert!(stderr(&refused).contains(told), "{}", stderr(&refused));
+    }
+    assert!(!stderr(&seatrial(&["dance"]).code(2)).contains("help: "));
+}
+
+#[test]
+fn an_instant_after_the_end_is_told_to_be_none() {
+    let late = seatrial(&["get", "pods", "--at", "10h", "-f", HOLDS]).success();
+    assert!(stderr(&late).starts_with("note: the run ended at "), "{}", stderr(&late));
+    assert_eq!(stderr(&seatrial(&["get", "pods", "--at", "10s", "-f", HOLDS]).success()), "");
+}
+
+#[test]
 fn wrong_arguments_exit_with_2() {
     for arguments in [&["run"][..], &["runn"], &["get", "pods"], &["get", "pods", "-f", HOLDS, "--at", "noon"], &[]] {
         seatrial(arguments).code(2);

@@ -91,78 +91,31 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-fn cluster(case: &Case) -> Simulation {
-    let duration = |secs: u64| format!("{secs}s");
-    let (start, ready) = (duration(case.start_secs), duration(case.ready_secs));
-    let mut behaviour = json!({"image": "*", "start": start, "ready": ready, "terminate": "1s"});
-    if let Some(after) = case.crash {
-        behaviour["exit"] =
-            json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
-    }
-    let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
-    let delays = if case.realistic { Delays::realistic() } else { Delays::ideal() };
-    let builder = Simulation::builder().seed(case.seed).delays(delays).behaviour(behaviour).nodes(NODES - 2);
-    let mut sim = builder.build().expect("a cluster");
-    for node in 0..NODES / 2 {
-        act(&mut sim, &Action::Label(node, true));
-    }
-    let mut spec = json!({"containers": [{"name": "c", "image": "agent:v0"}]});
-    if case.selective {
-        spec["nodeSelector"] = json!({"disk": "ssd"});
-    }
-    let manifest = json!({
-        "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
-        "spec": {
-            "minReadySeconds": case.min_ready, "updateStrategy": case.strategy,
-            "selector": {"matchLabels": {"app": "agent"}},
-            "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
-        },
-    });
-    sim.apply(&manifest.to_string()).expect("a valid DaemonSet");
-    sim
-}
-
-fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
-    let agent: Target = "daemonset/agent".parse().expect("a target");
-    let node = |node: usize| Target { kind: Kind::Node, key: Key::new("", random::node(node)) };
-    // Refusals (a node that is there already, no revision to go back to) are part of the game.
-    match action {
-        Action::Image(version) => drop(sim.set_image(&agent, "c", &format!("agent:v{version}"))),
-        Action::Restart => drop(sim.rollout_restart(&agent)),
-        Action::Undo => drop(sim.rollout_undo(&agent, None)),
-        Action::Strategy(strategy) => {
-            let patch = json!([{"op": "replace", "path": "/spec/updateStrategy", "value": strategy}]);
-            drop(sim.patch(&agent, PatchType::Json, &patch));
-        }
-        Action::MinReady(seconds) => {
-            drop(sim.patch(&agent, PatchType::Merge, &json!({"spec": {"minReadySeconds": seconds}})));
-        }
-        Action::KillPod(nth) => random::kill_pod(sim, *nth),
-        Action::Orphan(nth) => {
-            if let Some(pod) = random::nth_pod(sim, *nth) {
-                drop(sim.label(&pod, vec![("app".into(), Some("debugged".into()))]));
-            }
-        }
-        Action::Label(at, on) => drop(sim.label(&node(*at), vec![("disk".into(), on.then(|| "ssd".into()))])),
-        Action::Taint(at, effect) => {
-            let taints: Vec<Value> = effect.iter().map(|effect| json!({"key": "busy", "effect": effect})).collect();
-            drop(sim.taint(&random::node(*at), &json!(taints)));
-        }
-        Action::Cordon(at, on) => drop(sim.cordon(&random::node(*at), *on)),
-        Action::NodeDown(at) => random::node_up(sim, *at, false),
-        Action::NodeUp(at) => random::node_up(sim, *at, true),
-        Action::DeleteNode(at) => drop(sim.delete_node(&random::node(*at))),
-        Action::AddNode(at) => drop(sim.add_node(&NodeTemplate::new(random::node(*at)))),
-        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
-    }
-    SimDuration::ZERO
-}
-
 impl random::Case for Case {
     type Action = Action;
 
     fn cluster(&self) -> Simulation {
-        cluster(self)
+        let behaviour = random::behaviour(self.start_secs, self.ready_secs, self.crash);
+        let delays = if self.realistic { Delays::realistic() } else { Delays::ideal() };
+        let builder = Simulation::builder().seed(self.seed).delays(delays).behaviour(behaviour).nodes(NODES - 2);
+        let mut sim = builder.build().expect("a cluster");
+        for node in 0..NODES / 2 {
+            self.act(&mut sim, &Action::Label(node, true));
+        }
+        let mut spec = json!({"containers": [{"name": "c", "image": "agent:v0"}]});
+        if self.selective {
+            spec["nodeSelector"] = json!({"disk": "ssd"});
+        }
+        let manifest = json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+            "spec": {
+                "minReadySeconds": self.min_ready, "updateStrategy": self.strategy,
+                "selector": {"matchLabels": {"app": "agent"}},
+                "template": {"metadata": {"labels": {"app": "agent"}}, "spec": spec},
+            },
+        });
+        sim.apply(&manifest.to_string()).expect("a valid DaemonSet");
+        sim
     }
 
     fn actions(&self) -> &[Action] {
@@ -170,7 +123,39 @@ impl random::Case for Case {
     }
 
     fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
-        act(sim, action)
+        let agent: Target = "daemonset/agent".parse().expect("a target");
+        let node = |node: usize| Target { kind: Kind::Node, key: Key::new("", random::node(node)) };
+        // Refusals (a node that is there already, no revision to go back to) are part of the game.
+        match action {
+            Action::Image(version) => drop(sim.set_image(&agent, "c", &format!("agent:v{version}"))),
+            Action::Restart => drop(sim.rollout_restart(&agent)),
+            Action::Undo => drop(sim.rollout_undo(&agent, None)),
+            Action::Strategy(strategy) => {
+                let patch = json!([{"op": "replace", "path": "/spec/updateStrategy", "value": strategy}]);
+                drop(sim.patch(&agent, PatchType::Json, &patch));
+            }
+            Action::MinReady(seconds) => {
+                drop(sim.patch(&agent, PatchType::Merge, &json!({"spec": {"minReadySeconds": seconds}})));
+            }
+            Action::KillPod(nth) => random::kill_pod(sim, *nth),
+            Action::Orphan(nth) => {
+                if let Some(pod) = random::nth_pod(sim, *nth) {
+                    drop(sim.label(&pod, vec![("app".into(), Some("debugged".into()))]));
+                }
+            }
+            Action::Label(at, on) => drop(sim.label(&node(*at), vec![("disk".into(), on.then(|| "ssd".into()))])),
+            Action::Taint(at, effect) => {
+                let taints: Vec<Value> = effect.iter().map(|effect| json!({"key": "busy", "effect": effect})).collect();
+                drop(sim.taint(&random::node(*at), &json!(taints)));
+            }
+            Action::Cordon(at, on) => drop(sim.cordon(&random::node(*at), *on)),
+            Action::NodeDown(at) => random::node_up(sim, *at, false),
+            Action::NodeUp(at) => random::node_up(sim, *at, true),
+            Action::DeleteNode(at) => drop(sim.delete_node(&random::node(*at))),
+            Action::AddNode(at) => drop(sim.add_node(&NodeTemplate::new(random::node(*at)))),
+            Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
+        }
+        SimDuration::ZERO
     }
 
     fn calm(&self, sim: &mut Simulation, _: &mut Always) -> Result<(), String> {

@@ -82,28 +82,6 @@ fn case() -> impl Strategy<Value = Case> {
     )
 }
 
-fn cluster(case: &Case) -> Simulation {
-    let behaviour = json!({"image": "*", "start": "1s", "ready": "1s", "terminate": "1s"});
-    let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
-    let builder = Simulation::builder().seed(case.seed).delays(Delays::realistic()).behaviour(behaviour).nodes(3);
-    let mut sim = builder.build().expect("a cluster");
-    let workload = |kind: &str, name: &str| {
-        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {
-            "replicas": case.replicas, "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "web:v0"}]}},
-        }})
-    };
-    let mut web = workload("Deployment", "web");
-    let percent = |percent: u32| format!("{percent}%");
-    let bounds = json!({"maxSurge": percent(case.surge), "maxUnavailable": percent(case.unavailable)});
-    web["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": bounds});
-    for object in [web, workload("StatefulSet", "db")] {
-        sim.apply(&object.to_string()).expect("a valid manifest");
-    }
-    sim.run_for(SimDuration::from_secs(60));
-    sim
-}
-
 /// Whether the Deployment's controller has nothing under way. An image that is set while it scales a ReplicaSet makes upstream break
 /// maxSurge: the next sync begins at once, does not see that write in its cache yet, and makes the new ReplicaSet too large. Updates
 /// are safe from that, as they would be refused; a creation is not.
@@ -116,28 +94,29 @@ fn is_idle(sim: &Simulation) -> bool {
     })
 }
 
-fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
-    match action {
-        Action::Image(_) if !is_idle(sim) => {}
-        // Nobody may be there to be asked.
-        Action::Image(version) => {
-            for target in ["deployment/web", "statefulset/db"] {
-                let target: Target = target.parse().expect("a target");
-                drop(sim.set_image(&target, "c", &format!("web:v{version}")));
-            }
-        }
-        Action::Crash(leader) => drop(sim.crash_leader(*leader)),
-        Action::Disturb(what, secs) => drop(sim.disturb(what.clone(), Some(SimDuration::from_secs(*secs)))),
-        Action::Wait(secs) => return SimDuration::from_secs(*secs),
-    }
-    SimDuration::ZERO
-}
-
 impl random::Case for Case {
     type Action = Action;
 
     fn cluster(&self) -> Simulation {
-        cluster(self)
+        let behaviour = json!({"image": "*", "start": "1s", "ready": "1s", "terminate": "1s"});
+        let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
+        let builder = Simulation::builder().seed(self.seed).delays(Delays::realistic()).behaviour(behaviour).nodes(3);
+        let mut sim = builder.build().expect("a cluster");
+        let workload = |kind: &str, name: &str| {
+            json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": {
+                "replicas": self.replicas, "selector": {"matchLabels": {"app": name}},
+                "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "c", "image": "web:v0"}]}},
+            }})
+        };
+        let mut web = workload("Deployment", "web");
+        let percent = |percent: u32| format!("{percent}%");
+        let bounds = json!({"maxSurge": percent(self.surge), "maxUnavailable": percent(self.unavailable)});
+        web["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": bounds});
+        for object in [web, workload("StatefulSet", "db")] {
+            sim.apply(&object.to_string()).expect("a valid manifest");
+        }
+        sim.run_for(SimDuration::from_secs(60));
+        sim
     }
 
     fn actions(&self) -> &[Action] {
@@ -145,7 +124,20 @@ impl random::Case for Case {
     }
 
     fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
-        act(sim, action)
+        match action {
+            Action::Image(_) if !is_idle(sim) => {}
+            // Nobody may be there to be asked.
+            Action::Image(version) => {
+                for target in ["deployment/web", "statefulset/db"] {
+                    let target: Target = target.parse().expect("a target");
+                    drop(sim.set_image(&target, "c", &format!("web:v{version}")));
+                }
+            }
+            Action::Crash(leader) => drop(sim.crash_leader(*leader)),
+            Action::Disturb(what, secs) => drop(sim.disturb(what.clone(), Some(SimDuration::from_secs(*secs)))),
+            Action::Wait(secs) => return SimDuration::from_secs(*secs),
+        }
+        SimDuration::ZERO
     }
 
     fn promises(&self) -> Always {

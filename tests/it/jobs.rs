@@ -164,49 +164,6 @@ fn spec(case: &Case) -> Value {
     spec
 }
 
-fn cluster(case: &Case) -> Simulation {
-    let Task { exit_code, mean_secs, .. } = case.task;
-    let after = json!({"distribution": "exponential", "mean": format!("{mean_secs}s")});
-    let behaviour =
-        json!({"image": "*", "start": "1s", "terminate": "2s", "exit": {"code": exit_code, "after": after}});
-    let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
-    let delays = if case.lags { Delays::realistic() } else { Delays::ideal() };
-    let builder = Simulation::builder().seed(case.seed).delays(delays).behaviour(behaviour).nodes(3);
-    let mut sim = builder.build().expect("a cluster");
-    let manifest = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec(case)});
-    sim.apply(&manifest.to_string()).unwrap_or_else(|error| panic!("{error}: {manifest}"));
-    sim
-}
-
-fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
-    let job: Target = "job/j".parse().expect("a target");
-    let mut patch = |spec: Value| drop(sim.patch(&job, PatchType::Strategic, &json!({ "spec": spec })));
-    // Refusals (the Job is gone, completions cannot change) are part of the game.
-    match action {
-        Action::Parallelism(parallelism) => patch(json!({"parallelism": parallelism})),
-        Action::Resize(size) => patch(json!({"parallelism": size, "completions": size})),
-        Action::Suspend(suspend) => patch(json!({"suspend": suspend})),
-        Action::Deadline(seconds) => patch(json!({"activeDeadlineSeconds": seconds})),
-        Action::Limit(limit) => patch(json!({"backoffLimit": limit})),
-        Action::KillPod(nth) => random::kill_pod(sim, *nth),
-        Action::Relabel(nth) => {
-            let job_leaves = sim.get(&job).is_ok_and(|job| job.meta().is_deleting());
-            if let Some(pod) = random::nth_pod(sim, *nth).filter(|_| !job_leaves) {
-                drop(sim.label(&pod, vec![("batch.kubernetes.io/controller-uid".into(), None)]));
-            }
-            // A Job that is deleted in the foreground before it let go of the pod would wait for it for ever.
-            return SimDuration::from_secs(5);
-        }
-        Action::NodeDown(node) => random::node_up(sim, *node, false),
-        Action::NodeUp(node) => random::node_up(sim, *node, true),
-        Action::DeleteJob(policy) => {
-            drop(sim.delete(&job, DeleteOptions { propagation: Some(*policy), ..DeleteOptions::default() }));
-        }
-        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
-    }
-    SimDuration::ZERO
-}
-
 /// What must be true once nothing is left to happen.
 fn at_rest(sim: &Simulation) -> Result<(), String> {
     let Some(job) = sim.view().jobs.get(&Key::new("default", "j")) else { return Ok(()) };
@@ -247,7 +204,17 @@ impl random::Case for Case {
     type Action = Action;
 
     fn cluster(&self) -> Simulation {
-        cluster(self)
+        let Task { exit_code, mean_secs, .. } = self.task;
+        let after = json!({"distribution": "exponential", "mean": format!("{mean_secs}s")});
+        let behaviour =
+            json!({"image": "*", "start": "1s", "terminate": "2s", "exit": {"code": exit_code, "after": after}});
+        let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
+        let delays = if self.lags { Delays::realistic() } else { Delays::ideal() };
+        let builder = Simulation::builder().seed(self.seed).delays(delays).behaviour(behaviour).nodes(3);
+        let mut sim = builder.build().expect("a cluster");
+        let manifest = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec(self)});
+        sim.apply(&manifest.to_string()).unwrap_or_else(|error| panic!("{error}: {manifest}"));
+        sim
     }
 
     fn actions(&self) -> &[Action] {
@@ -255,7 +222,32 @@ impl random::Case for Case {
     }
 
     fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
-        act(sim, action)
+        let job: Target = "job/j".parse().expect("a target");
+        let mut patch = |spec: Value| drop(sim.patch(&job, PatchType::Strategic, &json!({ "spec": spec })));
+        // Refusals (the Job is gone, completions cannot change) are part of the game.
+        match action {
+            Action::Parallelism(parallelism) => patch(json!({"parallelism": parallelism})),
+            Action::Resize(size) => patch(json!({"parallelism": size, "completions": size})),
+            Action::Suspend(suspend) => patch(json!({"suspend": suspend})),
+            Action::Deadline(seconds) => patch(json!({"activeDeadlineSeconds": seconds})),
+            Action::Limit(limit) => patch(json!({"backoffLimit": limit})),
+            Action::KillPod(nth) => random::kill_pod(sim, *nth),
+            Action::Relabel(nth) => {
+                let job_leaves = sim.get(&job).is_ok_and(|job| job.meta().is_deleting());
+                if let Some(pod) = random::nth_pod(sim, *nth).filter(|_| !job_leaves) {
+                    drop(sim.label(&pod, vec![("batch.kubernetes.io/controller-uid".into(), None)]));
+                }
+                // A Job that is deleted in the foreground before it let go of the pod would wait for it for ever.
+                return SimDuration::from_secs(5);
+            }
+            Action::NodeDown(node) => random::node_up(sim, *node, false),
+            Action::NodeUp(node) => random::node_up(sim, *node, true),
+            Action::DeleteJob(policy) => {
+                drop(sim.delete(&job, DeleteOptions { propagation: Some(*policy), ..DeleteOptions::default() }));
+            }
+            Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
+        }
+        SimDuration::ZERO
     }
 
     fn promises(&self) -> Always {
@@ -266,10 +258,10 @@ impl random::Case for Case {
     /// The suspension ends too.
     fn calm(&self, sim: &mut Simulation, promises: &mut Always) -> Result<(), String> {
         (0..3).for_each(|node| random::node_up(sim, node, true));
-        act(sim, &Action::Suspend(false));
+        self.act(sim, &Action::Suspend(false));
         if matches!(self.mode, Mode::PerIndex { .. }) {
             // Without a pod to come, the failed pod before it is kept for ever.
-            act(sim, &Action::Parallelism(self.parallelism.max(1)));
+            self.act(sim, &Action::Parallelism(self.parallelism.max(1)));
         }
         let soon = sim.now() + SimDuration::from_secs(30);
         promises.run(sim, soon).map_err(|violation| violation.to_string())?;

@@ -6,8 +6,10 @@ use proptest::test_runner::Config;
 use seatrial::api::DeleteOptions;
 use seatrial::invariants::{self, Always};
 use seatrial::kernel::SimDuration;
+use seatrial::kubelet::BehaviourSpec;
 use seatrial::objects::{Key, Kind, Resource};
 use seatrial::sim::{Simulation, Target};
+use serde_json::json;
 
 /// So many `cases`, or `PROPTEST_CASES`.
 pub(crate) fn some_cases(cases: u32) -> Config {
@@ -99,6 +101,17 @@ fn newest(sim: &Simulation) -> (usize, u64) {
 
 pub(crate) fn settled(sim: &Simulation) -> Result<(), String> {
     invariants::settled(sim).map_err(|violations| violations.to_string())
+}
+
+/// How all containers behave: seconds to start and then to be ready; some of them crash once, so many seconds after on average.
+pub(crate) fn behaviour(start_secs: u64, ready_secs: u64, crash_secs: Option<u64>) -> BehaviourSpec {
+    let [start, ready] = [start_secs, ready_secs].map(|secs| format!("{secs}s"));
+    let mut behaviour = json!({"image": "*", "start": start, "ready": ready, "terminate": "1s"});
+    if let Some(mean) = crash_secs.map(|secs| format!("{secs}s")) {
+        let after = json!({"distribution": "exponential", "mean": mean});
+        behaviour["exit"] = json!({"code": 1, "after": after, "once": true});
+    }
+    serde_json::from_value(behaviour).expect("a behaviour")
 }
 
 /// Name of the node with that number.

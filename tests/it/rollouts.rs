@@ -84,59 +84,26 @@ fn is_allowed(surge: &Value, unavailable: &Value) -> bool {
     !(zero(surge) && zero(unavailable))
 }
 
-fn cluster(case: &Case) -> Simulation {
-    let duration = |secs: u64| format!("{secs}s");
-    let mut behaviour = json!({"image": "*", "start": duration(case.start_secs), "ready": duration(case.ready_secs), "terminate": "1s"});
-    if let Some(after) = case.crash {
-        behaviour["exit"] =
-            json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
-    }
-    let behaviour = serde_json::from_value(behaviour).expect("a behaviour");
-    let builder = Simulation::builder().seed(case.seed).delays(Delays::ideal()).behaviour(behaviour).nodes(3);
-    let mut sim = builder.build().expect("a cluster");
-    let manifest = json!({
-        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
-        "spec": {
-            "replicas": case.replicas, "minReadySeconds": case.min_ready, "strategy": strategy(case),
-            "selector": {"matchLabels": {"app": "web"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "c", "image": "web:v0", "resources": {"requests": {"cpu": "100m"}}}]},
-            },
-        },
-    });
-    sim.apply(&manifest.to_string()).expect("a valid Deployment");
-    sim
-}
-
-fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
-    let web: Target = "deployment/web".parse().expect("a target");
-    // Refusals (pausing what is paused, no revision to go back to) are part of the game.
-    match action {
-        Action::Image(version) => drop(sim.set_image(&web, "c", &format!("web:v{version}"))),
-        Action::Scale(replicas) => drop(sim.scale(&web, *replicas)),
-        Action::Pause => drop(sim.rollout_pause(&web)),
-        Action::Resume => drop(sim.rollout_resume(&web)),
-        Action::Restart => drop(sim.rollout_restart(&web)),
-        Action::Undo => drop(sim.rollout_undo(&web, None)),
-        Action::Bounds(surge, unavailable) => {
-            let rolling = json!({"maxSurge": surge, "maxUnavailable": unavailable});
-            let patch = json!({"spec": {"strategy": {"rollingUpdate": rolling}}});
-            drop(sim.patch(&web, PatchType::Strategic, &patch));
-        }
-        Action::KillPod(nth) => random::kill_pod(sim, *nth),
-        Action::NodeDown(node) => random::node_up(sim, *node, false),
-        Action::NodeUp(node) => random::node_up(sim, *node, true),
-        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
-    }
-    SimDuration::ZERO
-}
-
 impl random::Case for Case {
     type Action = Action;
 
     fn cluster(&self) -> Simulation {
-        cluster(self)
+        let behaviour = random::behaviour(self.start_secs, self.ready_secs, self.crash);
+        let builder = Simulation::builder().seed(self.seed).delays(Delays::ideal()).behaviour(behaviour).nodes(3);
+        let mut sim = builder.build().expect("a cluster");
+        let manifest = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {
+                "replicas": self.replicas, "minReadySeconds": self.min_ready, "strategy": strategy(self),
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "c", "image": "web:v0", "resources": {"requests": {"cpu": "100m"}}}]},
+                },
+            },
+        });
+        sim.apply(&manifest.to_string()).expect("a valid Deployment");
+        sim
     }
 
     fn actions(&self) -> &[Action] {
@@ -144,7 +111,26 @@ impl random::Case for Case {
     }
 
     fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
-        act(sim, action)
+        let web: Target = "deployment/web".parse().expect("a target");
+        // Refusals (pausing what is paused, no revision to go back to) are part of the game.
+        match action {
+            Action::Image(version) => drop(sim.set_image(&web, "c", &format!("web:v{version}"))),
+            Action::Scale(replicas) => drop(sim.scale(&web, *replicas)),
+            Action::Pause => drop(sim.rollout_pause(&web)),
+            Action::Resume => drop(sim.rollout_resume(&web)),
+            Action::Restart => drop(sim.rollout_restart(&web)),
+            Action::Undo => drop(sim.rollout_undo(&web, None)),
+            Action::Bounds(surge, unavailable) => {
+                let rolling = json!({"maxSurge": surge, "maxUnavailable": unavailable});
+                let patch = json!({"spec": {"strategy": {"rollingUpdate": rolling}}});
+                drop(sim.patch(&web, PatchType::Strategic, &patch));
+            }
+            Action::KillPod(nth) => random::kill_pod(sim, *nth),
+            Action::NodeDown(node) => random::node_up(sim, *node, false),
+            Action::NodeUp(node) => random::node_up(sim, *node, true),
+            Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
+        }
+        SimDuration::ZERO
     }
 
     fn promises(&self) -> Always {
@@ -155,7 +141,7 @@ impl random::Case for Case {
     /// The pause ends too.
     fn calm(&self, sim: &mut Simulation, _: &mut Always) -> Result<(), String> {
         (0..3).for_each(|node| random::node_up(sim, node, true));
-        act(sim, &Action::Resume);
+        self.act(sim, &Action::Resume);
         Ok(())
     }
 }

@@ -86,38 +86,6 @@ fn case() -> impl Strategy<Value = Case> {
     })
 }
 
-fn cluster(case: &Case) -> Simulation {
-    let duration = |secs: u64| format!("{secs}s");
-    let mut good = json!({"image": "*", "start": duration(case.start_secs), "ready": duration(case.ready_secs), "terminate": "1s"});
-    if let Some(after) = case.crash {
-        good["exit"] =
-            json!({"code": 1, "after": {"distribution": "exponential", "mean": duration(after)}, "once": true});
-    }
-    let broken = json!({"image": format!("web:v{BROKEN}"), "ready": "never"});
-    let delays = if case.delays { Delays::realistic() } else { Delays::ideal() };
-    let mut builder = Simulation::builder().seed(case.seed).delays(delays).nodes(3);
-    for behaviour in [good, broken] {
-        builder = builder.behaviour(serde_json::from_value(behaviour).expect("a behaviour"));
-    }
-    let mut sim = builder.build().expect("a cluster");
-    let manifest = json!({
-        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"},
-        "spec": {
-            "replicas": case.replicas, "minReadySeconds": case.min_ready, "serviceName": "web",
-            "ordinals": {"start": case.start}, "revisionHistoryLimit": case.history_limit,
-            "podManagementPolicy": if case.parallel { "Parallel" } else { "OrderedReady" },
-            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": case.partition}},
-            "selector": {"matchLabels": {"app": "web"}},
-            "template": {
-                "metadata": {"labels": {"app": "web"}},
-                "spec": {"containers": [{"name": "c", "image": "web:v0", "resources": {"requests": {"cpu": "100m"}}}]},
-            },
-        },
-    });
-    sim.apply(&manifest.to_string()).expect("a valid StatefulSet");
-    sim
-}
-
 fn web() -> Target {
     "statefulset/web".parse().expect("a target")
 }
@@ -134,40 +102,32 @@ fn delete(sim: &mut Simulation, pod: &Key) {
     drop(sim.delete(&Target { kind: Kind::Pod, key: pod.clone() }, DeleteOptions::default()));
 }
 
-fn act(sim: &mut Simulation, action: &Action) -> SimDuration {
-    match action {
-        Action::Image(version) => drop(sim.set_image(&web(), "c", &format!("web:v{version}"))),
-        Action::Scale(replicas) => drop(sim.scale(&web(), *replicas)),
-        Action::Start(start) => patch(sim, &json!({"ordinals": {"start": start}})),
-        Action::Partition(partition) => {
-            let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
-            patch(sim, &json!({"updateStrategy": rolling}));
-        }
-        // No revision to go back to, and two restarts within a second: refusals are part of the game.
-        Action::Restart => drop(sim.rollout_restart(&web())),
-        Action::Undo => drop(sim.rollout_undo(&web(), None)),
-        Action::OnDelete(true) => patch(sim, &json!({"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}})),
-        Action::OnDelete(false) => patch(sim, &json!({"updateStrategy": {"type": "RollingUpdate"}})),
-        // Pods that are not asked for any more are the controller's to delete.
-        Action::KillPod(nth) => {
-            let wanted = |pod: &Pod| set(sim).ordinal_of(&pod.meta.name).is_some_and(|n| set(sim).spec.has_ordinal(n));
-            let pods: Vec<Key> = sim.view().pods.iter().filter(|pod| wanted(pod)).map(|pod| pod.key()).collect();
-            if !pods.is_empty() {
-                delete(sim, &pods[nth % pods.len()]);
-            }
-        }
-        Action::NodeDown(node) => random::node_up(sim, *node, false),
-        Action::NodeUp(node) => random::node_up(sim, *node, true),
-        Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
-    }
-    SimDuration::ZERO
-}
-
 impl random::Case for Case {
     type Action = Action;
 
     fn cluster(&self) -> Simulation {
-        cluster(self)
+        let good = random::behaviour(self.start_secs, self.ready_secs, self.crash);
+        let broken = json!({"image": format!("web:v{BROKEN}"), "ready": "never"});
+        let broken = serde_json::from_value(broken).expect("a behaviour");
+        let delays = if self.delays { Delays::realistic() } else { Delays::ideal() };
+        let builder = Simulation::builder().seed(self.seed).delays(delays).nodes(3);
+        let mut sim = builder.behaviour(good).behaviour(broken).build().expect("a cluster");
+        let manifest = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"},
+            "spec": {
+                "replicas": self.replicas, "minReadySeconds": self.min_ready, "serviceName": "web",
+                "ordinals": {"start": self.start}, "revisionHistoryLimit": self.history_limit,
+                "podManagementPolicy": if self.parallel { "Parallel" } else { "OrderedReady" },
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": self.partition}},
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"containers": [{"name": "c", "image": "web:v0", "resources": {"requests": {"cpu": "100m"}}}]},
+                },
+            },
+        });
+        sim.apply(&manifest.to_string()).expect("a valid StatefulSet");
+        sim
     }
 
     fn actions(&self) -> &[Action] {
@@ -175,7 +135,35 @@ impl random::Case for Case {
     }
 
     fn act(&self, sim: &mut Simulation, action: &Action) -> SimDuration {
-        act(sim, action)
+        match action {
+            Action::Image(version) => drop(sim.set_image(&web(), "c", &format!("web:v{version}"))),
+            Action::Scale(replicas) => drop(sim.scale(&web(), *replicas)),
+            Action::Start(start) => patch(sim, &json!({"ordinals": {"start": start}})),
+            Action::Partition(partition) => {
+                let rolling = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": partition}});
+                patch(sim, &json!({"updateStrategy": rolling}));
+            }
+            // No revision to go back to, and two restarts within a second: refusals are part of the game.
+            Action::Restart => drop(sim.rollout_restart(&web())),
+            Action::Undo => drop(sim.rollout_undo(&web(), None)),
+            Action::OnDelete(true) => {
+                patch(sim, &json!({"updateStrategy": {"type": "OnDelete", "rollingUpdate": null}}))
+            }
+            Action::OnDelete(false) => patch(sim, &json!({"updateStrategy": {"type": "RollingUpdate"}})),
+            // Pods that are not asked for any more are the controller's to delete.
+            Action::KillPod(nth) => {
+                let wanted =
+                    |pod: &Pod| set(sim).ordinal_of(&pod.meta.name).is_some_and(|n| set(sim).spec.has_ordinal(n));
+                let pods: Vec<Key> = sim.view().pods.iter().filter(|pod| wanted(pod)).map(|pod| pod.key()).collect();
+                if !pods.is_empty() {
+                    delete(sim, &pods[nth % pods.len()]);
+                }
+            }
+            Action::NodeDown(node) => random::node_up(sim, *node, false),
+            Action::NodeUp(node) => random::node_up(sim, *node, true),
+            Action::Wait(seconds) => return SimDuration::from_secs(*seconds),
+        }
+        SimDuration::ZERO
     }
 
     fn promises(&self) -> Always {
@@ -196,8 +184,8 @@ impl random::Case for Case {
 
     /// Whoever mends a broken revision has to delete the pod that waits; then all pods are of the new one.
     fn at_rest(&self, sim: &mut Simulation) -> Result<(), String> {
-        act(sim, &Action::Image(0));
-        act(sim, &Action::Partition(0));
+        self.act(sim, &Action::Image(0));
+        self.act(sim, &Action::Partition(0));
         let stuck: Vec<Key> = sim.view().pods.iter().filter(|pod| !pod.is_ready()).map(|pod| pod.key()).collect();
         stuck.iter().for_each(|pod| delete(sim, pod));
         // Some of them may be such that are not asked for any more.
@@ -274,7 +262,7 @@ fn verbs_of_rollouts_work_on_stateful_sets_as_kubectl_has_them() {
         delays: false,
         actions: Vec::new(),
     };
-    let mut sim = cluster(&case);
+    let mut sim = random::Case::cluster(&case);
     let pass = |sim: &mut Simulation| {
         let end = sim.now() + SimDuration::from_secs(60);
         sim.run_until(end);

@@ -10,12 +10,12 @@ use super::args::EventsArguments;
 use super::{Exit, input};
 
 pub(super) fn events(arguments: &EventsArguments) -> io::Result<Exit> {
-    let watches = arguments.watch.watch;
-    if arguments.watch.until.is_some() && !watches {
+    let watches = arguments.listing.watch;
+    if arguments.listing.until.is_some() && !watches {
         return input::refuse("--until can only be used with --watch");
     }
     let run = match watches {
-        true => input::recorded_until(&arguments.moment, arguments.watch.until)?,
+        true => input::recorded_until(&arguments.moment, arguments.listing.until)?,
         false => input::run_until(&arguments.moment)?,
     };
     let Some(run) = run else { return Ok(Exit::WrongInput) };
@@ -57,7 +57,7 @@ fn options(arguments: &EventsArguments, view: &View) -> Result<EventsOptions, St
         namespace: arguments.scope.namespace(),
         about,
         types: arguments.types.clone(),
-        no_headers: arguments.no_headers,
+        no_headers: arguments.listing.no_headers,
     };
     options.check().map_err(|error| error.to_string())?;
     Ok(options)

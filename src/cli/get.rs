@@ -16,15 +16,15 @@ pub(super) fn get(arguments: &GetArguments) -> io::Result<Exit> {
         Ok(format) => format,
         Err(why) => return input::refuse(why),
     };
-    let watches = arguments.watch.watch || arguments.watch_only;
+    let watches = arguments.listing.watch || arguments.watch_only;
     if arguments.output_watch_events && !watches {
         return input::refuse("--output-watch-events option can only be used with --watch or --watch-only");
     }
-    if arguments.watch.until.is_some() && !watches {
+    if arguments.listing.until.is_some() && !watches {
         return input::refuse("--until can only be used with --watch or --watch-only");
     }
     let run = match watches {
-        true => input::recorded_until(&arguments.moment, arguments.watch.until)?,
+        true => input::recorded_until(&arguments.moment, arguments.listing.until)?,
         false => input::run_until(&arguments.moment)?,
     };
     let Some(run) = run else { return Ok(Exit::WrongInput) };
@@ -89,7 +89,7 @@ fn options(arguments: &GetArguments, format: OutputFormat, view: &View) -> Resul
         sort_by: arguments.sort_by.clone(),
         label_columns: arguments.label_columns.clone(),
         show_labels: arguments.show_labels,
-        no_headers: arguments.no_headers,
+        no_headers: arguments.listing.no_headers,
         show_kind: arguments.show_kind,
     })
 }

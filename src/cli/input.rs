@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::api::View;
-use crate::kernel::SimDuration;
+use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Kind;
 use crate::report::{Query, QueryError};
 use crate::scenario::{Parameters, Run, RunOptions, Scenario, ScenarioError};
@@ -112,7 +112,17 @@ fn run_changed(moment: &Moment, options: &RunOptions, change: impl FnOnce(&mut S
         scenario
     });
     match scenario.and_then(|scenario| scenario.run(options)) {
-        Ok(run) => Ok(Some(run)),
+        Ok(run) => {
+            let end = run.simulation.now() - SimTime::ZERO;
+            if let Some(at) = moment.at.filter(|at| *at > end) {
+                let end = SimDuration::from_secs(end.as_secs());
+                writeln!(
+                    anstream::stderr(),
+                    "note: the run ended at {end}: what is shown is not of {at}, but of then"
+                )?;
+            }
+            Ok(Some(run))
+        }
         Err(error) => {
             diagnostics::scenario(&error)?;
             Ok(None)

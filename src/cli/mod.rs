@@ -11,6 +11,7 @@ mod explain;
 mod explore;
 mod get;
 mod input;
+mod kubectl;
 mod rollout;
 mod run;
 mod top;
@@ -48,7 +49,10 @@ impl From<Exit> for ExitCode {
 /// wrong, 3 an internal error.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     let result = match arguments.command {
         Command::Run(options) => run::run(&options),
         Command::Explore(options) => explore::explore(&options),
@@ -72,4 +76,13 @@ pub fn main() -> ExitCode {
             ExitCode::from(3)
         }
     }
+}
+
+/// Prints what is wrong with the arguments, or the help that they ask for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if let Some(hint) = kubectl::hint(error) {
+        let _ = writeln!(std::io::stderr(), "\n  = help: {hint}");
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

@@ -93,9 +93,12 @@ impl Scope {
     }
 }
 
-// How long a run is watched.
+// How a table is shown, and how long it is watched.
 #[derive(Clone, Debug, Args)]
-pub(in crate::cli) struct WatchArguments {
+pub(in crate::cli) struct Listing {
+    /// Leave the names of the columns out
+    #[arg(long)]
+    pub(in crate::cli) no_headers: bool,
     /// Show what there is at the time of --at (default: the start), then each change on the way
     #[arg(short, long)]
     pub(in crate::cli) watch: bool,
@@ -134,11 +137,8 @@ pub(in crate::cli) struct GetArguments {
     /// Put the kind in front of names
     #[arg(long)]
     pub(in crate::cli) show_kind: bool,
-    /// Leave the names of the columns out
-    #[arg(long)]
-    pub(in crate::cli) no_headers: bool,
     #[command(flatten)]
-    pub(in crate::cli) watch: WatchArguments,
+    pub(in crate::cli) listing: Listing,
     /// Watch, but do not show first what there is
     #[arg(long)]
     pub(in crate::cli) watch_only: bool,
@@ -176,11 +176,8 @@ pub(in crate::cli) struct EventsArguments {
     pub(in crate::cli) types: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) scope: Scope,
-    /// Leave the names of the columns out
-    #[arg(long)]
-    pub(in crate::cli) no_headers: bool,
     #[command(flatten)]
-    pub(in crate::cli) watch: WatchArguments,
+    pub(in crate::cli) listing: Listing,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,28 +1,21 @@
-//! Jobs from creation to completion, at most 500 pods at a time: profile `ideal`, recorder off.
+//! Jobs from creation to completion, at most 500 pods at a time.
 
-use std::hint::black_box;
+mod settled;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use seatrial::kernel::SimTime;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use seatrial::kubelet::BehaviourSpec;
-use seatrial::sim::{Delays, NodeTemplate, Simulation};
+use seatrial::sim::{Delays, Simulation};
 
-const END: SimTime = SimTime::from_secs(86_400);
 const PARALLELISM: usize = 500;
 
 /// A cluster whose tasks take ten seconds, with room for 500 of them.
 fn cluster() -> Simulation {
     let task: BehaviourSpec = serde_json::from_str(r#"{"image": "*", "exit": {"after": "10s"}}"#).expect("a behaviour");
-    let mut builder = Simulation::builder().delays(Delays::ideal()).behaviour(task);
-    for n in 0..5 {
-        let node = NodeTemplate::new(format!("node-{n}"));
-        let node = node.capacity("cpu", "64").and_then(|node| node.capacity("pods", "250"));
-        builder = builder.node(node.expect("quantities"));
-    }
-    builder.build().expect("a cluster")
+    let builder = Simulation::builder().delays(Delays::ideal()).behaviour(task);
+    settled::with_large_nodes(builder, 5).build().expect("a cluster")
 }
 
-fn complete(mut sim: Simulation, mode: &str, pods: usize) -> u64 {
+fn complete(sim: &mut Simulation, mode: &str, pods: usize) {
     let parallelism = pods.min(PARALLELISM);
     let manifest = format!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: j}}\nspec:\n  completionMode: {mode}\n  completions: {pods}\n  \
@@ -30,9 +23,8 @@ fn complete(mut sim: Simulation, mode: &str, pods: usize) -> u64 {
          containers: [{{name: c, image: task, resources: {{requests: {{cpu: 100m, memory: 64Mi}}}}}}]\n"
     );
     sim.apply(&manifest).expect("a valid Job");
-    assert!(sim.run_until_quiescent(END));
+    settled::settle(sim);
     assert!(sim.view().jobs.iter().all(|job| job.is_complete()));
-    sim.changes()
 }
 
 fn jobs(c: &mut Criterion) {
@@ -43,7 +35,7 @@ fn jobs(c: &mut Criterion) {
             group.throughput(Throughput::Elements(pods as u64));
             group.sample_size(10);
             group.bench_function(BenchmarkId::new("from creation to completion", pods), |b| {
-                b.iter_batched(|| cluster.clone(), |sim| black_box(complete(sim, mode, pods)), BatchSize::PerIteration);
+                settled::forked(b, &cluster, |sim| complete(sim, mode, pods));
             });
         }
         group.finish();

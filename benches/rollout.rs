@@ -1,22 +1,15 @@
-//! Whole rolling updates, from a fork of a settled cluster to quiescence: profile `ideal`, recorder off.
+//! Whole rolling updates, from a fork of a settled cluster to quiescence.
+
+mod settled;
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use seatrial::kernel::SimTime;
-use seatrial::sim::{Delays, NodeTemplate, Simulation, Target};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use seatrial::sim::Simulation;
 
-const END: SimTime = SimTime::from_secs(86_400);
-
-/// A settled cluster with one Deployment of that many pods, 25 % surge and 25 % unavailable.
-fn settled(pods: usize) -> Simulation {
-    let mut builder = Simulation::builder().delays(Delays::ideal());
-    for n in 0..pods.div_ceil(100).max(3) {
-        let node = NodeTemplate::new(format!("node-{n}"));
-        let node = node.capacity("cpu", "64").and_then(|node| node.capacity("pods", "250"));
-        builder = builder.node(node.expect("quantities"));
-    }
-    let mut sim = builder.build().expect("a cluster");
+/// A cluster with one Deployment of that many pods, 25 % surge and 25 % unavailable.
+fn cluster(pods: usize) -> Simulation {
+    let builder = settled::with_large_nodes(Simulation::builder(), pods.div_ceil(100).max(3));
     let manifest = format!(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: {pods}\n  \
          selector: {{matchLabels: {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    \
@@ -24,33 +17,17 @@ fn settled(pods: usize) -> Simulation {
          ---\napiVersion: v1\nkind: Service\nmetadata: {{name: web}}\n\
          spec: {{selector: {{app: web}}, ports: [{{port: 80}}]}}\n"
     );
-    sim.apply(&manifest).expect("valid manifests");
-    assert!(sim.run_until_quiescent(END));
-    sim
-}
-
-fn update(sim: &mut Simulation) {
-    let web: Target = "deployment/web".parse().expect("a target");
-    sim.set_image(&web, "c", "web:v2").expect("the container exists");
-    assert!(sim.run_until_quiescent(END));
+    settled::settled(builder, &manifest)
 }
 
 fn rollouts(c: &mut Criterion) {
     let mut group = c.benchmark_group("rolling update");
     for pods in [10, 100, 1_000, 10_000] {
-        let cluster = settled(pods);
+        let cluster = cluster(pods);
         group.throughput(Throughput::Elements(pods as u64));
         group.sample_size(if pods > 1_000 { 10 } else { 50 });
         group.bench_function(BenchmarkId::new("from fork to quiescence", pods), |b| {
-            b.iter_batched(
-                || (),
-                |()| {
-                    let mut fork = cluster.clone();
-                    update(&mut fork);
-                    black_box(fork.changes())
-                },
-                BatchSize::PerIteration,
-            );
+            settled::forked(b, &cluster, |sim| settled::update(sim, "deployment/web", "web:v2"));
         });
     }
     group.finish();
@@ -59,7 +36,7 @@ fn rollouts(c: &mut Criterion) {
 fn forks(c: &mut Criterion) {
     let mut group = c.benchmark_group("fork");
     for pods in [10, 10_000] {
-        let cluster = settled(pods);
+        let cluster = cluster(pods);
         group.throughput(Throughput::Elements(pods as u64));
         group.bench_function(BenchmarkId::from_parameter(pods), |b| b.iter(|| black_box(cluster.clone())));
     }
@@ -75,7 +52,7 @@ fn resident() -> u64 {
 /// Not a time: resident bytes a pod, printed once.
 fn memory(c: &mut Criterion) {
     let before = resident();
-    let cluster = settled(20_000);
+    let cluster = cluster(20_000);
     let bytes = resident().saturating_sub(before) / cluster.view().pods.len().max(1) as u64;
     c.bench_function(&format!("memory: {bytes} bytes a pod (20,000 pods, nodes and endpoints included)"), |b| {
         b.iter(|| black_box(cluster.view().pods.len()));

@@ -35,6 +35,6 @@ terminal terminal-run 1110 850 run scenarios/bad-image-rolled-back.yaml
 terminal terminal-get 1010 300 get pods -o wide --at 1m10s -f scenarios/rolling-update-node-loss.yaml
 terminal terminal-describe 980 885 describe deployment web --at 1m20s -f scenarios/rolling-update-node-loss.yaml
 terminal terminal-explain 1020 165 explain --from pod/client --to web --at 50s -f scenarios/why-no-answer-inside.yaml
-shoot stories/rolling-update-drops-requests/trouble report 1100 2000
-shoot rolling-update-node-loss report-phone 500 1500
-shoot rolling-update-node-loss report-dark 1100 1300 --blink-settings=preferredColorScheme=0
+shoot stories/rolling-update-drops-requests/trouble report 1100 1955
+shoot rolling-update-node-loss report-phone 500 1275
+shoot rolling-update-node-loss report-dark 1100 1190 --blink-settings=preferredColorScheme=0

@@ -31,6 +31,7 @@
 //! - [`apiserver`], [`controllers`], [`scheduler`], [`kubelet`], [`autoscaler`]: the simulated components. [`kernel`]: time, events, randomness.
 //!
 //! - `testing` (feature `proptest`): random clusters and what is done to them, checked against every promise.
+//! - `serve` (feature `serve`): the API over HTTP, for a real `kubectl`.
 //! - [`metrics`]: what is measured of pods and nodes, for autoscalers and `top`.
 //! - [`explore`]: a scenario under many seeds and parameters, its failures made small. [`network`]: what requests meet on their way.
 #![forbid(unsafe_code)]
@@ -51,6 +52,8 @@ pub mod objects;
 pub mod report;
 pub mod scenario;
 pub mod scheduler;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod sim;
 #[cfg(feature = "proptest")]
 pub mod testing;

@@ -1,6 +1,8 @@
 //! Arguments of the command.
 
 mod objects;
+#[cfg(feature = "serve")]
+mod serve;
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -15,6 +17,9 @@ pub(super) use objects::{
     DescribeArguments, DiffArguments, EventsArguments, ExplainArguments, GetArguments, HistoryArguments, Moment,
     RolloutCommand, StatusArguments, TopCommand, TopSort, TreeArguments,
 };
+
+#[cfg(feature = "serve")]
+pub(super) use serve::ServeArguments;
 
 /// Replays what a Kubernetes 1.36 cluster would do: rollouts, failing nodes and images, promises kept or broken. In
 /// milliseconds, and the same every time.
@@ -82,6 +87,10 @@ pub(super) enum Command {
                             internal error"
     )]
     Explain(ExplainArguments),
+    /// Let a real kubectl, or any client of Kubernetes, talk to a scenario's cluster while time passes
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(ServeArguments),
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,8 @@ mod input;
 mod kubectl;
 mod rollout;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod top;
 mod tree;
 
@@ -66,6 +68,8 @@ pub fn main() -> ExitCode {
         Command::Top(command) => top::top(&command),
         Command::Tree(options) => tree::tree(&options),
         Command::Explain(options) => explain::explain(&options),
+        #[cfg(feature = "serve")]
+        Command::Serve(options) => serve::serve(&options),
     };
     match result {
         Ok(exit) => exit.into(),

@@ -250,6 +250,12 @@ macro_rules! kinds {
                 match self { $(Self::$kind => $namespaced,)* Self::Opaque => true }
             }
 
+            /// Names that `kubectl` takes beside singular and plural, such as `deploy`.
+            #[must_use]
+            pub const fn short_names(self) -> &'static [&'static str] {
+                match self { $(Self::$kind => &[$($alias),*],)* Self::Opaque => &[] }
+            }
+
             /// The kind of a manifest, if it is simulated.
             #[must_use]
             pub fn of(api_version: &str, kind: &str) -> Option<Self> {

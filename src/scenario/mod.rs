@@ -55,6 +55,6 @@ pub use expression::{Expression, ExpressionError, NumberExpression, Part, Subjec
 pub use extensions::Extensions;
 pub use measure::{Gauge, Measure, Measured};
 pub use parameters::Parameters;
-pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, StepOutcome};
+pub use run::{DEFAULT_MAX_EVENTS, Run, RunOptions, Session, StepOutcome};
 pub use schema::{Manifest, Scenario, Step, Trigger};
 pub use steps::{Choice, Disturb, Evictees, MachineVerb, Nodes, Press, Verb};

@@ -1,5 +1,6 @@
 //! Runs a scenario.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use serde_json::{Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 use crate::api::ApiError;
 use crate::controllers::PodGcConfig;
 use crate::kernel::{SimDuration, SimTime};
+use crate::objects::Timestamp;
 use crate::sim::{RecordMode, SimError, Simulation, StepRecord};
 
 use super::error::{Problem, ScenarioError};
@@ -22,6 +24,8 @@ use super::steps::answer;
 pub struct RunOptions {
     /// Another seed than the file's.
     pub seed: Option<u64>,
+    /// Another wall-clock time at the start than the file's.
+    pub epoch: Option<Timestamp>,
     /// How much is recorded.
     pub record: RecordMode,
     /// Stop at this virtual time instead of the scenario's end.
@@ -134,6 +138,33 @@ impl Scenario {
         options: &RunOptions,
         mut observer: impl FnMut(&Simulation),
     ) -> Result<Run, ScenarioError> {
+        let mut session = self.begin(options)?;
+        session.runner.end = SimTime::ZERO + options.until.unwrap_or(self.duration).min(self.duration);
+        session.runner.settle = self.settle;
+        session.runner.run(&mut session.sim, &mut observer);
+        Ok(session.finish())
+    }
+
+    /// Sets the cluster up, and leaves it to the caller how time passes. The scenario's steps, faults and expectations take place
+    /// as it does; its `duration` and `settle` end nothing.
+    ///
+    /// ```
+    /// use seatrial::kernel::SimTime;
+    /// use seatrial::scenario::{RunOptions, Scenario};
+    ///
+    /// let text = "{apiVersion: seatrial.dev/v1, kind: Scenario, metadata: {name: t}, spec: {duration: 1m, nodes: [{name: w}]}}";
+    /// let scenario = Scenario::read("t.yaml", text)?;
+    /// let mut session = scenario.begin(&RunOptions::default())?;
+    /// session.advance_to(SimTime::from_secs(5));
+    /// session.simulation_mut().cordon("w", true).expect("there is such a node");
+    /// session.advance_to(SimTime::from_mins(10));
+    /// assert!(session.finish().held());
+    /// # Ok::<(), seatrial::scenario::ScenarioError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Scenario::run`].
+    pub fn begin(&self, options: &RunOptions) -> Result<Session<'_>, ScenarioError> {
         let mut sim = self.start(options)?;
         let mut notices = self.notices.clone();
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
@@ -141,27 +172,20 @@ impl Scenario {
         notices.extend(super::notices::about(documents.clone()));
         notices.extend(super::notices::about_traffic(&self.clients, documents));
         self.apply_manifests(&mut sim)?;
-        let end = options.until.unwrap_or(self.duration).min(self.duration);
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
         let watches = self.expectations.iter().map(|e| Watch::new(e.clone(), slack)).collect();
         let meters = self.measures.iter().map(Meter::new).collect();
         let steps = Agenda::new(&self.steps);
-        let (end, observer) = (SimTime::ZERO + end, &mut observer);
         let extra = options.extensions.watches();
-        let (settle, fail_fast) = (self.settle, options.fail_fast);
-        let mut runner = Runner { steps, watches, extra, meters, end, settle, fail_fast, observer };
-        runner.run(&mut sim);
-        let is_cut_short = runner.has_failed();
-        let decided = runner.watches.into_iter().filter(|watch| !is_cut_short || watch.is_decided());
-        let verdicts = decided.map(|watch| watch.finish(&sim)).chain(runner.extra.finish(&sim)).collect();
-        let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
-        Ok(Run { simulation: sim, steps: runner.steps.finish(), verdicts, measured, notices })
+        let fail_fast = options.fail_fast;
+        let runner = Runner { steps, watches, extra, meters, end: SimTime::ZERO, settle: None, fail_fast };
+        Ok(Session { sim, runner, notices })
     }
 
     fn start(&self, options: &RunOptions) -> Result<Simulation, ScenarioError> {
         let mut builder = Simulation::builder()
             .seed(options.seed.unwrap_or(self.seed))
-            .epoch(self.epoch)
+            .epoch(options.epoch.unwrap_or(self.epoch))
             .delays(self.delays.clone())
             .control_plane(self.control_plane)
             .record(options.record)
@@ -241,6 +265,55 @@ impl Manifest {
     }
 }
 
+/// A scenario under way, from [`Scenario::begin`].
+pub struct Session<'a> {
+    sim: Simulation,
+    runner: Runner<'a>,
+    notices: Vec<String>,
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("simulation", &self.sim).finish_non_exhaustive()
+    }
+}
+
+impl Session<'_> {
+    /// Lets virtual time pass until `end`.
+    pub fn advance_to(&mut self, end: SimTime) {
+        self.runner.end = end;
+        self.runner.run(&mut self.sim, &mut |_| {});
+    }
+
+    /// The cluster now.
+    #[must_use]
+    pub const fn simulation(&self) -> &Simulation {
+        &self.sim
+    }
+
+    /// The cluster, to do something to it.
+    pub const fn simulation_mut(&mut self) -> &mut Simulation {
+        &mut self.sim
+    }
+
+    /// What was taken but is not simulated.
+    #[must_use]
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+
+    /// Judges the expectations by what happened so far.
+    #[must_use]
+    pub fn finish(self) -> Run {
+        let Self { sim, runner, notices } = self;
+        let is_cut_short = runner.has_failed();
+        let decided = runner.watches.into_iter().filter(|watch| !is_cut_short || watch.is_decided());
+        let verdicts = decided.map(|watch| watch.finish(&sim)).chain(runner.extra.finish(&sim)).collect();
+        let measured = runner.meters.into_iter().map(|meter| meter.finish(&sim)).collect();
+        Run { simulation: sim, steps: runner.steps.finish(), verdicts, measured, notices }
+    }
+}
+
 struct Runner<'a> {
     steps: Agenda<'a>,
     watches: Vec<Watch>,
@@ -249,18 +322,17 @@ struct Runner<'a> {
     end: SimTime,
     settle: Option<SimDuration>,
     fail_fast: bool,
-    observer: &'a mut dyn FnMut(&Simulation),
 }
 
 impl Runner<'_> {
-    fn run(&mut self, sim: &mut Simulation) {
-        self.observe(sim);
+    fn run(&mut self, sim: &mut Simulation, observer: &mut dyn FnMut(&Simulation)) {
+        self.observe(sim, observer);
         loop {
             self.steps.take_due(sim);
-            self.observe(sim);
+            self.observe(sim, observer);
             let next = self.next_stop(sim);
             let interrupted = sim.run_until_with(next, |sim| {
-                self.observe(sim);
+                self.observe(sim, observer);
                 let stops = self.has_failed() || self.steps.condition_holds(sim);
                 if stops { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
@@ -282,11 +354,11 @@ impl Runner<'_> {
     }
 
     /// Looks at the cluster after a change.
-    fn observe(&mut self, sim: &Simulation) {
+    fn observe(&mut self, sim: &Simulation, observer: &mut dyn FnMut(&Simulation)) {
         self.watches.iter_mut().for_each(|watch| watch.observe(sim));
         self.extra.observe(sim);
         self.meters.iter_mut().for_each(|meter| meter.observe(sim));
-        (self.observer)(sim);
+        observer(sim);
     }
 
     fn next_stop(&self, sim: &Simulation) -> SimTime {

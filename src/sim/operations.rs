@@ -79,10 +79,31 @@ impl Simulation {
     /// # Errors
     /// If the object exists, or the API server refuses it.
     pub fn create_document(&mut self, document: &Document) -> Result<Object, ApiError> {
+        self.create(document.value.clone())
+    }
+
+    /// Creates an object from its JSON, as a `POST` does.
+    ///
+    /// # Errors
+    /// If the object exists, or the API server refuses it.
+    pub fn create(&mut self, document: Value) -> Result<Object, ApiError> {
+        self.api_server_answers()?;
         let now = self.wall();
-        let created = self.server.create_document(now, document.value.clone());
+        let created = self.server.create_document(now, document);
         self.publish();
         created
+    }
+
+    /// Replaces an object, or a part of it, by its JSON, as a `PUT` does: `kubectl replace`.
+    ///
+    /// # Errors
+    /// If there is no such object, it is newer than the document's `resourceVersion`, or the API server refuses it.
+    pub fn replace(&mut self, document: Value, part: Part) -> Result<Object, ApiError> {
+        self.api_server_answers()?;
+        let now = self.wall();
+        let replaced = self.server.update_document(now, document, part);
+        self.publish();
+        replaced
     }
 
     /// The object of a target as the API server has it.
@@ -139,11 +160,33 @@ impl Simulation {
     /// # Errors
     /// If the object does not exist, the patch is malformed, or its result is invalid.
     pub fn patch(&mut self, target: &Target, patch_type: PatchType, patch: &Value) -> Result<Object, ApiError> {
+        self.patch_part(target, patch_type, patch, Part::Main)
+    }
+
+    /// Patches a part of an object: `kubectl patch --subresource`.
+    ///
+    /// # Errors
+    /// As [`patch`](Self::patch).
+    pub fn patch_part(
+        &mut self,
+        target: &Target,
+        patch_type: PatchType,
+        patch: &Value,
+        part: Part,
+    ) -> Result<Object, ApiError> {
         self.api_server_answers()?;
         let now = self.wall();
-        let response = self.server.patch(now, target.kind, &target.key, patch_type, patch, Part::Main);
+        let response = self.server.patch(now, target.kind, &target.key, patch_type, patch, part);
         self.publish();
         response
+    }
+
+    /// What a patch makes of an object, before the API server checks or completes it. Nothing is changed.
+    ///
+    /// # Errors
+    /// If the object does not exist, or the patch does not apply.
+    pub fn patched_document(&self, target: &Target, patch_type: PatchType, patch: &Value) -> Result<Value, ApiError> {
+        self.server.patched_document(target.kind, &target.key, patch_type, patch)
     }
 
     /// Adds an ephemeral container to a pod: `kubectl debug POD --image=IMAGE`. It starts beside the others, is never
@@ -164,12 +207,7 @@ impl Simulation {
             container["targetContainerName"] = beside.as_str().into();
         }
         let patch = json!({"spec": {"ephemeralContainers": [container]}});
-        self.api_server_answers()?;
-        let now = self.wall();
-        let part = Part::EphemeralContainers;
-        let response = self.server.patch(now, target.kind, &target.key, PatchType::Strategic, &patch, part);
-        self.publish();
-        Ok(response?)
+        Ok(self.patch_part(target, PatchType::Strategic, &patch, Part::EphemeralContainers)?)
     }
 
     /// Deletes an object: `kubectl delete`.
@@ -281,11 +319,7 @@ impl Simulation {
             },
             "spec": template["spec"],
         });
-        self.api_server_answers()?;
-        let now = self.wall();
-        let response = self.server.create_document(now, job);
-        self.publish();
-        Ok(response?)
+        Ok(self.create(job)?)
     }
 
     /// The object of a target that `kubectl rollout` knows.

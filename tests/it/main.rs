@@ -27,6 +27,7 @@ mod reports;
 mod rollouts;
 mod scenarios;
 mod scheduling;
+mod serve;
 mod stateful_sets;
 mod static_pods;
 mod stories;

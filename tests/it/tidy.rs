@@ -36,9 +36,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("explore", &["scenario", "sim", "invariants", "api", "objects", "kernel"]),
     ("report", &["explore", "scenario", "sim", "invariants", "controllers", "api", "objects", "kernel"]),
     ("testing", &["report", "explore", "scenario", "sim", "invariants", "api", "objects", "kernel"]),
+    ("serve", &["report", "scenario", "sim", "controllers", "api", "objects", "kernel"]),
     (
         "cli",
         &[
+            "serve",
             "scenario",
             "explore",
             "report",

@@ -37,6 +37,22 @@ impl ApiServer {
         }
         self.update_wire(&header, key, &old, new, part)
     }
+
+    /// What a patch document makes of an object, before anything is checked or completed.
+    ///
+    /// # Errors
+    /// If there is no such object, or the patch does not apply.
+    pub fn patched_document(
+        &self,
+        kind: Kind,
+        key: &Key,
+        patch_type: PatchType,
+        document: &Value,
+    ) -> Result<Value, ApiError> {
+        let old = self.get(kind, key)?.to_wire();
+        let header = Header::read(&old)?;
+        patched(&header, old, patch_type, document)
+    }
 }
 
 fn patched(header: &Header, old: Value, patch_type: PatchType, document: &Value) -> Result<Value, ApiError> {

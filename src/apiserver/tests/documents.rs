@@ -128,6 +128,21 @@ fn cluster_scoped_kinds_lose_a_namespace_and_unknown_kinds_are_kept() {
 }
 
 #[test]
+fn cluster_scoped_kinds_that_are_not_simulated_need_no_namespace() {
+    let mut server = server();
+    for (api_version, kind, name) in [
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "boats.sea.example"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", "reader"),
+        ("storage.k8s.io/v1", "CSIDriver", "disks.example"),
+    ] {
+        let document = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
+        let (object, _) = applied(&mut server, document.clone());
+        assert_eq!(&*object.meta().namespace, "", "{kind}");
+        assert_eq!(applied(&mut server, document).1, Applied::Unchanged, "{kind}");
+    }
+}
+
+#[test]
 fn apply_creates_then_changes_only_what_changed() {
     let mut server = server();
     let (first, how) = applied(&mut server, deployment("web:1"));

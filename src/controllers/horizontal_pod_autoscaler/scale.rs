@@ -61,7 +61,7 @@ pub fn scale_of(view: &View, autoscaler: &HorizontalPodAutoscaler) -> Result<Sca
     };
     let key = Key::new(autoscaler.meta.namespace.clone(), target.name.clone());
     let object = view.object(kind, &key).ok_or_else(|| ScaleError::Query(ApiError::not_found(kind, &key).message))?;
-    of(&object, key).ok_or_else(|| ScaleError::Query(NO_SUCH_RESOURCE.to_owned()))
+    Scale::of(&object).ok_or_else(|| ScaleError::Query(NO_SUCH_RESOURCE.to_owned()))
 }
 
 const fn is_scalable(kind: Kind) -> bool {
@@ -76,14 +76,19 @@ fn is_served(view: &View, kind: &str, group: &str) -> bool {
     schema::lookup(&version, kind).is_some() || view.opaque.keys().any(is_of_kind)
 }
 
-fn of(object: &Object, key: Key) -> Option<Scale> {
-    let (selector, status_replicas) = match object {
-        Object::Deployment(deployment) => (&deployment.spec.selector, deployment.status.replicas),
-        Object::ReplicaSet(set) => (&set.spec.selector, set.status.replicas),
-        Object::StatefulSet(set) => (&set.spec.selector, set.status.replicas),
-        Object::ReplicationController(controller) => (&controller.spec.selector, controller.status.replicas),
-        _ => return None,
-    };
-    let (kind, spec_replicas) = (object.kind(), object.replicas()?);
-    Some(Scale { kind, key, spec_replicas, status_replicas, selector: selector.compiled.to_string().into() })
+impl Scale {
+    /// The scale of a workload, if its kind has one.
+    #[must_use]
+    pub fn of(object: &Object) -> Option<Self> {
+        let (selector, status_replicas) = match object {
+            Object::Deployment(deployment) => (&deployment.spec.selector, deployment.status.replicas),
+            Object::ReplicaSet(set) => (&set.spec.selector, set.status.replicas),
+            Object::StatefulSet(set) => (&set.spec.selector, set.status.replicas),
+            Object::ReplicationController(controller) => (&controller.spec.selector, controller.status.replicas),
+            _ => return None,
+        };
+        let (kind, spec_replicas) = (object.kind(), object.replicas()?);
+        let selector = selector.compiled.to_string().into();
+        Some(Self { kind, key: object.key(), spec_replicas, status_replicas, selector })
+    }
 }

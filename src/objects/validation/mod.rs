@@ -139,13 +139,21 @@ pub fn validate_create_under(gates: FeatureGates, kind: &str, object: &Value) ->
         None => {}
     }
     if errors.is_empty() {
-        meta::validate_common_meta(object.at("metadata"), common_rules(kind), &Path::root("metadata"), &mut errors);
+        meta::validate_common_meta(
+            object.at("metadata"),
+            common_rules(kind, object),
+            &Path::root("metadata"),
+            &mut errors,
+        );
     }
     errors
 }
 
-fn common_rules(kind: &str) -> NameRules {
-    NameRules { namespaced: is_namespaced(kind), check: names::path_segment_name, skip_generate_name: false }
+/// Objects of kinds that are defined elsewhere, whose `kind` is empty here, are where they are.
+fn common_rules(kind: &str, object: &Value) -> NameRules {
+    let is_placed = || object.at("metadata").at("namespace").as_str().is_some_and(|namespace| !namespace.is_empty());
+    let namespaced = if kind.is_empty() { is_placed() } else { is_namespaced(kind) };
+    NameRules { namespaced, check: names::path_segment_name, skip_generate_name: false }
 }
 
 /// What is wrong with the addresses and IP families of a Service's spec (`ValidateServiceClusterIPsRelatedFields`).
@@ -170,7 +178,7 @@ pub fn validate_update_under(
 ) -> Vec<FieldError> {
     let mut errors = Errors::new();
     let path = Path::root("metadata");
-    meta::validate_common_meta(new.at("metadata"), common_rules(kind), &path, &mut errors);
+    meta::validate_common_meta(new.at("metadata"), common_rules(kind, new), &path, &mut errors);
     meta::validate_common_meta_update(new.at("metadata"), old.at("metadata"), &path, &mut errors);
     match subresource {
         Subresource::None => validate_main_update(gates, kind, new, old, &mut errors),

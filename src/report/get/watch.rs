@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use serde_json::json;
 
-use crate::api::{Change, ChangeType};
+use crate::api::ChangeType;
 use crate::kernel::SimTime;
 use crate::objects::{Object, WallTime};
 use crate::report::query::{QueryError, ResourceType, Selected};
@@ -76,8 +76,8 @@ pub fn get_watch(sim: &Simulation, options: &GetOptions, watch: WatchOptions) ->
         writer.flush();
     }
     let followed = replay.follow(watch.until, |replay, change| {
-        let Some((kind, event)) = event(options, change) else { return ControlFlow::Continue(()) };
-        match writer.add(kind, &change.object, replay.wall(), event) {
+        let Some((wanted, event)) = options.query.told(change) else { return ControlFlow::Continue(()) };
+        match writer.add(&wanted.resource, &change.object, replay.wall(), event) {
             Ok(()) => {
                 writer.flush();
                 ControlFlow::Continue(())
@@ -92,20 +92,6 @@ pub fn get_watch(sim: &Simulation, options: &GetOptions, watch: WatchOptions) ->
             Ok(Got { text: writer.out, not_found })
         }
     }
-}
-
-/// What a watch with selectors tells of a change: objects come and go as they begin and cease to match.
-fn event<'a>(options: &'a GetOptions, change: &Change) -> Option<(&'a ResourceType, ChangeType)> {
-    let is_old = change.old.as_ref().is_some_and(|old| options.query.matches(old));
-    let is_new = change.change_type != ChangeType::Deleted && options.query.matches(&change.object);
-    let event = match (is_old, is_new) {
-        (false, false) => return None,
-        (false, true) => ChangeType::Added,
-        (true, true) => ChangeType::Modified,
-        (true, false) => ChangeType::Deleted,
-    };
-    let wanted = options.query.wanted.iter().find(|wanted| wanted.resource.is_of(&change.object))?;
-    Some((&wanted.resource, event))
 }
 
 struct Writer<'a> {

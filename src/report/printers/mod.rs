@@ -153,7 +153,7 @@ pub(super) fn cells_for(object: &Object, now: WallTime, wide: bool) -> Vec<Strin
 }
 
 /// The columns of an object; kinds that are kept as data have some of their own.
-pub(super) fn columns_of(object: &Object) -> &'static [Column] {
+pub(crate) fn columns_of(object: &Object) -> &'static [Column] {
     match object {
         Object::Opaque(kept) => kept::columns(kept),
         simulated => columns(simulated.kind()),

@@ -2,7 +2,7 @@
 
 mod resource_type;
 
-use crate::api::View;
+use crate::api::{Change, ChangeType, View};
 use crate::objects::{FieldSelector, Kind, Object, Selector, is_selectable_by, is_selected};
 
 pub use resource_type::{KeptKind, ResourceType};
@@ -181,6 +181,21 @@ impl Query {
     #[must_use]
     pub fn matches(&self, object: &Object) -> bool {
         self.wanted.iter().any(|wanted| wanted.resource.kind() == object.kind() && self.wants(wanted, object))
+    }
+
+    /// What a watch tells of a change: objects come and go as they begin and cease to be wanted.
+    #[must_use]
+    pub fn told(&self, change: &Change) -> Option<(&Wanted, ChangeType)> {
+        let is_old = change.old.as_ref().is_some_and(|old| self.matches(old));
+        let is_new = change.change_type != ChangeType::Deleted && self.matches(&change.object);
+        let told = match (is_old, is_new) {
+            (false, false) => return None,
+            (false, true) => ChangeType::Added,
+            (true, true) => ChangeType::Modified,
+            (true, false) => ChangeType::Deleted,
+        };
+        let wanted = self.wanted.iter().find(|wanted| wanted.resource.is_of(&change.object))?;
+        Some((wanted, told))
     }
 
     fn wants(&self, wanted: &Wanted, object: &Object) -> bool {

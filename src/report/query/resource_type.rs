@@ -1,7 +1,7 @@
 //! Kinds by the names that kubectl takes.
 
 use crate::api::View;
-use crate::objects::{Kind, Object, validation};
+use crate::objects::{Kind, Object, OpaqueObject, validation};
 
 use super::QueryError;
 
@@ -74,7 +74,7 @@ impl ResourceType {
         if let Some((kind, group, ..)) = known {
             return Ok(Self::Kept(KeptKind::new(kind, group)));
         }
-        let mut kept = view.opaque.values().map(|object| KeptKind::new(&object.kind, group_of(&object.api_version)));
+        let mut kept = view.opaque.values().map(|object| KeptKind::of(object));
         let found =
             kept.find(|kept| is_group(&kept.group) && (kept.kind.eq_ignore_ascii_case(plain) || kept.plural == plain));
         found.map(Self::Kept).ok_or_else(|| QueryError::UnknownType(name.to_owned()))
@@ -153,6 +153,19 @@ impl ResourceType {
 }
 
 impl KeptKind {
+    /// The kind of an object that is kept as data.
+    #[must_use]
+    pub fn of(object: &OpaqueObject) -> Self {
+        Self::new(&object.kind, group_of(&object.api_version))
+    }
+
+    /// Kinds of Kubernetes that are kept as data and that users ask for, each with its short name if it has one. Their version is `v1`.
+    pub fn of_kubernetes() -> impl Iterator<Item = (Self, Option<&'static str>)> {
+        WELL_KNOWN
+            .iter()
+            .map(|(kind, group, plural, short)| (Self::new(kind, group), (short != plural).then_some(*short)))
+    }
+
     fn new(kind: &str, group: &str) -> Self {
         let known = WELL_KNOWN.iter().find(|(known, of, ..)| *known == kind && *of == group);
         let plural = known.map_or_else(|| plural_of(kind), |(_, _, plural, _)| (*plural).to_owned());

@@ -52,7 +52,7 @@ pub(super) fn attempt_after(lost: SimTime, now: SimTime, luck: &mut Stream) -> S
 
 impl Simulation {
     /// Refuses, if the API server does not run.
-    pub(in crate::sim) fn api_server_answers(&self) -> Result<(), ApiError> {
+    pub(crate) fn api_server_answers(&self) -> Result<(), ApiError> {
         if !self.disturbances.api_server_down {
             return Ok(());
         }

@@ -110,7 +110,7 @@ impl Simulation {
                 }
             }
             MachineEvent::Vanish { node, replacement } => self.vanish(node, replacement),
-            MachineEvent::Join(template) => self.replace(&template),
+            MachineEvent::Join(template) => self.replace_machine(&template),
             MachineEvent::CloudMonitor => self.cloud_monitor(),
         }
     }

@@ -147,7 +147,7 @@ impl Simulation {
         !self.kubelets.by_name.contains_key(name) && self.view().nodes.get(&Key::new("", name)).is_none()
     }
 
-    pub(super) fn replace(&mut self, template: &NodeTemplate) {
+    pub(super) fn replace_machine(&mut self, template: &NodeTemplate) {
         let mut template = template.clone();
         while !self.is_free(&template.name) {
             let (base, last) = generation(&template.name);

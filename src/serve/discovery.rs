@@ -1,0 +1,120 @@
+//! What the API has, for clients that ask before they speak: `/api`, `/apis`, `/version`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::api::View;
+
+use super::path::api_version;
+use super::resources::ApiResource;
+use super::{metrics, reviews};
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// Kinds of the category `all`.
+const ALL: [&str; 10] = [
+    "Pod",
+    "ReplicationController",
+    "Service",
+    "DaemonSet",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "HorizontalPodAutoscaler",
+    "CronJob",
+    "Job",
+];
+
+pub(super) fn version() -> Value {
+    json!({
+        "major": "1", "minor": "36", "gitVersion": concat!("v1.36.0+seatrial-", env!("CARGO_PKG_VERSION")),
+        "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "none",
+        "compiler": "rustc", "platform": "simulated",
+    })
+}
+
+pub(super) fn core_versions() -> Value {
+    json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []})
+}
+
+/// `/apis`.
+pub(super) fn groups(view: &View) -> Value {
+    let groups: Vec<Value> = versions(view).iter().map(|(group, versions)| group_of(group, versions)).collect();
+    json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
+}
+
+/// `/apis/GROUP`.
+pub(super) fn group(view: &View, name: &str) -> Option<Value> {
+    let versions = versions(view);
+    let mut group = group_of(name, versions.get(name)?);
+    group["kind"] = "APIGroup".into();
+    group["apiVersion"] = "v1".into();
+    Some(group)
+}
+
+/// Versions of every named group.
+fn versions(view: &View) -> BTreeMap<String, Vec<String>> {
+    let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let resources = ApiResource::all(view).into_iter().map(|resource| (resource.group, resource.version));
+    let own =
+        [metrics::GROUP_VERSION, reviews::GROUP_VERSION].map(|[group, version]| (group.to_owned(), version.to_owned()));
+    for (group, version) in resources.chain(own).filter(|(group, _)| !group.is_empty()) {
+        let versions = groups.entry(group).or_default();
+        if !versions.contains(&version) {
+            versions.push(version);
+        }
+    }
+    groups
+}
+
+fn group_of(name: &str, versions: &[String]) -> Value {
+    let version = |version: &String| json!({"groupVersion": api_version(name, version), "version": version});
+    let all: Vec<Value> = versions.iter().map(version).collect();
+    json!({"name": name, "versions": all, "preferredVersion": all.first()})
+}
+
+/// `/api/v1`, `/apis/GROUP/VERSION`.
+pub(super) fn resources(view: &View, group: &str, version: &str) -> Option<Value> {
+    let all = ApiResource::all(view);
+    let here = all.iter().filter(|resource| (&*resource.group, &*resource.version) == (group, version));
+    let mut list: Vec<Value> = here.flat_map(entries).collect();
+    if [group, version] == metrics::GROUP_VERSION {
+        list.extend(metrics::resources());
+    }
+    if [group, version] == reviews::GROUP_VERSION {
+        list.extend(reviews::resources());
+    }
+    let group_version = api_version(group, version);
+    let document =
+        json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": list});
+    (!list.is_empty()).then_some(document)
+}
+
+/// A resource, and its subresources.
+fn entries(resource: &ApiResource) -> Vec<Value> {
+    let mut entry = json!({
+        "name": resource.plural, "singularName": resource.kind.to_lowercase(), "namespaced": resource.is_namespaced,
+        "kind": resource.kind, "verbs": VERBS,
+    });
+    if !resource.short_names.is_empty() {
+        entry["shortNames"] = resource.short_names.clone().into();
+    }
+    if ALL.contains(&&*resource.kind) {
+        entry["categories"] = json!(["all"]);
+    }
+    let part = |part: super::resources::Subresource| {
+        let [group, version, kind] = part.takes().unwrap_or([&resource.group, &resource.version, &resource.kind]);
+        let mut entry = json!({
+            "name": format!("{}/{}", resource.plural, part.name()), "singularName": "",
+            "namespaced": resource.is_namespaced, "kind": kind, "verbs": part.verbs(),
+        });
+        if part.takes().is_some() {
+            entry["group"] = group.into();
+            entry["version"] = version.into();
+        }
+        entry
+    };
+    let parts: Vec<Value> = resource.subresources().into_iter().map(part).collect();
+    std::iter::once(entry).chain(parts).collect()
+}

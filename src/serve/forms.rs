@@ -1,0 +1,135 @@
+//! The forms in which clients take objects: whole, as rows of a table, or their metadata only.
+
+use serde_json::{Map, Value, json};
+
+use crate::objects::{Object, WallTime};
+use crate::report::printers::{cells, columns_of};
+
+use super::answer::Answer;
+use super::request::HttpRequest;
+
+/// How objects are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Whole,
+    /// `meta.k8s.io/v1` `Table`, as `kubectl get` prints it.
+    Table(RowObject),
+    /// `PartialObjectMetadata`.
+    Metadata,
+}
+
+/// What comes with a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowObject {
+    Nothing,
+    Metadata,
+    Whole,
+}
+
+const META: &str = "meta.k8s.io/v1";
+
+impl Form {
+    /// The first form of the header `Accept` that there is.
+    pub(super) fn asked(request: &HttpRequest) -> Result<Self, Answer> {
+        if request.accept.trim().is_empty() {
+            return Ok(Self::Whole);
+        }
+        let ranges = request.accept.split(',');
+        let found = ranges.filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_json = matches!(parts.next()?, "application/json" | "application/*" | "*/*");
+            let mut kind = None;
+            let mut is_v1 = true;
+            for part in parts {
+                match part.split_once('=') {
+                    Some(("as", asked)) => kind = Some(asked),
+                    Some(("v", version)) => is_v1 = version == "v1",
+                    Some(("stream", _)) => return None,
+                    _ => {}
+                }
+            }
+            match kind {
+                _ if !is_json => None,
+                None => Some(Self::Whole),
+                Some("Table") if is_v1 => Some(Self::Table(RowObject::asked(request))),
+                Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_v1 => Some(Self::Metadata),
+                Some(_) => None,
+            }
+        });
+        let mut found: Vec<Self> = found.collect();
+        if found.is_empty() {
+            let message = "only the following media types are accepted: application/json";
+            return Err(Answer::failure(406, "NotAcceptable", message));
+        }
+        Ok(found.swap_remove(0))
+    }
+
+    /// One object.
+    pub(super) fn one(self, object: &Object, now: WallTime) -> Value {
+        match self {
+            Self::Whole => object.to_wire(),
+            Self::Metadata => metadata_of(object),
+            Self::Table(with) => {
+                table(std::slice::from_ref(object), with, now, &object.meta().resource_version.to_string())
+            }
+        }
+    }
+
+    /// A list of `KindList`.
+    pub(super) fn list(self, [api_version, kind]: [&str; 2], objects: &[Object], now: WallTime, version: u64) -> Value {
+        let version = version.to_string();
+        let (api_version, kind, items) = match self {
+            Self::Table(with) => return table(objects, with, now, &version),
+            Self::Whole => (api_version, format!("{kind}List"), objects.iter().map(Object::to_wire).collect()),
+            Self::Metadata => {
+                (META, "PartialObjectMetadataList".to_owned(), objects.iter().map(metadata_of).collect::<Vec<_>>())
+            }
+        };
+        json!({"kind": kind, "apiVersion": api_version, "metadata": {"resourceVersion": version}, "items": items})
+    }
+}
+
+impl RowObject {
+    fn asked(request: &HttpRequest) -> Self {
+        match request.value("includeObject") {
+            Some("None") => Self::Nothing,
+            Some("Object") => Self::Whole,
+            _ => Self::Metadata,
+        }
+    }
+}
+
+fn metadata_of(object: &Object) -> Value {
+    let mut wire = object.to_wire();
+    json!({"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": wire["metadata"].take()})
+}
+
+fn table(objects: &[Object], with: RowObject, now: WallTime, version: &str) -> Value {
+    let columns = objects.first().map(columns_of).unwrap_or_default();
+    let definitions = columns.iter().map(|column| {
+        let (name, format) = (capitalised(column.name), if column.name == "name" { "name" } else { "" });
+        json!({"name": name, "type": "string", "format": format, "description": "", "priority": i32::from(column.is_wide)})
+    });
+    let rows = objects.iter().map(|object| {
+        let mut row = Map::from_iter([("cells".to_owned(), Value::from(cells(object, now)))]);
+        match with {
+            RowObject::Nothing => {}
+            RowObject::Metadata => drop(row.insert("object".to_owned(), metadata_of(object))),
+            RowObject::Whole => drop(row.insert("object".to_owned(), object.to_wire())),
+        }
+        Value::Object(row)
+    });
+    json!({
+        "kind": "Table", "apiVersion": META, "metadata": {"resourceVersion": version},
+        "columnDefinitions": definitions.collect::<Vec<_>>(), "rows": rows.collect::<Vec<_>>(),
+    })
+}
+
+/// Column names are kept in lower case; the first letter of each word was a capital.
+fn capitalised(name: &str) -> String {
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| first.to_ascii_uppercase().to_string() + letters.as_str()).unwrap_or_default()
+    };
+    name.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}

@@ -141,7 +141,7 @@ impl<'a> Endpoint<'a> {
         let write: fn(&mut Simulation, &Asked<'_>) -> Result<Answer, Answer> = match (&*request.method, name) {
             ("GET", name) if request.flag("watch") => {
                 let query = reads::query(resource, namespace, name, request)?;
-                return Ok(Reply::Watch(Watch::new(sim, query, asked.form, request)));
+                return Ok(Reply::Watch(Watch::new(sim, resource, query, asked.form, request)));
             }
             ("GET", None) => {
                 let query = reads::query(resource, namespace, None, request)?;

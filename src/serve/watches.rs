@@ -10,10 +10,13 @@ use crate::sim::{Record, Simulation};
 use super::forms::Form;
 use super::reads::matching;
 use super::request::HttpRequest;
+use super::resources::ApiResource;
 
 /// A watch that a client has begun.
 #[derive(Clone, Debug)]
 pub struct Watch {
+    /// Group and version, and kind, of what is watched.
+    kind: [String; 2],
     query: Query,
     form: Form,
     /// The next entry of the recording to look at.
@@ -27,7 +30,13 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(sim: &Simulation, query: Query, form: Form, request: &HttpRequest) -> Self {
+    pub(super) fn new(
+        sim: &Simulation,
+        resource: &ApiResource,
+        query: Query,
+        form: Form,
+        request: &HttpRequest,
+    ) -> Self {
         let version: u64 = request.value("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
         let sends_all = request.flag("sendInitialEvents");
         let begins_with_all = sends_all || version == 0;
@@ -38,7 +47,8 @@ impl Watch {
         };
         let next = records.iter().rposition(seen).map_or(0, |last| last + 1);
         let timeout_seconds = request.value("timeoutSeconds").and_then(|seconds| seconds.parse().ok());
-        Self { query, form, next, begins_with_all, marks_their_end: sends_all, timeout_seconds }
+        let kind = [resource.api_version(), resource.kind.clone()];
+        Self { kind, query, form, next, begins_with_all, marks_their_end: sends_all, timeout_seconds }
     }
 
     /// Real seconds after which the server ends the watch, if the client said so.
@@ -76,11 +86,7 @@ impl Watch {
 
     /// An object of the watched kind with nothing but a version.
     fn bookmark(&self, sim: &Simulation) -> Value {
-        let resource = self.query.wanted.first().map(|wanted| &wanted.resource);
-        let (api_version, kind) = match resource {
-            Some(crate::report::ResourceType::Simulated(kind)) => (kind.api_version(), kind.as_str()),
-            _ => ("meta.k8s.io/v1", "PartialObjectMetadata"),
-        };
+        let [api_version, kind] = &self.kind;
         let annotations = json!({"k8s.io/initial-events-end": "true"});
         let version = sim.view().resource_version.to_string();
         json!({"kind": kind, "apiVersion": api_version, "metadata": {"resourceVersion": version, "annotations": annotations}})

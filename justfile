@@ -16,6 +16,10 @@ soak TIMES="10":
 conformance:
     cargo test --release --test conformance
 
+# A real kubectl against a served cluster (needs kubectl).
+kubectl:
+    cargo test --release --test it -- --ignored kubectl
+
 # Formatting, lints, documentation.
 lint:
     cargo fmt --check

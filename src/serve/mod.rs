@@ -22,7 +22,7 @@
 //!
 //! What is there: discovery, OpenAPI, lists, watches and tables, create, replace, patch and delete with their dry runs and strict field validation,
 //! the subresources `status`, `scale`, `eviction`, `binding`, `ephemeralcontainers` and `finalize`, and `metrics.k8s.io`. What is not: server-side
-//! apply, protobuf, TLS, authentication (everybody may do everything), and whatever needs a container that really runs (`log`, `exec`, `attach`,
+//! apply, TLS, authentication (everybody may do everything), and whatever needs a container that really runs (`log`, `exec`, `attach`,
 //! `portforward`, `proxy`): these are refused with a message that says so.
 
 mod answer;
@@ -35,6 +35,7 @@ mod metrics;
 mod openapi;
 mod pace;
 mod path;
+mod protobuf;
 mod reads;
 mod request;
 mod resources;

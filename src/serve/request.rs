@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::protobuf;
 
 /// A request of HTTP.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,15 +61,25 @@ impl HttpRequest {
         self.value("dryRun") == Some("All")
     }
 
+    /// The media type of the body, without its parameters.
+    pub(super) fn media_type(&self) -> &str {
+        self.content_type.split(';').next().unwrap_or_default().trim()
+    }
+
     /// The body as JSON; nothing, if it is empty.
     pub(super) fn json(&self) -> Result<Value, Answer> {
         if self.body.is_empty() {
             return Ok(Value::Null);
         }
-        let media = self.content_type.split(';').next().unwrap_or_default().trim();
+        let media = self.media_type();
+        if media == protobuf::MEDIA_TYPE {
+            let decoded = protobuf::decode(&self.body);
+            return decoded.map_err(|error| Answer::failure(400, "BadRequest", error));
+        }
         if !media.is_empty() && !media.ends_with("json") {
             let message = format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json (given: {media})"
+                "the body of the request was in an unknown format - accepted media types include: application/json, {} (given: {media})",
+                protobuf::MEDIA_TYPE
             );
             return Err(Answer::failure(415, "UnsupportedMediaType", message));
         }

@@ -24,7 +24,7 @@ pub(super) fn create(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, 
         Some(Subresource::Binding) => return bind(sim, asked, &document),
         Some(_) => return Err(Answer::not_allowed()),
     }
-    strict::check(asked.request, &asked.request.body)?;
+    strict::check_body(asked.request)?;
     place(asked, &mut document)?;
     let created = sim.create(document).map_err(|error| asked.refusal(&error))?;
     Ok(Answer::json(201, &asked.form.one(&created, sim.wall())))
@@ -39,7 +39,7 @@ pub(super) fn replace(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer,
         return rescale(sim, asked, &old, &document);
     }
     let part = asked.part()?;
-    strict::check(asked.request, &asked.request.body)?;
+    strict::check_body(asked.request)?;
     place(asked, &mut document)?;
     let given = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     if given != name {
@@ -53,8 +53,7 @@ pub(super) fn replace(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer,
 /// `PATCH`.
 pub(super) fn patch(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, Answer> {
     let Some(name) = asked.name else { return Err(Answer::not_allowed()) };
-    let media = asked.request.content_type.split(';').next().unwrap_or_default().trim();
-    let patch_type = match media {
+    let patch_type = match asked.request.media_type() {
         "application/json-patch+json" => PatchType::Json,
         "application/merge-patch+json" => PatchType::Merge,
         "application/strategic-merge-patch+json" => PatchType::Strategic,
@@ -78,7 +77,7 @@ pub(super) fn patch(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, A
     if asked.request.value("fieldValidation") == Some("Strict") {
         // What counts is the object that the patch makes.
         let patched = sim.patched_document(&target, patch_type, &document).map_err(|error| asked.refusal(&error))?;
-        strict::check(asked.request, patched.to_string().as_bytes())?;
+        strict::check(asked.request, &patched.to_string())?;
     }
     let patched = sim.patch_part(&target, patch_type, &document, part).map_err(|error| asked.refusal(&error))?;
     Ok(Answer::json(200, &asked.form.one(&patched, sim.wall())))

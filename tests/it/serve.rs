@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The command under way, with time standing still.
+/// The command under way; time stands still unless a speed is given.
 struct Served {
     child: Child,
     address: String,
@@ -16,8 +16,9 @@ struct Served {
 impl Served {
     fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("seatrial"));
-        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["serve", "--listen", "127.0.0.1:0", "--speed", "0"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().expect("the command");
+        command.current_dir(env!("CARGO_MANIFEST_DIR")).args(["serve", "--listen", "127.0.0.1:0"]);
+        let speed: &[&str] = if arguments.contains(&"--speed") { &[] } else { &["--speed", "0"] };
+        let mut child = command.args(speed).args(arguments).stdout(Stdio::piped()).spawn().expect("the command");
         let mut out = BufReader::new(child.stdout.take().expect("its output"));
         let mut first = String::new();
         out.read_line(&mut first).expect("a line");
@@ -110,4 +111,41 @@ fn expectations_that_fail_while_somebody_is_served_are_told_at_the_end() {
     let (exit, told) = served.interrupt();
     assert_eq!(exit, 1, "{told}");
     assert!(told.contains("2 of 5 expectations were broken."), "{told}");
+}
+
+/// What a real kubectl makes of a served cluster.
+#[test]
+#[ignore = "needs kubectl, and real time: `just kubectl`"]
+fn kubectl_deploys_rolls_out_drains_and_explains() {
+    let served = Served::start(&["--speed", "20"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = folder.path().join("web.yaml");
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: 3\n  selector: {matchLabels: {app: web}}\n  \
+                template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: c, image: \"web:v1\"}]}\n";
+    std::fs::write(&manifest, text).expect("a manifest");
+    let manifest = manifest.to_str().expect("a path");
+    let cases: [(&[&str], &str); 14] = [
+        (&["apply", "-f", manifest], "deployment.apps/web created"),
+        (&["apply", "-f", manifest], "deployment.apps/web unchanged"),
+        (&["rollout", "status", "deploy/web", "--timeout=60s"], "successfully rolled out"),
+        (&["set", "image", "deploy/web", "c=web:v2"], "deployment.apps/web image updated"),
+        (&["rollout", "status", "deploy/web", "--timeout=60s"], "successfully rolled out"),
+        (&["rollout", "undo", "deploy/web"], "deployment.apps/web rolled back"),
+        (&["scale", "deploy/web", "--replicas=4"], "deployment.apps/web scaled"),
+        // These send protobuf.
+        (&["create", "namespace", "shop"], "namespace/shop created"),
+        (&["create", "deployment", "db", "--image=db:1", "--port=80"], "deployment.apps/db created"),
+        (&["drain", "worker-0", "--timeout=60s"], "node/worker-0 drained"),
+        (&["get", "nodes"], "Ready,SchedulingDisabled"),
+        (&["describe", "deployment", "web"], "Scaled up replica set"),
+        (&["explain", "deployment.spec.strategy"], "rollingUpdate"),
+        (&["delete", "namespace", "shop", "--timeout=60s"], "namespace \"shop\" deleted"),
+    ];
+    for (arguments, expected) in cases {
+        let mut kubectl = Command::new("kubectl");
+        let output = kubectl.args(["--server", &format!("http://{}", served.address)]).args(arguments).output();
+        let output = output.expect("kubectl");
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success() && said.contains(expected), "kubectl {arguments:?}: {said}");
+    }
 }

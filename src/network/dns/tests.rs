@@ -235,6 +235,30 @@ fn too_many_search_domains_are_left_out_with_a_warning() {
     assert_eq!(conf.warnings[0].0, "DNSConfigForming");
 }
 
+/// Rows of upstream's `TestFormDNSSearchFitsLimits`: how many of so many search domains of some length are left.
+#[test]
+fn search_domains_fit_the_limits() {
+    // Before them stand those of the cluster, 51 characters with the spaces in between.
+    for (given, length, left, warned) in [
+        (0, 10, 3, false),
+        (MAX_SEARCH_DOMAINS - 3, 10, MAX_SEARCH_DOMAINS, false),
+        (MAX_SEARCH_DOMAINS - 2, 10, MAX_SEARCH_DOMAINS, true),
+        (8, 249, 3 + 7, true),
+        (7, 249, 3 + 7, false),
+        (1, 253, 4, false),
+        (1, 254, 3, true),
+    ] {
+        let searches: Vec<String> = (0..given).map(|n| format!("{n:02}{}", "x".repeat(length - 2))).collect();
+        let text = format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: client, namespace: a}}, spec: {{containers: [], dnsConfig: {{searches: [{}]}}}}}}",
+            searches.join(", ")
+        );
+        let view = view(&text);
+        let conf = ResolvConf::of(client(&view, "a"), &ClusterDns::default(), &NodeDns::default());
+        assert_eq!((conf.search.len(), !conf.warnings.is_empty()), (left, warned), "{given} of {length}");
+    }
+}
+
 #[test]
 fn an_answer_is_shuffled_behind_its_alias() {
     let name = |n: u8| Record { name: "db".into(), ttl: SimDuration::ZERO, data: RecordData::A([10, 0, 0, n].into()) };

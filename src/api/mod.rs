@@ -4,6 +4,7 @@
 //! Components never call each other. They read a view, return requests, and are told of changes; `sim` decides when.
 
 mod error;
+pub mod gateway;
 mod kind_set;
 mod ownership;
 mod reconciler;

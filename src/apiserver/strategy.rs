@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use super::{ApiServer, priority};
 use crate::api::{ApiError, Tabled, View};
+use crate::objects::gateway::{GatewayClassStatus, GatewayStatus};
 use crate::objects::{
-    ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, HorizontalPodAutoscaler, Job, Key, Kind,
-    Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod, PodDisruptionBudget, PodPhase, PodStatus,
-    PodTemplate, ReplicaSet, ReplicationController, Service, ServiceStatus, StatefulSet, Taint, Typed, WallTime,
+    ControllerRevision, CronJob, DaemonSet, Deployment, EndpointSlice, Event, Gateway, GatewayClass, HTTPRoute,
+    HorizontalPodAutoscaler, Job, Key, Kind, Lease, Namespace, Node, Object, ObjectMeta, OpaqueObject, Pod,
+    PodDisruptionBudget, PodPhase, PodStatus, PodTemplate, ReferenceGrant, ReplicaSet, ReplicationController, Service,
+    ServiceStatus, StatefulSet, Taint, Typed, WallTime,
 };
 
 /// Label of a namespace with its own name.
@@ -383,6 +385,55 @@ stored!(PodDisruptionBudget, {
     }
     fn share_with(&mut self, old: &Self) {
         share(&mut self.spec, &old.spec);
+    }
+});
+
+stored!(GatewayClass, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = GatewayClassStatus::pending();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+});
+
+stored!(Gateway, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+        self.status = GatewayStatus::pending();
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, request: &Self) -> Option<Self> {
+        Some(Self { status: request.status.clone(), ..self.clone() })
+    }
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.spec, &old.spec);
+    }
+});
+
+stored!(HTTPRoute, spec_and_status, {
+    fn share_with(&mut self, old: &Self) {
+        share(&mut self.spec, &old.spec);
+    }
+});
+
+stored!(ReferenceGrant, {
+    fn prepare_for_create(&mut self, _now: WallTime) {
+        self.meta.generation = 1;
+    }
+    fn prepare_for_update(&mut self, old: &Self) {
+        count_generation(&mut self.meta, self.spec != old.spec);
+    }
+    fn with_status(&self, _request: &Self) -> Option<Self> {
+        None
     }
 });
 

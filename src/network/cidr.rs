@@ -1,6 +1,6 @@
 //! Ranges of addresses.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A range of addresses, `192.0.2.0/24`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ impl Cidr {
         let (base, prefix): (IpAddr, u8) = (address.parse().ok()?, prefix.parse().ok()?);
         (prefix <= if base.is_ipv4() { 32 } else { 128 }).then_some(Self { base, prefix })
     }
+
+    /// All addresses of IPv4.
+    pub const ANYWHERE: Self = Self { base: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 };
 
     /// The first of its addresses, as it was written.
     pub(super) const fn base(&self) -> IpAddr {

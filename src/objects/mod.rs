@@ -17,6 +17,7 @@ mod disruption;
 mod endpoint_slice;
 mod endpoints;
 pub mod environment;
+pub mod gateway;
 pub(crate) mod horizontal_pod_autoscaler;
 mod host_port;
 mod indexes;
@@ -75,6 +76,7 @@ pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateS
 pub use disruption::{DISRUPTION_TARGET, disruption_reason, disruption_target};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, TargetRef};
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};
+pub use gateway::{Gateway, GatewayClass, HTTPRoute, ReferenceGrant};
 pub use horizontal_pod_autoscaler::{
     ContainerResourceMetricSource, ContainerResourceMetricStatus, CrossVersionObjectReference, ExternalMetricSource,
     ExternalMetricStatus, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,

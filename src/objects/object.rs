@@ -12,6 +12,7 @@ use super::cron_job::CronJob;
 use super::daemon_set::DaemonSet;
 use super::endpoint_slice::EndpointSlice;
 use super::endpoints::Endpoints;
+use super::gateway::{Gateway, GatewayClass, HTTPRoute, ReferenceGrant};
 use super::horizontal_pod_autoscaler::HorizontalPodAutoscaler;
 use super::ingress::{Ingress, IngressClass};
 use super::job::Job;
@@ -136,7 +137,7 @@ macro_rules! serde_resource {
             }
 
             $(fn status_wire(&self) -> Option<serde_json::Value> {
-                serde_json::to_value(&self.$status).ok()
+                serde_json::to_value(&self.$status).ok().filter(|status| !status.is_null())
             })?
         }
     };
@@ -207,6 +208,10 @@ macro_rules! with_kinds {
             StorageClass, storage_classes, "storage.k8s.io/v1", "storageclasses", false, ["sc"];
             VolumeAttachment, volume_attachments, "storage.k8s.io/v1", "volumeattachments", false, [];
             HorizontalPodAutoscaler, horizontal_pod_autoscalers, "autoscaling/v2", "horizontalpodautoscalers", true, ["hpa"];
+            GatewayClass, gateway_classes, "gateway.networking.k8s.io/v1", "gatewayclasses", false, ["gc"];
+            Gateway, gateways, "gateway.networking.k8s.io/v1", "gateways", true, ["gtw"];
+            HTTPRoute, http_routes, "gateway.networking.k8s.io/v1", "httproutes", true, [];
+            ReferenceGrant, reference_grants, "gateway.networking.k8s.io/v1", "referencegrants", true, ["refgrant"];
         }
     };
 }

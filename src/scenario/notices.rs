@@ -15,18 +15,14 @@ use crate::sim::{ClientSpec, NodeTemplate, RequestTarget};
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
 const DATA: [&str; 5] = ["ConfigMap", "Secret", "ServiceAccount", "PriorityClass", "PodPreset"];
 
-/// Kinds of the Gateway API whose routes requests follow.
-const GATEWAY: [&str; 3] = ["GatewayClass", "Gateway", "HTTPRoute"];
-
 /// The notices about these manifests, each once, in alphabetical order.
 pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
     let mut notices = BTreeSet::new();
     for document in documents {
         let kind = document.kind.as_str();
-        match Kind::of(&document.api_version, kind) {
-            None if document.api_version.starts_with("gateway.networking.k8s.io/") && GATEWAY.contains(&kind) => {
-                rules::about(document, &mut notices);
-            }
+        let version = document.api_version.replace("gateway.networking.k8s.io/v1beta1", "gateway.networking.k8s.io/v1");
+        match Kind::of(&version, kind) {
+            Some(Kind::Gateway | Kind::HTTPRoute) => rules::about(document, &mut notices),
             None if !DATA.contains(&kind) && !horizontal_pod_autoscaler::v1::is_v1(&document.value) => {
                 notices.insert(format!("{kind}: not simulated yet; kept and given back as it is"));
             }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::api::Reconciler;
 use crate::autoscaler::AutoscalerOptions;
 use crate::controllers::horizontal_pod_autoscaler::HorizontalPodAutoscalerConfig;
-use crate::controllers::{HorizontalPodAutoscalerController, PodGcConfig};
+use crate::controllers::{GatewayController, HorizontalPodAutoscalerController, PodGcConfig};
 use crate::kernel::{Sampler, Streams};
 use crate::kubelet::{self, Behaviour, BehaviourSpec, Behaviours, KubeletConfig, node_labels};
 use crate::metrics::MetricsConfig;
@@ -541,6 +541,8 @@ impl SimulationBuilder {
         let autoscaler = HorizontalPodAutoscalerController::new(self.horizontal_pod_autoscaler);
         built_in.push(Box::new(Host::new(autoscaler, 5)));
         built_in.extend(storage(&self.delays.volumes));
+        // Not of kube-controller-manager either: whoever implements the Gateway API runs it.
+        built_in.push(Box::new(Host::new(GatewayController, 1)));
         if self.endpoints {
             built_in.push(Box::new(Host::new(crate::controllers::EndpointsController::default(), 5)));
         }

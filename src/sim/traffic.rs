@@ -9,6 +9,7 @@ use crate::network::{
     ClientReport, ContainerUp, ErrorRate, Network, PodUp, ProcessChange, ReverseProxy, ServeModel, TrafficReport,
     WarmUp,
 };
+use crate::objects::gateway::GATEWAY_NAME_LABEL;
 use crate::objects::{Container, Key, Pod, Uid};
 
 use super::recorder::{Record, TrafficRecord};
@@ -16,8 +17,6 @@ use super::simulation::Simulation;
 
 /// Label of the revision of pods that StatefulSets and DaemonSets made.
 const REVISION_LABEL: &str = "controller-revision-hash";
-/// Label of the pods that are the data plane of a Gateway.
-const GATEWAY_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 impl Load for Network {
     fn wait(&self, pod: &Uid, container: u16) -> Option<SimDuration> {
@@ -171,7 +170,7 @@ fn version(pod: &Pod, container: &Container) -> Arc<str> {
 fn reverse_proxy(pod: &Pod) -> Option<(u16, ReverseProxy)> {
     let inits = pod.spec.init_containers.len();
     let place = |own: usize| u16::try_from(inits + own).unwrap_or(u16::MAX);
-    if let Some(name) = pod.meta.labels.get(GATEWAY_LABEL) {
+    if let Some(name) = pod.meta.labels.get(GATEWAY_NAME_LABEL) {
         return Some((place(0), ReverseProxy::Gateway(Key::new(pod.meta.namespace.clone(), name))));
     }
     let (own, controller) = Controller::in_pod(pod)?;

@@ -92,6 +92,22 @@ fn answers_of_an_ingress_controller_are_explained() {
 }
 
 #[test]
+fn answers_of_a_gateway_are_explained() {
+    insta::assert_snapshot!(told(
+        "why-gateway-answers-404",
+        &[
+            ("40s", "external", "http://shop.example.com:30082/cart/1"),
+            ("40s", "external", "http://shop.example.com:30082/admin"),
+            ("40s", "external", "http://blog.example.org:30082/"),
+            ("40s", "external", "http://shpo.example.com:30082/"),
+            ("40s", "external", "http://api.example.com:30082/"),
+            ("40s", "external", "https://shop.example.com:30445/cart"),
+            ("70s", "external", "https://shop.example.com:30445/cart"),
+        ]
+    ));
+}
+
+#[test]
 fn programs_get_the_same_as_json() {
     let run = seatrial("why-no-answer-inside", "50s", "pod/client", "web", &["-o", "json"]).code(1);
     let told: Value = serde_json::from_slice(&run.get_output().stdout).expect("JSON");

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::api::{ApiError, Part, PatchType};
-use crate::objects::{Object, WallTime, horizontal_pod_autoscaler, patch, schema};
+use crate::objects::{Object, WallTime, patch, schema};
 
-use super::{Header, metadata, place, text_of};
+use super::{Header, metadata, place, text_of, to_stored_version};
 use crate::apiserver::{ApiServer, errors};
 
 /// Annotation with the document that was applied last.
@@ -41,7 +41,7 @@ impl ApiServer {
     /// # Errors
     /// If the document is malformed, or the API server refuses what it makes of the object.
     pub fn apply_document(&mut self, now: WallTime, mut document: Value) -> Result<(Object, Applied), ApiError> {
-        horizontal_pod_autoscaler::v1::convert(&mut document);
+        to_stored_version(&mut document);
         let header = Header::read(&document)?;
         place(&header, &mut document)?;
         if text_of(&document, "name").is_empty() {
@@ -67,7 +67,7 @@ fn change(header: &Header, live: &Object, document: &Value) -> Result<(PatchType
     let last: Value = serde_json::from_str(last)
         .map_err(|error| errors::bad_request(format!("retrieving original configuration: {error}")))?;
     let live = live.to_wire();
-    let change = match schema::lookup(&header.api_version, &header.kind_name) {
+    let change = match schema::lookup(&header.api_version, &header.kind_name).filter(|ty| !ty.is_custom()) {
         Some(ty) => patch::three_way_merge(&last, document, &live, ty).map(|change| (PatchType::Strategic, change)),
         None => patch::three_way_json_merge(&last, document, &live).map(|change| (PatchType::Merge, change)),
     };

@@ -9,7 +9,7 @@ use crate::objects::{Key, Kind, WallTime, schema};
 use super::Header;
 use crate::apiserver::{ApiServer, errors};
 
-/// A strategic merge patch for a kind without a schema.
+/// A strategic merge patch for a custom resource.
 const UNKNOWN_FORMAT: &str = "the body of the request was in an unknown format - accepted media types include: \
                               application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
 
@@ -58,7 +58,7 @@ impl ApiServer {
 fn patched(header: &Header, old: Value, patch_type: PatchType, document: &Value) -> Result<Value, ApiError> {
     let result = match patch_type {
         PatchType::Strategic => {
-            let schema = schema::lookup(&header.api_version, &header.kind_name);
+            let schema = schema::lookup(&header.api_version, &header.kind_name).filter(|ty| !ty.is_custom());
             let schema = schema.ok_or_else(|| errors::bad_request(UNKNOWN_FORMAT))?;
             patch::strategic_merge(old, document.clone(), schema)
         }

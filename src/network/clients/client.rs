@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 
+use super::super::Cidr;
 use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::Cause;
 use super::super::proxy::Entrance;
@@ -157,6 +158,11 @@ impl Client {
             RequestTarget::Url(request) => Some(request.clone()),
             RequestTarget::Service(..) | RequestTarget::Host(..) => None,
         }
+    }
+
+    /// The addresses that clients outside have; `None` = it is inside.
+    pub(in crate::network) fn range(&self) -> Option<Cidr> {
+        matches!(self.spec.from, Origin::External).then(|| self.spec.network.unwrap_or(Cidr::ANYWHERE))
     }
 
     /// The method of its requests.

@@ -176,7 +176,8 @@ impl Walk<'_> {
                 vec![hint],
             );
         };
-        let pod = self.enter_controller(controller, port, is_tls)?;
+        let what = format!("the ingress controller ({})", first_few(&names(&controller.pods)));
+        let pod = self.enter_proxy("Ingress", &what, &controller.services, port, is_tls)?;
         self.is_behind_ingress = true;
         let matcher = Matcher::compile(view, controller);
         let request = Request { is_tls, ..Request::get(host, path) };
@@ -205,26 +206,28 @@ impl Walk<'_> {
         }
     }
 
-    /// To a pod of the controller.
-    fn enter_controller(&mut self, controller: &Controller, port: u16, is_tls: bool) -> Walked<Key> {
+    /// To a pod of a reverse proxy, which is told as `what`, by one of the Services that lead to it.
+    pub(super) fn enter_proxy(
+        &mut self,
+        stage: &'static str,
+        what: &str,
+        services: &[Key],
+        port: u16,
+        is_tls: bool,
+    ) -> Walked<Key> {
         let view = self.world.view;
-        let services: Vec<Arc<Service>> =
-            controller.services.iter().filter_map(|key| view.services.get(key)).cloned().collect();
         let wanted = if is_tls && port == 80 { 443 } else { i32::from(port) };
-        let Some(service) = services.first() else {
-            let text = format!(
-                "no Service of type LoadBalancer or NodePort leads to the ingress controller ({})",
-                first_few(&names(&controller.pods))
-            );
-            return self.broken("Ingress", Cause::NoSuchPort, text, Vec::new());
+        let Some(service) = services.iter().find_map(|key| view.services.get(key)).cloned() else {
+            let text = format!("no Service of type LoadBalancer or NodePort leads to {what}");
+            return self.broken(stage, Cause::NoSuchPort, text, Vec::new());
         };
         let fits = |own: &&ServicePort| own.port == wanted || own.node_port == wanted;
         let Some(own) = service.spec.ports.iter().find(fits).cloned() else {
-            self.port(service, Some(&wanted.to_string()))?;
+            self.port(&service, Some(&wanted.to_string()))?;
             return self.broken("Port", Cause::NoSuchPort, "the port is not there", Vec::new());
         };
-        let scope = self.enter(service, &own)?;
-        let targets = self.endpoints(service, &own, &scope)?;
+        let scope = self.enter(&service, &own)?;
+        let targets = self.endpoints(&service, &own, &scope)?;
         match self.reach_targets(&targets, None)? {
             Verdict::Reachable | Verdict::Partly { .. } => {}
             other => return Err(super::Stop(other)),

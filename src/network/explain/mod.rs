@@ -15,6 +15,7 @@
 
 mod endpoints;
 mod entry;
+mod gateways;
 mod names;
 mod near;
 mod place;
@@ -108,9 +109,9 @@ pub enum Verdict {
     },
     /// None does.
     Unreachable(Cause),
-    /// An ingress controller answers with that status, without the application.
+    /// An ingress controller or Gateway answers with that status, without the application.
     Status(u16, Cause),
-    /// An ingress controller sends the client elsewhere.
+    /// An ingress controller or Gateway sends the client elsewhere.
     Redirected(u16),
     /// The way leads to where the simulation knows nothing of.
     Unknown,
@@ -184,7 +185,7 @@ struct Walk<'w> {
     dns: &'w ClusterDns,
     source: &'w Source,
     steps: Vec<Step>,
-    /// Whether an ingress controller stands in between, which tells of broken links by statuses.
+    /// Whether an ingress controller or Gateway stands in between, which tells of broken links by statuses.
     is_behind_ingress: bool,
     /// The node by whose port the way leads in, if one was named.
     entry: Option<Arc<str>>,

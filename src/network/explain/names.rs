@@ -22,18 +22,13 @@ impl Walk<'_> {
                 let text = format!("{host}: names below {} are known inside the cluster only", self.dns.domain);
                 return self.broken("Name", Cause::NoSuchName, text, Vec::new());
             }
-            self.holds("Name", format!("{host}: taken to lead to the ingress controller of this cluster"));
-            return self.through_ingress(host, port, path, is_tls);
+            return self.enter_cluster(&format!("{host}: "), host, port, path, is_tls);
         }
         let lookup = self.resolve(host)?;
         let Some(answer) = lookup.answer().cloned() else {
             let outside = lookup.attempts.iter().any(|attempt| attempt.answer.unknown_outside.is_some());
-            if outside && self.serves_host(host) {
-                self.holds(
-                    "Name",
-                    format!("{host} is a name outside: taken to lead to the ingress controller of this cluster"),
-                );
-                return self.through_ingress(host, port, path, is_tls);
+            if outside && (self.serves_host(host) || self.gateway_for(host).is_some()) {
+                return self.enter_cluster(&format!("{host} is a name outside: "), host, port, path, is_tls);
             }
             return self.not_resolved(host, &lookup);
         };
@@ -59,6 +54,25 @@ impl Walk<'_> {
             return self.reach_targets(&targets, None);
         }
         self.reach_answer(&answer, port, Some((host, path, is_tls)))
+    }
+
+    /// By a name that is not of the cluster: to a Gateway if one is for the host and no Ingress is, else to the ingress controller.
+    fn enter_cluster(&mut self, name: &str, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
+        let has_ingress = self.serves_host(host) || self.world.view.gateways.iter().next().is_none();
+        let gateway = if has_ingress { None } else { self.gateway_for(host).or_else(|| self.only_gateway()) };
+        if let Some(gateway) = gateway {
+            self.holds("Name", format!("{name}taken to lead to Gateway {gateway} of this cluster"));
+            return self.through_gateway(&gateway, (host, port), path, is_tls);
+        }
+        self.holds("Name", format!("{name}taken to lead to the ingress controller of this cluster"));
+        self.through_ingress(host, port, path, is_tls)
+    }
+
+    /// The Gateway that unknown hosts are taken to lead to where no ingress controller runs.
+    fn only_gateway(&self) -> Option<Key> {
+        let view = self.world.view;
+        let has_controller = !super::super::ingress::Controller::all(view).is_empty();
+        view.gateways.iter().next().filter(|_| !has_controller).map(|gateway| gateway.key())
     }
 
     /// A name that a CNAME leads to.

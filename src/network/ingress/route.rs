@@ -1,8 +1,8 @@
 //! What becomes of a request at the controller.
 
-use std::net::IpAddr;
-
 use regex::RegexBuilder;
+
+use crate::network::Cidr;
 
 use super::affinity::Session;
 use super::canary::REGEX_BYTES;
@@ -26,8 +26,8 @@ pub struct Request<'r> {
     pub cookies: &'r [(&'r str, &'r str)],
     /// Length of the body, bytes.
     pub body_bytes: u64,
-    /// Who asks, as the controller sees it.
-    pub client: Option<IpAddr>,
+    /// The addresses of those who ask, as the controller sees them; nothing = its lists are not looked at.
+    pub client: Option<Cidr>,
 }
 
 impl<'r> Request<'r> {
@@ -127,8 +127,8 @@ impl Matcher {
             let path = request.path.strip_suffix('/').unwrap_or(request.path);
             return redirect(308, format!("https://{}{path}", bare_host(request.host)));
         }
-        if let Some(ip) = request.client {
-            let is_listed = |list: &[crate::network::Cidr]| list.iter().any(|range| range.contains(ip));
+        if let Some(client) = request.client {
+            let is_listed = |list: &[Cidr]| list.iter().any(|range| range.covers(&client));
             if is_listed(&settings.deny) || !settings.allow.is_empty() && !is_listed(&settings.allow) {
                 return status(Some(location), 403, Why::AddressDenied);
             }

@@ -13,6 +13,26 @@ const PREFIX: &str = "nginx.ingress.kubernetes.io/";
 /// Body of a request at most, bytes.
 const BODY_BYTES: u64 = 1 << 20;
 
+/// Annotations about what is not simulated at all (contents of headers and bodies, logs, ciphers): requests fare the same with them.
+const WITHOUT_EFFECT: [&str; 16] = [
+    "client-body-buffer-size",
+    "connection-proxy-header",
+    "enable-access-log",
+    "enable-cors",
+    "enable-opentelemetry",
+    "enable-rewrite-log",
+    "http2-push-preload",
+    "proxy-cookie-domain",
+    "proxy-cookie-path",
+    "proxy-http-version",
+    "proxy-max-temp-file-size",
+    "proxy-redirect-from",
+    "proxy-redirect-to",
+    "ssl-ciphers",
+    "ssl-prefer-server-ciphers",
+    "x-forwarded-prefix",
+];
+
 /// How a peer is chosen for a request that no cookie decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoadBalance {
@@ -100,6 +120,9 @@ impl Settings {
         let mut affinity = (false, Affinity::default());
         for (name, value) in annotations.iter() {
             let Some(name) = name.strip_prefix(PREFIX) else { continue };
+            if WITHOUT_EFFECT.contains(&name) || name.starts_with("cors-") {
+                continue;
+            }
             let understood = if let Some(field) = name.strip_prefix("canary") {
                 read_canary(&mut canary, field, value)
             } else if name.starts_with("affinity") || name.starts_with("session-cookie-") {

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use crate::api::View;
 use crate::kernel::{Purpose, SimDuration, SimTime, Stream, Streams};
+use crate::network::Cidr;
 use crate::network::testing::view;
 use crate::objects::Key;
 
@@ -317,18 +318,20 @@ fn the_controller_answers_some_requests_itself() {
         ingress("big", "proxy-body-size: 8k", &rules("big.org", &["Prefix / a"])),
         ingress("any", "proxy-body-size: \"0\"", &rules("any.org", &["Prefix / a"])),
         ingress("private", "whitelist-source-range: '10.0.0.0/8,192.0.2.7'", &rules("private.org", &["Prefix / a"])),
+        ingress("closed", "denylist-source-range: 10.0.0.0/8", &rules("closed.org", &["Prefix / a"])),
         ingress("moved", "permanent-redirect: 'https://new.org'", &rules("moved.org", &["Prefix / a"])),
         ingress("root", "app-root: /app", &rules("root.org", &["Prefix / a"])),
     ]);
-    let from =
-        |host, ip: &str| goes(&matcher, &Request { client: Some(ip.parse().unwrap()), ..Request::get(host, "/") });
+    let from = |host, range: &str| goes(&matcher, &Request { client: Cidr::parse(range), ..Request::get(host, "/") });
     let sized = |host, body_bytes| goes(&matcher, &Request { body_bytes, method: "POST", ..Request::get(host, "/") });
     assert_eq!([sized("big.org", 8192), sized("big.org", 8193), sized("any.org", 1 << 40)], ["a", "413", "a"]);
     assert_eq!([sized("root.org", 1 << 20), sized("private.org", (1 << 20) + 1)], ["302 http://root.org/app", "413"]);
     assert_eq!(
-        [from("private.org", "10.1.1.1"), from("private.org", "192.0.2.7"), from("private.org", "192.0.2.8")],
-        ["a", "a", "403"]
+        ["10.1.1.1/32", "10.1.0.0/16", "192.0.2.7/32", "192.0.2.8/32", "192.0.2.0/24", "0.0.0.0/0"]
+            .map(|range| from("private.org", range)),
+        ["a", "a", "a", "403", "403", "403"]
     );
+    assert_eq!(["10.1.1.1/32", "192.0.2.8/32"].map(|range| from("closed.org", range)), ["403", "a"]);
     assert_eq!([get(&matcher, "moved.org", "/x"), get(&matcher, "root.org", "/x")], ["301 https://new.org", "a"]);
 }
 
@@ -336,7 +339,7 @@ fn the_controller_answers_some_requests_itself() {
 fn annotations_that_are_not_understood_are_told() {
     let (_, matcher) = compile(&[ingress(
         "i",
-        "auth-url: 'http://x', canary-weight: lots, canary: \"true\"",
+        "auth-url: 'http://x', canary-weight: lots, canary: \"true\", enable-cors: \"true\", cors-allow-origin: x, enable-access-log: \"false\"",
         &rules("h.org", &["Prefix / a"]),
     )]);
     let texts: Vec<&str> = matcher.notices.iter().map(|notice| notice.text.as_str()).collect();

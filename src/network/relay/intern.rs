@@ -50,11 +50,11 @@ impl Policy {
         }
     }
 
-    /// Of a Gateway: one try, and no timeouts but those of the client.
-    pub(super) fn plain() -> Self {
+    /// Of a Gateway: one try, and no timeouts but that of the rule and those of the client.
+    pub(super) fn plain(timeout: Option<SimDuration>) -> Self {
         let next = NextUpstream { tries: 1, ..NextUpstream::default() };
         let connect_timeout = SimDuration::from_secs(10).as_nanos();
-        Self { next, connect_timeout, read_timeout: u64::MAX, affinity: None }
+        Self { next, connect_timeout, read_timeout: timeout.map_or(u64::MAX, SimDuration::as_nanos), affinity: None }
     }
 }
 

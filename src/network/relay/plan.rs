@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::api::View;
+use crate::kernel::SimDuration;
 use crate::objects::Key;
 
+use super::super::Cidr;
 use super::super::accounting::RouteReport;
 use super::super::clients::HttpRequest;
-use super::super::gateway::{GatewayRequest, HttpRoutes, WeightedBackend};
+use super::super::gateway::{Answer, GatewayRequest, HttpRoutes, RouteRule, WeightedBackend};
 use super::super::ingress::{
     BackendPort, Certificate, Group, GroupId, Location, Matcher, Request, Routed, Server, Side, Why,
 };
@@ -82,16 +84,22 @@ pub(super) struct Planner<'i> {
 
 impl Planner<'_> {
     /// The plans for all clients; those that send no requests to URLs get one that nobody asks for.
-    pub(super) fn all(&mut self, what: &ReverseProxy, view: &View, clients: &[Option<Arc<HttpRequest>>]) -> Vec<Plan> {
+    /// With each client come the addresses that the reverse proxy sees.
+    pub(super) fn all(
+        &mut self,
+        what: &ReverseProxy,
+        view: &View,
+        (clients, seen): (&[Option<Arc<HttpRequest>>], &[Option<Cidr>]),
+    ) -> Vec<Plan> {
         let nothing = self.interned.way(RouteReport::default());
         match what {
             ReverseProxy::Ingress(controller) => {
                 let matcher = Matcher::compile(view, controller);
-                let plan = |client: &Option<Arc<HttpRequest>>| match client {
-                    Some(request) => self.by_ingress(&matcher, request),
+                let plan = |(client, seen): (&Option<Arc<HttpRequest>>, &Option<Cidr>)| match client {
+                    Some(request) => self.by_ingress(&matcher, request, *seen),
                     None => Plan::Answer(Cause::NoRule, nothing),
                 };
-                clients.iter().map(plan).collect()
+                clients.iter().zip(seen).map(plan).collect()
             }
             ReverseProxy::Gateway(key) => {
                 let routes = HttpRoutes::compile(view, key);
@@ -104,7 +112,7 @@ impl Planner<'_> {
         }
     }
 
-    fn by_ingress(&mut self, matcher: &Matcher, http: &HttpRequest) -> Plan {
+    fn by_ingress(&mut self, matcher: &Matcher, http: &HttpRequest, client: Option<Cidr>) -> Plan {
         let (headers, cookies) = (pairs(&http.headers), pairs(&http.cookies));
         let request = Request {
             host: &http.host,
@@ -114,7 +122,7 @@ impl Planner<'_> {
             headers: &headers,
             cookies: &cookies,
             body_bytes: http.body_bytes,
-            client: None,
+            client,
         };
         let server = matcher.server(&http.host);
         if http.is_tls && !http.insecure && !matches!(server.certificate, Some(Certificate::Secret(_))) {
@@ -160,21 +168,30 @@ impl Planner<'_> {
         let headers = pairs(&http.headers);
         let (path, query) = http.path.split_once('?').unwrap_or((&http.path, ""));
         let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        let request = GatewayRequest { host: &http.host, path, method: &http.method, headers: &headers, query: &query };
-        let host = http.host.clone();
-        let Some(rule) = routes.rule(&request) else {
-            return Plan::Answer(Cause::NoRule, self.interned.way(RouteReport { host, ..RouteReport::default() }));
+        let request = GatewayRequest {
+            is_tls: http.is_tls,
+            host: &http.host,
+            port: http.port.unwrap_or(if http.is_tls { 443 } else { 80 }),
+            path,
+            method: &http.method,
+            headers: &headers,
+            query: &query,
         };
-        let name = Some(rule.route.to_string().into());
-        let way = RouteReport { rule: name, host, ..RouteReport::default() };
-        if rule.redirect.is_some() {
-            return Plan::Answer(Cause::Redirected, self.interned.way(way));
-        }
+        let nowhere = RouteReport { host: http.host.clone(), ..RouteReport::default() };
+        let of = |rule: &RouteRule| RouteReport { rule: Some(rule.route.to_string().into()), ..nowhere.clone() };
+        let rule = match routes.answer(&request) {
+            Answer::NotListening => return Plan::Answer(Cause::NotListening, self.interned.way(nowhere)),
+            Answer::NoCertificate => return Plan::Answer(Cause::Untrusted, self.interned.way(nowhere)),
+            Answer::NoRule(_) => return Plan::Answer(Cause::NoRule, self.interned.way(nowhere)),
+            Answer::Redirect { rule, .. } => return Plan::Answer(Cause::Redirected, self.interned.way(of(rule))),
+            Answer::Forward { rule, .. } => rule,
+        };
+        let way = of(rule);
         let mut sum = 0;
         let mut shares = Vec::new();
         for backend in rule.backends.iter().filter(|backend| backend.weight > 0) {
             sum += backend.weight;
-            shares.push(self.share(sum, backend, &way));
+            shares.push(self.share(sum, backend, rule.timeout, &way));
         }
         if sum == 0 {
             return Plan::Answer(Cause::NoBackend, self.interned.way(way));
@@ -185,13 +202,19 @@ impl Planner<'_> {
         }
     }
 
-    fn share(&mut self, sum: u64, backend: &WeightedBackend, way: &RouteReport) -> (u64, Option<Goal>, WayId) {
+    fn share(
+        &mut self,
+        sum: u64,
+        backend: &WeightedBackend,
+        timeout: Option<SimDuration>,
+        way: &RouteReport,
+    ) -> (u64, Option<Goal>, WayId) {
         let service = Some(format!("{}:{}", backend.service, backend.port).into());
         let way = self.interned.way(RouteReport { service, ..way.clone() });
-        let goal = backend.exists.then(|| Goal {
+        let goal = backend.fault.is_none().then(|| Goal {
             backend: self.interned.backend(self.program, &group_of(&backend.service, backend.port)),
             fallback: None,
-            policy: self.interned.add_policy(Policy::plain()),
+            policy: self.interned.add_policy(Policy::plain(timeout)),
             way,
         });
         (sum, goal, way)

@@ -8,9 +8,6 @@ use crate::api::{Change, ChangeType, View};
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Object, SERVICE_NAME_LABEL};
 
-/// Group of the Gateway API.
-const GATEWAY_GROUP: &str = "gateway.networking.k8s.io/";
-
 /// Their objects, with changes that are still on the way.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
@@ -43,10 +40,15 @@ impl Store {
     /// Whether reverse proxies watch objects of that kind.
     pub(super) fn wants(change: &Change) -> bool {
         match &change.object {
-            Object::Service(_) | Object::EndpointSlice(_) | Object::Ingress(_) | Object::IngressClass(_) => true,
-            Object::Opaque(object) => {
-                matches!(&*object.kind, "Secret" | "ReferenceGrant") || object.api_version.starts_with(GATEWAY_GROUP)
-            }
+            Object::Service(_)
+            | Object::EndpointSlice(_)
+            | Object::Ingress(_)
+            | Object::IngressClass(_)
+            | Object::Gateway(_)
+            | Object::HTTPRoute(_)
+            | Object::ReferenceGrant(_)
+            | Object::Namespace(_) => true,
+            Object::Opaque(object) => &*object.kind == "Secret",
             _ => false,
         }
     }
@@ -94,17 +96,30 @@ impl Store {
                 let same = |old: &std::sync::Arc<crate::objects::Ingress>| {
                     old.spec == ingress.spec && old.meta.annotations == ingress.meta.annotations
                 };
-                // Addresses in its status change nothing.
-                if deleted || !known.is_some_and(same) {
-                    self.configurations += 1;
-                    self.models += 1;
-                }
+                let changed = deleted || !known.is_some_and(same);
+                self.configure(changed);
             }
-            _ => {
-                self.configurations += 1;
-                self.models += 1;
+            Object::Gateway(gateway) => {
+                let known = self.view.gateways.get(&change.object.key());
+                self.configure(deleted || known.is_none_or(|old| old.spec != gateway.spec));
             }
+            Object::HTTPRoute(route) => {
+                let known = self.view.http_routes.get(&change.object.key());
+                self.configure(deleted || known.is_none_or(|old| old.spec != route.spec));
+            }
+            // Listeners choose them by their labels.
+            Object::Namespace(namespace) => {
+                let known = self.view.namespaces.get(&change.object.key());
+                self.configure(known.is_some_and(|old| old.meta.labels != namespace.meta.labels));
+            }
+            _ => self.configure(true),
         }
+    }
+
+    /// Statuses change nothing.
+    fn configure(&mut self, changed: bool) {
+        self.configurations += u64::from(changed);
+        self.models += u64::from(changed);
     }
 
     pub(super) const fn view(&self) -> &View {

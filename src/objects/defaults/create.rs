@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{label_with_own_name, shape};
+use super::{custom, label_with_own_name, shape};
 use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::pod_resources::qos_class;
 use crate::objects::schema;
@@ -71,6 +71,9 @@ pub fn prepare_for_create(kind: &str, object: &mut Value, creation: &Creation<'_
     if WITHOUT_STATUS.contains(&kind) || kind == "HorizontalPodAutoscaler" {
         object.set("status", Map::new());
     }
+    if super::is_custom(kind, object) {
+        custom::prepare_for_create(object);
+    }
     match kind {
         "Pod" => prepare_pod(object, creation),
         "Deployment" | "ReplicaSet" | "ReplicationController" => drop_disabled_in_template(object.object_mut("spec")),
@@ -99,6 +102,9 @@ pub fn prepare_for_create(kind: &str, object: &mut Value, creation: &Creation<'_
 /// Brings back the form that [`super::apply`] gives every object.
 pub(super) fn tidy(kind: &str, object: &mut Value) {
     let Some(ty) = schema::lookup(object.text("apiVersion"), kind) else { return };
+    if ty.is_custom() {
+        return custom::complete(ty, object);
+    }
     shape::canonicalize(ty, object);
     super::drop_empty_status(object);
 }

@@ -7,6 +7,7 @@
 mod base64;
 mod batch;
 mod create;
+mod custom;
 mod image;
 mod pod;
 mod resources;
@@ -48,6 +49,9 @@ use crate::objects::wire::{Wire, WireMut};
 /// ```
 pub fn apply(kind: &str, api_version: &str, object: &mut Value) {
     let Some(ty) = schema::lookup(api_version, kind) else { return };
+    if ty.is_custom() {
+        return custom::complete(ty, object);
+    }
     shape::canonicalize(ty, object);
     apply_kind(kind, api_version, object);
     shape::canonicalize(ty, object);
@@ -121,6 +125,11 @@ fn default_node(node: &mut Value) {
         Some(first) if first == single => {}
         _ => spec.set("podCIDRs", vec![single]),
     }
+}
+
+/// Whether a custom resource definition defines the kind of an object.
+fn is_custom(kind: &str, object: &Value) -> bool {
+    schema::lookup(object.text("apiVersion"), kind).is_some_and(schema::TypeRef::is_custom)
 }
 
 /// An empty status is not sent back.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::create::{
     drop_deprecated_topology, drop_disabled_in_spec, drop_max_unavailable, normalize_data_sources, tidy,
 };
+use super::custom;
 use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::wire::{Wire, WireMut};
 
@@ -79,6 +80,9 @@ pub fn prepare_for_update(kind: &str, new: &mut Value, old: &Value, subresource:
 fn prepare_main(kind: &str, new: &mut Value, old: &Value) {
     if WITH_STATUS.contains(&kind) || kind == "HorizontalPodAutoscaler" {
         keep(new, old, "status");
+    }
+    if super::is_custom(kind, new) {
+        custom::prepare_for_update(new, old);
     }
     match kind {
         "Pod" => new.object_mut("spec").map_or((), drop_disabled_in_spec),

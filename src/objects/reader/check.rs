@@ -161,6 +161,10 @@ impl<'c, 't> Checker<'c, 't> {
 
     /// The text of Go's `json.UnmarshalTypeError`, where the type decodes itself by reflection.
     fn cannot_unmarshal(&self, slot: Slot<'_>, found: &str) -> Option<String> {
+        // Custom resources are not decoded into Go types.
+        if slot.owner.is_custom() {
+            return None;
+        }
         let go_type = match slot.ty {
             // `IntOrString` hands everything but strings to the decoder of an int32.
             FieldType::IntOrString => "int32".to_owned(),

@@ -1,7 +1,8 @@
 //! The shape of the API types: fields, their types, and how lists of them are patched.
 //!
-//! The table is generated (`xtask`) from Kubernetes 1.36's OpenAPI document and covers every type reachable from the
-//! kinds the simulator knows. Other kinds (custom resources) have no schema and are opaque.
+//! The tables are generated (`xtask`): one from Kubernetes 1.36's OpenAPI document, which covers every type reachable from
+//! the kinds the simulator knows, and one from the custom resource definitions of the Gateway API, which also says what
+//! their schemas demand of each value. Other custom resources have no schema and are opaque.
 
 mod parse;
 
@@ -80,6 +81,35 @@ pub struct Field {
     pub list_type: Option<ListType>,
     /// The fields that identify an element of a [`ListType::Map`] list.
     pub list_map_keys: Vec<&'static str>,
+    /// What the schema of a custom resource demands of the value.
+    pub demands: Demands,
+    /// What it demands of each element of a list or map.
+    pub each: Demands,
+    /// What a custom resource has if nothing is given, as JSON.
+    pub default: Option<&'static str>,
+}
+
+/// What the schema of a custom resource demands of a value; `None` and empty = nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Demands {
+    /// The least number.
+    pub min: Option<i64>,
+    /// The greatest number.
+    pub max: Option<i64>,
+    /// The fewest characters of a string.
+    pub min_length: Option<usize>,
+    /// The most characters of a string.
+    pub max_length: Option<usize>,
+    /// The fewest elements of a list.
+    pub min_items: Option<usize>,
+    /// The most elements of a list.
+    pub max_items: Option<usize>,
+    /// The most entries of a map.
+    pub max_properties: Option<usize>,
+    /// A regular expression that a string matches somewhere.
+    pub pattern: Option<&'static str>,
+    /// The only values, in the schema's order.
+    pub allowed: Vec<&'static str>,
 }
 
 /// A known object type. Cheap to copy and compare.
@@ -107,6 +137,11 @@ impl TypeRef {
     /// All fields in byte order of their names.
     pub fn fields(self) -> &'static [Field] {
         &self.info().fields
+    }
+
+    /// Whether a custom resource definition defines the type: other rules hold for decoding, defaults and patches.
+    pub fn is_custom(self) -> bool {
+        self.info().is_custom
     }
 
     fn info(self) -> &'static parse::TypeInfo {
@@ -168,7 +203,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_metadata_and_type_meta() {
-        assert_eq!(known_kinds().len(), 36);
+        assert_eq!(known_kinds().len(), 44);
         for known in known_kinds() {
             assert_eq!(lookup(known.api_version, known.kind), Some(known.ty));
             assert_eq!(known.ty.name(), known.kind);
@@ -218,6 +253,36 @@ mod tests {
         assert_eq!(spec.field("nodeSelector").unwrap().ty, FieldType::Map(Box::new(FieldType::String)));
         assert_eq!(spec.field("activeDeadlineSeconds").unwrap().ty, FieldType::Int64);
         assert!(spec.field("Containers").is_none());
+    }
+
+    #[test]
+    fn custom_resources_carry_what_their_schemas_demand() {
+        let gateway = ty("gateway.networking.k8s.io/v1", "Gateway");
+        assert_eq!(lookup("gateway.networking.k8s.io/v1beta1", "Gateway"), Some(gateway));
+        assert!(gateway.is_custom() && !ty("v1", "Pod").is_custom());
+        let spec = object(gateway, "spec");
+        let listeners = spec.field("listeners").unwrap();
+        assert_eq!((listeners.demands.min_items, listeners.demands.max_items), (Some(1), Some(64)));
+        let FieldType::List(listener) = &listeners.ty else { panic!("{listeners:?}") };
+        let FieldType::Object(listener) = **listener else { panic!("{listeners:?}") };
+        let port = listener.field("port").unwrap();
+        assert_eq!((port.demands.min, port.demands.max, port.required), (Some(1), Some(65535), true));
+        assert_eq!(listener.field("allowedRoutes").unwrap().default, Some(r#"{"namespaces":{"from":"Same"}}"#));
+        let route = object(ty("gateway.networking.k8s.io/v1", "HTTPRoute"), "spec");
+        assert_eq!(route.field("hostnames").unwrap().each.max_length, Some(253));
+    }
+
+    #[test]
+    fn defaults_are_json_and_patterns_are_regular_expressions() {
+        for field in parse::table().types.iter().flat_map(|info| &info.fields) {
+            assert!(
+                field.default.is_none_or(|text| serde_json::from_str::<serde_json::Value>(text).is_ok()),
+                "{field:?}"
+            );
+            for pattern in field.demands.pattern.iter().chain(&field.each.pattern) {
+                assert!(regex::Regex::new(pattern).is_ok(), "{field:?}");
+            }
+        }
     }
 
     #[test]

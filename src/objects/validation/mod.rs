@@ -9,6 +9,7 @@ mod checks;
 mod claims;
 mod cluster;
 mod config;
+mod custom;
 mod endpoints;
 mod error;
 mod labels;
@@ -44,8 +45,16 @@ use meta::NameRules;
 pub type Errors = Vec<FieldError>;
 
 /// Kinds outside of any namespace.
-const CLUSTER_SCOPED: [&str; 7] =
-    ["Namespace", "Node", "PersistentVolume", "StorageClass", "PriorityClass", "IngressClass", "RuntimeClass"];
+const CLUSTER_SCOPED: [&str; 8] = [
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "StorageClass",
+    "PriorityClass",
+    "IngressClass",
+    "RuntimeClass",
+    "GatewayClass",
+];
 
 /// Whether objects of the kind live in a namespace.
 pub fn is_namespaced(kind: &str) -> bool {
@@ -108,6 +117,10 @@ fn create_rules(kind: &str) -> Option<CreateRules> {
         "Ingress" => |object, errors| network::validate_ingress(object, None, errors),
         "IngressClass" => |object, errors| network::validate_ingress_class(object, None, errors),
         "NetworkPolicy" => |object, errors| network::validate_network_policy(object, None, errors),
+        "GatewayClass" => |object, errors| custom::validate("GatewayClass", object, None, errors),
+        "Gateway" => |object, errors| custom::validate("Gateway", object, None, errors),
+        "HTTPRoute" => |object, errors| custom::validate("HTTPRoute", object, None, errors),
+        "ReferenceGrant" => |object, errors| custom::validate("ReferenceGrant", object, None, errors),
         _ => return None,
     })
 }
@@ -240,6 +253,7 @@ fn validate_main_update(gates: FeatureGates, kind: &str, new: &Value, old: &Valu
         "Ingress" => network::validate_ingress(new, Some(old), errors),
         "IngressClass" => network::validate_ingress_class(new, Some(old), errors),
         "NetworkPolicy" => network::validate_network_policy(new, Some(old), errors),
+        "GatewayClass" | "Gateway" | "HTTPRoute" | "ReferenceGrant" => custom::validate(kind, new, Some(old), errors),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@
 //! of kinds.
 
 mod autoscaling;
+mod gateway;
 mod kept;
 mod network;
 mod nodes;
@@ -102,7 +103,10 @@ pub const fn columns(kind: Kind) -> &'static [Column] {
         Kind::VolumeAttachment => &volumes::ATTACHMENT_COLUMNS,
         Kind::ResourceQuota => &column_list!("name", "request", "limit", "age"; ),
         Kind::LimitRange => &column_list!("name", "created at"; ),
-        Kind::Opaque => &column_list!("name", "age"; ),
+        Kind::GatewayClass => &column_list!("name", "controller", "accepted", "age"; "description"),
+        Kind::Gateway => &column_list!("name", "class", "address", "programmed", "age"; ),
+        Kind::HTTPRoute => &column_list!("name", "hostnames", "age"; ),
+        Kind::ReferenceGrant | Kind::Opaque => &column_list!("name", "age"; ),
     }
 }
 
@@ -148,6 +152,10 @@ pub(super) fn cells_for(object: &Object, now: WallTime, wide: bool) -> Vec<Strin
         Object::LimitRange(range) => {
             vec![name, range.meta.creation_timestamp.map(|at| at.to_string()).unwrap_or_default()]
         }
+        Object::GatewayClass(class) => gateway::class_cells(class, age),
+        Object::Gateway(gateway) => gateway::gateway_cells(gateway, age),
+        Object::HTTPRoute(route) => gateway::route_cells(route, age),
+        Object::ReferenceGrant(_) => vec![name, age],
         Object::Opaque(kept) => kept::cells(kept, age),
     }
 }

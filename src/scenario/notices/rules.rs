@@ -9,10 +9,14 @@ use crate::objects::Annotations;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
 
-/// Filters of HTTPRoutes that change where a request goes, or what of it is counted.
-const SIMULATED: [&str; 1] = ["RequestRedirect"];
+/// Filters of HTTPRoutes that change something beside where a request goes, and are not simulated.
+const NOT_SIMULATED: [(&str, &str); 3] = [
+    ("RequestMirror", "no copies of requests are sent"),
+    ("CORS", "requests of browsers are not told apart"),
+    ("ExtensionRef", "requests go on as they are"),
+];
 
-/// What of a Gateway, its class or an HTTPRoute is not simulated.
+/// What of a Gateway or an HTTPRoute is not simulated.
 pub(super) fn about(document: &Document, notices: &mut BTreeSet<String>) {
     let name = document.name.as_deref().unwrap_or_default();
     let spec = document.value.at("spec");
@@ -20,30 +24,18 @@ pub(super) fn about(document: &Document, notices: &mut BTreeSet<String>) {
     let mut tell = |what: String| {
         notices.insert(format!("{kind} {name}: {what}"));
     };
-    if kind == "Gateway" {
-        let secure = list(spec.at("listeners")).any(|listener| !matches!(listener.text("protocol"), "" | "HTTP"));
-        if secure {
-            tell("listeners are taken as plain HTTP; their hostnames, TLS and allowedRoutes are not simulated".into());
-        }
+    if spec.has("allowedListeners") {
+        tell("ListenerSets are not simulated; allowedListeners allows nothing".into());
+    }
+    if spec.at("tls").has("frontend") {
+        tell("certificates of clients are not asked for".into());
     }
     for rule in list(spec.at("rules")) {
         let backends = list(rule.at("backendRefs")).flat_map(|backend| list(backend.at("filters")));
         for filter in list(rule.at("filters")).chain(backends) {
-            let filter = filter.text("type");
-            if !SIMULATED.contains(&filter) {
-                tell(format!("filter {filter} is not simulated; requests go on as they are"));
-            }
-        }
-        for one in list(rule.at("matches")) {
-            let pairs = list(one.at("headers")).chain(list(one.at("queryParams")));
-            let has_regex = pairs.chain([one.at("path")]).any(|part| part.text("type") == "RegularExpression");
-            if has_regex {
-                tell("matches of type RegularExpression are left out".into());
-            }
-        }
-        for field in ["timeouts", "retry", "sessionPersistence"] {
-            if rule.has(field) {
-                tell(format!("{field} of a rule is not simulated"));
+            let kind = filter.text("type");
+            if let Some((_, instead)) = NOT_SIMULATED.iter().find(|(other, _)| *other == kind) {
+                tell(format!("filter {kind} is not simulated; {instead}"));
             }
         }
     }
@@ -66,7 +58,7 @@ pub(super) fn about_ingress(document: &Document, notices: &mut BTreeSet<String>)
         tell("load-balance ewma: endpoints are chosen in turn, latencies do not count".into());
     }
     if !settings.allow.is_empty() || !settings.deny.is_empty() {
-        tell("source ranges of annotations are not applied to traffic; all clients are let through".into());
+        tell("source ranges of annotations hold back clients outside only; behind externalTrafficPolicy Cluster all of those have addresses of nodes, which only 0.0.0.0/0 lets in".into());
     }
 }
 

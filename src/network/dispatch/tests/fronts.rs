@@ -36,6 +36,14 @@ pub(super) fn nginx(pairs: &[(&str, &str)]) -> Value {
     pairs.iter().map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), json!(value))).collect()
 }
 
+fn front_service(policy: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "ingress", "namespace": "default"},
+        "spec": {"type": "NodePort", "clusterIP": "10.96.0.2", "selector": {"app": "ingress"}, "externalTrafficPolicy": policy,
+            "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30081}]},
+    })
+}
+
 impl Bed {
     /// Pods of an ingress controller with a rule that leads to the service, by their Service `ingress`.
     pub(super) fn behind_ingress(mut self, fronts: usize, annotations: &Value) -> Self {
@@ -43,16 +51,16 @@ impl Bed {
             "spec": {"controller": "k8s.io/ingress-nginx"}});
         self.tell(class, ChangeType::Added);
         self.tell(ingress("shop", annotations, "web"), ChangeType::Added);
-        let service = json!({
-            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "ingress", "namespace": "default"},
-            "spec": {"type": "NodePort", "clusterIP": "10.96.0.2", "selector": {"app": "ingress"},
-                "ports": [{"port": 80, "protocol": "TCP", "nodePort": 30081}]},
-        });
-        self.tell(service, ChangeType::Added);
+        self.tell(front_service("Cluster"), ChangeType::Added);
         (0..fronts).for_each(|front| self.front_up(front));
         self.fronts = vec![true; fronts];
         self.publish_fronts();
         self
+    }
+
+    /// From now on the controller sees the addresses of clients outside.
+    pub(super) fn keep_addresses(&mut self) {
+        self.tell(front_service("Local"), ChangeType::Modified);
     }
 
     pub(super) fn front_up(&mut self, front: usize) {

@@ -9,7 +9,7 @@ use super::bed::{Bed, constant, open, secs};
 use super::fronts::{FRONT, millis, nginx, to_url};
 use super::statistics::chi_square;
 use crate::kernel::{Sampler, SimTime};
-use crate::network::{Arrivals, ClientSpec, NetworkConfig, ServeModel};
+use crate::network::{Arrivals, Cidr, ClientSpec, NetworkConfig, Origin, ServeModel};
 
 fn poisson(rate: &str) -> Load {
     Load::Open(Arrivals::poisson(rate.parse().expect("a rate")))
@@ -163,6 +163,27 @@ fn a_canary_takes_its_share_by_weight_header_and_cookie() {
     // One degree of freedom: 10.8 is exceeded once in a thousand.
     let off = (canary as f64 - 20_000.0).powi(2);
     assert!(off / 20_000.0 + off / 80_000.0 < 10.8, "{canary} and {main}");
+}
+
+#[test]
+fn lists_of_addresses_hold_back_clients_that_keep_theirs() {
+    let inside = |name: &str| to_url(name, URL, constant("10/s"));
+    let outside = |name: &str, range: Option<&str>| {
+        let network = range.map(|range| Cidr::parse(range).expect("a range"));
+        ClientSpec { from: Origin::External, network, ..inside(name) }
+    };
+    let clients = vec![inside("inside"), outside("office", Some("203.0.113.128/25")), outside("anybody", None)];
+    let mut bed = Bed::new(clients, 1, 2).behind_ingress(1, &nginx(&[("whitelist-source-range", "203.0.113.0/24")]));
+    let refused = |bed: &Bed| ["inside", "office", "anybody"].map(|client| bed.report(client).cause(Cause::Forbidden));
+    bed.run(1);
+    assert_eq!(refused(&bed), [0, 10, 10], "they come with addresses of nodes");
+    bed.keep_addresses();
+    bed.run(2);
+    assert_eq!(refused(&bed), [0, 10, 20]);
+    assert_eq!(bed.report("office").total.succeeded, 10);
+    bed.annotate(&nginx(&[("denylist-source-range", "203.0.113.0/24")]));
+    bed.run(3);
+    assert_eq!(refused(&bed), [0, 20, 20]);
 }
 
 #[test]

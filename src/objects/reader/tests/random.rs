@@ -45,6 +45,7 @@ fn fragments() -> impl Strategy<Value = String> {
         "\\PC{0,3}",
         "(---|\\.\\.\\.|- |\\? |: |&a |\\*a|<<: |\\{|\\}|\\[|\\]|, |!!int |!t |\\|\n|>-\n|\"|'|#|%TAG|\r\n|\u{feff})",
         "(apiVersion: v1\n|kind: Pod\n|kind: List\n|items:\n|metadata:\n|  name: x\n|spec: |  containers:\n|data: |\\{\"apiVersion\":\"v1\",)",
+        "(apiVersion: gateway\\.networking\\.k8s\\.io/v1\n|kind: (Gateway|HTTPRoute|ReferenceGrant|GatewayClass)\n|  listeners:\n|  - port: |  rules:\n|  - matches:\n|    filters: )",
     ];
     prop::collection::vec(fragment, 0..24).prop_map(|parts| parts.concat())
 }

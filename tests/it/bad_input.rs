@@ -1,5 +1,6 @@
 //! What people get wrong, and what they are told: the place, what is wrong, what to do.
 
+mod settings;
 mod traffic;
 
 use std::fmt::Write as _;
@@ -528,6 +529,55 @@ fn manifests_that_the_api_server_refuses() {
         ("two ports without names", service("  ports:\n  - port: 80\n  - port: 81\n")),
         ("a tab", "apiVersion: v1\nkind: Pod\nmetadata:\n\tname: web\n".to_owned()),
         ("in the second document", format!("{DEPLOYMENT}---\n{}", service("  ports: [{port: 0}]\n"))),
+    ];
+    let table = cases.iter().fold(String::new(), |mut table, (name, text)| {
+        let _ = writeln!(table, "## {name}\n{}", checked(text));
+        table
+    });
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn objects_of_the_gateway_api_that_their_definitions_refuse() {
+    let group = "gateway.networking.k8s.io";
+    let object =
+        |kind: &str, spec: &str| format!("apiVersion: {group}/v1\nkind: {kind}\nmetadata:\n  name: x\nspec:\n{spec}");
+    let gateway = |listener: &str| {
+        object(
+            "Gateway",
+            &format!(
+                "  gatewayClassName: c\n  listeners:\n  - {{name: http, port: 80, protocol: HTTP}}\n  - {listener}\n"
+            ),
+        )
+    };
+    let rule = |rule: &str| object("HTTPRoute", &format!("  parentRefs:\n  - name: gw\n  rules:\n  - {rule}\n"));
+    let cases = [
+        ("a misspelt field", gateway("{name: b, prot: 81, protocol: HTTP}")),
+        (
+            "a field of another object",
+            object("HTTPRoute", "  parentRefs: [{name: gw}]\n  backendRefs: [{name: web, port: 80}]\n"),
+        ),
+        ("a string for a port", gateway("{name: b, port: http, protocol: HTTP}")),
+        ("a port out of range", gateway("{name: b, port: 70000, protocol: HTTP}")),
+        ("a host in capitals", gateway("{name: b, port: 81, protocol: HTTP, hostname: Shop.example.com}")),
+        ("HTTPS without a certificate", gateway("{name: b, port: 443, protocol: HTTPS, tls: {}}")),
+        ("TLS on plain HTTP", gateway("{name: b, port: 443, protocol: HTTP, tls: {certificateRefs: [{name: c}]}}")),
+        ("two listeners of one name", gateway("{name: http, port: 81, protocol: HTTP}")),
+        ("no listeners", object("Gateway", "  gatewayClassName: c\n")),
+        ("a controller without a domain", object("GatewayClass", "  controllerName: mine\n")),
+        ("a type of an Ingress' path", rule("{matches: [{path: {type: Prefix, value: /}}]}")),
+        ("a relative path", rule("{matches: [{path: {value: cart}}]}")),
+        ("a method in small letters", rule("{matches: [{method: get}]}")),
+        ("a backend without a port", rule("{backendRefs: [{name: web}]}")),
+        ("a weight below nothing", rule("{backendRefs: [{name: web, port: 80, weight: -1}]}")),
+        (
+            "a redirect that also forwards",
+            rule("{filters: [{type: RequestRedirect, requestRedirect: {}}], backendRefs: [{name: web, port: 80}]}"),
+        ),
+        ("a filter without its field", rule("{filters: [{type: URLRewrite}]}")),
+        ("a timeout without a unit", rule("{timeouts: {request: \"10\"}}")),
+        ("a grant to nobody", object("ReferenceGrant", "  from: []\n  to: [{group: \"\", kind: Service}]\n")),
+        ("a version that is not served", rule("{}").replace("/v1\n", "/v1alpha2\n")),
     ];
     let table = cases.iter().fold(String::new(), |mut table, (name, text)| {
         let _ = writeln!(table, "## {name}\n{}", checked(text));

@@ -15,6 +15,7 @@ mod expectations;
 mod explain;
 mod exploration;
 mod features;
+mod fuzz_bodies;
 mod jobs;
 mod namespaces;
 mod node_admission;

@@ -161,7 +161,10 @@ impl ApiResource {
             | Kind::PersistentVolume
             | Kind::PersistentVolumeClaim
             | Kind::VolumeAttachment
-            | Kind::ResourceQuota => vec![Sub::Status],
+            | Kind::ResourceQuota
+            | Kind::GatewayClass
+            | Kind::Gateway
+            | Kind::HTTPRoute => vec![Sub::Status],
             _ => Vec::new(),
         }
     }

@@ -47,6 +47,17 @@ fn objects(namespace: &str) -> String {
         ),
         workload("networking.k8s.io/v1", "Ingress", "defaultBackend: {service: {name: x-service, port: {number: 80}}}"),
         workload("networking.k8s.io/v1", "NetworkPolicy", "podSelector: {}"),
+        workload(
+            "gateway.networking.k8s.io/v1",
+            "Gateway",
+            "gatewayClassName: x, listeners: [{name: http, port: 80, protocol: HTTP}]",
+        ),
+        workload("gateway.networking.k8s.io/v1", "HTTPRoute", "parentRefs: [{name: x-gateway}]"),
+        workload(
+            "gateway.networking.k8s.io/v1",
+            "ReferenceGrant",
+            "from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}], to: [{group: '', kind: Service}]",
+        ),
         format!("---\napiVersion: v1\nkind: Endpoints\nmetadata: {{name: x, namespace: {namespace}}}\n"),
         format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, namespace: {namespace}}}\n"),
     ]

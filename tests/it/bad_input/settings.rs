@@ -116,7 +116,7 @@ fn use_of_cpu_that_cannot_be_field_by_field() {
     let cpu = |value: &str| spec(&format!("nodes: [{{name: w}}]\ncontainers: [{{image: '*', cpu: {value}}}]"));
     let serve =
         |value: &str| spec(&format!("nodes: [{{name: w}}]\ncontainers: [{{image: '*', serve: {{cpu: {value}}}}}]"));
-    let mut cases = bad_times("serve.cpu", &serve);
+    let mut cases = bad_times("serve.cpu", serve);
     cases.extend(bad_times("cpu.for", |value| cpu(&format!("{{use: 1, starting: 2, for: {value}}}"))));
     for (name, value) in [
         ("a word", "lots"),

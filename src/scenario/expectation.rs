@@ -168,6 +168,14 @@ impl Watch {
         }
     }
 
+    /// Looks at the cluster between two steps of an instant, if it is for a promise over time. What else is expected does not hold between
+    /// them, but after them.
+    pub(super) fn observe_promise(&mut self, sim: &Simulation) {
+        if self.invariant.is_some() {
+            self.observe(sim);
+        }
+    }
+
     /// Looks at the cluster after a change.
     pub(super) fn observe(&mut self, sim: &Simulation) {
         let (at, from) = (sim.now(), self.begins());

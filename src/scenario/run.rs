@@ -328,7 +328,11 @@ impl Runner<'_> {
     fn run(&mut self, sim: &mut Simulation, observer: &mut dyn FnMut(&Simulation)) {
         self.observe(sim, observer);
         loop {
-            self.steps.take_due(sim);
+            let Self { steps, watches, extra, .. } = self;
+            steps.take_due(sim, |sim| {
+                watches.iter_mut().for_each(|watch| watch.observe_promise(sim));
+                extra.observe(sim);
+            });
             self.observe(sim, observer);
             let next = self.next_stop(sim);
             let interrupted = sim.run_until_with(next, |sim| {
@@ -437,15 +441,18 @@ impl<'a> Agenda<'a> {
         })
     }
 
-    fn take_due(&mut self, sim: &mut Simulation) {
+    /// Takes what is due. Promises are looked at after each step: what one deletes the next one evicts no more.
+    fn take_due(&mut self, sim: &mut Simulation, mut after_each: impl FnMut(&Simulation)) {
         while self.next_time().is_some_and(|time| time <= sim.now()) {
             let at = self.timed[self.taken];
             self.taken += 1;
             self.take(at, sim);
+            after_each(sim);
         }
         while let Some(place) = self.first_due(sim) {
             let at = self.waiting.remove(place);
             self.take(at, sim);
+            after_each(sim);
         }
     }
 

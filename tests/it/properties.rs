@@ -190,6 +190,30 @@ spec:
     }
 }
 
+/// The kit took a pod that one step had deleted, and the next one evicted at the same instant, for one that its budget should have kept.
+#[test]
+fn an_eviction_of_a_pod_that_was_deleted_at_the_same_instant_needs_no_leave() {
+    let text = "
+apiVersion: seatrial.dev/v1
+kind: Scenario
+metadata: {name: deleted-and-evicted}
+spec:
+  duration: 5m
+  profile: ideal
+  nodes: [{name: node-1}]
+  objects: |
+    {apiVersion: apps/v1, kind: Deployment, metadata: {name: w0}, spec: {replicas: 4, selector: {matchLabels: {app: w0}},
+      template: {metadata: {labels: {app: w0}}, spec: {containers: [{name: c, image: app}]}}}}
+    ---
+    {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: w0}, spec: {minAvailable: 1, selector: {matchLabels: {app: w0}}}}
+  containers: [{image: app, terminate: 2s}]
+  steps:
+  - {at: 1s, delete: {kind: pod, nth: 2}}
+  - {at: 1s, evict: {selector: app=w0}}
+";
+    assert_eq!(Harness::new().check_yaml(text), Ok(()));
+}
+
 #[derive(Clone, Debug)]
 struct Rollouts;
 

@@ -136,24 +136,34 @@ impl Sampler {
     }
 
     /// A duration drawn from the distribution, rounded to the nearest nanosecond, at most [`SimDuration::MAX`].
+    #[inline]
     pub fn sample(&self, stream: &mut Stream) -> SimDuration {
         match &self.0 {
             Distribution::Constant(value) => *value,
-            Distribution::Uniform { min, max } => sample_uniform(*min, *max, stream),
-            Distribution::Exponential { mean } => scaled(*mean, exponential_quantile(stream)),
-            Distribution::LogNormal { median, sigma, .. } => {
-                scaled(*median, libm::exp(sigma * quantile(stream.open_unit_f64())))
-            }
-            Distribution::Weibull { shape, scale } => {
-                scaled(*scale, libm::exp(libm::log(exponential_quantile(stream)) / shape))
-            }
-            Distribution::Empirical(empirical) => empirical.sample(stream),
+            other => other.draw(stream),
         }
     }
 
     /// The same from a stream that a constant need not make.
     pub fn sample_lazily(&self, luck: &mut LazyStream) -> SimDuration {
         self.as_constant().unwrap_or_else(|| self.sample(luck.get()))
+    }
+}
+
+impl Distribution {
+    fn draw(&self, stream: &mut Stream) -> SimDuration {
+        match self {
+            Self::Constant(value) => *value,
+            Self::Uniform { min, max } => sample_uniform(*min, *max, stream),
+            Self::Exponential { mean } => scaled(*mean, exponential_quantile(stream)),
+            Self::LogNormal { median, sigma, .. } => {
+                scaled(*median, libm::exp(sigma * quantile(stream.open_unit_f64())))
+            }
+            Self::Weibull { shape, scale } => {
+                scaled(*scale, libm::exp(libm::log(exponential_quantile(stream)) / shape))
+            }
+            Self::Empirical(empirical) => empirical.sample(stream),
+        }
     }
 }
 

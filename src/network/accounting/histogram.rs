@@ -46,7 +46,7 @@ const fn top(bucket: usize) -> u64 {
 
 impl Histogram {
     /// Counts one duration in nanoseconds.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn record(&mut self, nanos: u64) {
         if self.buckets.is_empty() {
             self.buckets = vec![0; BUCKETS];

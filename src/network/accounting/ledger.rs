@@ -153,7 +153,7 @@ pub(in crate::network) struct ClientLedger {
 
 impl ClientLedger {
     /// Counts the end of an attempt.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn attempt(&mut self, settled: &Settled) {
         self.tally.causes[settled.cause as usize] += 1;
         let failed = usize::from(settled.cause != Cause::Served);
@@ -170,7 +170,7 @@ impl ClientLedger {
     }
 
     /// Counts the end of a request.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn request(&mut self, succeeded: bool, latency: u64) {
         if succeeded {
             self.tally.succeeded += 1;
@@ -268,7 +268,7 @@ impl Ledger {
     }
 
     /// Counts the end of an attempt.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn attempt(&mut self, settled: Settled) {
         self.clients[usize::from(settled.client)].attempt(&settled);
         if settled.node.is_some() {
@@ -280,7 +280,7 @@ impl Ledger {
     }
 
     /// Counts the end of a request.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn request(&mut self, client: u16, succeeded: bool, latency: u64) {
         self.clients[usize::from(client)].request(succeeded, latency);
     }

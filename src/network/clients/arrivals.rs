@@ -22,6 +22,8 @@ struct Compiled {
 #[derive(Clone, Debug)]
 pub(in crate::network) struct ArrivalClock {
     pieces: Arc<[Compiled]>,
+    /// The present one of them.
+    present: Compiled,
     poisson: bool,
     /// Length of a cycle, ns; zero = there is one only.
     cycle: u64,
@@ -38,6 +40,8 @@ pub(in crate::network) struct ArrivalClock {
     begun: bool,
     /// Nothing comes from here on, ns.
     stop: u64,
+    /// The earlier of that and the end of the piece, ns.
+    limit: u64,
 }
 
 impl ArrivalClock {
@@ -56,6 +60,7 @@ impl ArrivalClock {
         let pieces: Arc<[Compiled]> = pieces.collect();
         let silent = pieces.iter().all(|piece| piece.events == 0);
         let mut clock = Self {
+            present: pieces[0],
             pieces,
             poisson: arrivals.poisson,
             cycle: arrivals.repeats.map_or(0, SimDuration::as_nanos),
@@ -66,42 +71,51 @@ impl ArrivalClock {
             owed: 0,
             begun: false,
             stop: if silent { 0 } else { stop.map_or(u64::MAX, SimDuration::as_nanos) },
+            limit: 0,
         };
-        clock.piece_end = clock.end_of_piece();
+        clock.enter_piece();
         clock
     }
 
-    fn end_of_piece(&self) -> u64 {
-        match self.pieces.get(self.piece + 1) {
+    fn enter_piece(&mut self) {
+        self.present = self.pieces[self.piece];
+        self.piece_end = match self.pieces.get(self.piece + 1) {
             Some(next) => self.base.saturating_add(next.at),
             None if self.cycle > 0 => self.base.saturating_add(self.cycle),
             None => u64::MAX,
-        }
+        };
+        self.limit = self.piece_end.min(self.stop);
     }
 
     /// The next arrival, ns; `u64::MAX` if none comes any more.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn next(&mut self, luck: &mut Stream) -> u64 {
-        loop {
-            let next = self.within_piece(luck);
-            if next < self.piece_end {
-                if next >= self.stop {
-                    return u64::MAX;
-                }
-                (self.at, self.begun) = (next, true);
-                return next;
-            }
-            if self.piece_end >= self.stop {
+        let next = self.within_piece(luck);
+        if next < self.limit {
+            (self.at, self.begun) = (next, true);
+            return next;
+        }
+        self.beyond(next, luck)
+    }
+
+    /// The next arrival, which would be at `next` in the present piece: in a later one, or never.
+    #[cold]
+    fn beyond(&mut self, mut next: u64, luck: &mut Stream) -> u64 {
+        while next >= self.limit {
+            if self.limit == self.stop {
                 return u64::MAX;
             }
             self.next_piece();
+            next = self.within_piece(luck);
         }
+        (self.at, self.begun) = (next, true);
+        next
     }
 
     /// The next arrival if the present rate lasted for ever.
-    #[inline]
+    #[inline(always)]
     fn within_piece(&mut self, luck: &mut Stream) -> u64 {
-        let piece = &self.pieces[self.piece];
+        let piece = &self.present;
         if self.poisson {
             return piece.poisson.map_or(u64::MAX, |poisson| self.at.saturating_add(poisson.gap(luck).as_nanos()));
         }
@@ -126,7 +140,7 @@ impl ArrivalClock {
         if self.piece == self.pieces.len() {
             (self.piece, self.base) = (0, self.base.saturating_add(self.cycle));
         }
-        self.piece_end = self.end_of_piece();
+        self.enter_piece();
     }
 }
 

@@ -81,6 +81,8 @@ pub(in crate::network) struct Client {
     pub(in crate::network) timeout: u64,
     /// It does something when an attempt ends.
     pub(in crate::network) is_attentive: bool,
+    /// It is outside of the cluster.
+    pub(in crate::network) is_outside: bool,
     pub(in crate::network) clock: Option<ArrivalClock>,
     pub(in crate::network) think: Sampler,
     pub(in crate::network) arrivals: Stream,
@@ -120,6 +122,7 @@ impl Client {
             timeout: spec.timeout.as_nanos().max(1),
             // Who asks for a host goes on when it has the answer.
             is_attentive: clock.is_none() || spec.retries.count > 0 || spec.host().is_some(),
+            is_outside: matches!(spec.from, Origin::External),
             by_name: spec.host().is_some(),
             clock,
             think,
@@ -138,12 +141,6 @@ impl Client {
             budget: BUDGET_RESERVE,
             spec: Arc::new(spec),
         }
-    }
-
-    /// Whether it is outside of the cluster.
-    #[inline]
-    pub(in crate::network) fn is_outside(&self) -> bool {
-        matches!(self.spec.from, Origin::External)
     }
 
     /// When it gives the present attempt up that sends something now, ns.
@@ -179,7 +176,7 @@ impl Client {
     }
 
     /// The next arrival of an open client, ns.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn next_arrival(&mut self) -> u64 {
         self.clock.as_mut().map_or(u64::MAX, |clock| clock.next(&mut self.arrivals))
     }

@@ -1,14 +1,12 @@
 //! What is due later: ends of attempts that somebody waits for, retries, users who have thought, processes that stop.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
 use super::super::accounting::GroupId;
 use super::super::ids::{NodeId, ServerId};
 use super::super::outcome::Cause;
+use super::wheel::Wheel;
 
 /// Something that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     /// The attempt of a ticket ends, unless it ended otherwise: then the number is another.
     End { ticket: u32, attempt: u32 },
@@ -27,29 +25,7 @@ pub(super) enum Due {
 }
 
 /// What is due, by time and then in the order in which it was noted.
-#[derive(Clone, Debug, Default)]
-pub(super) struct DueQueue {
-    heap: BinaryHeap<Reverse<(u64, u64, Due)>>,
-    sequence: u64,
-}
-
-impl DueQueue {
-    pub(super) fn push(&mut self, at: u64, due: Due) {
-        self.heap.push(Reverse((at, self.sequence, due)));
-        self.sequence += 1;
-    }
-
-    /// When the next is due, ns; `u64::MAX` if nothing is.
-    #[inline]
-    pub(super) fn next_time(&self) -> u64 {
-        self.heap.peek().map_or(u64::MAX, |Reverse((at, ..))| *at)
-    }
-
-    /// The next.
-    pub(super) fn pop(&mut self) -> Option<Due> {
-        self.heap.pop().map(|Reverse((.., due))| due)
-    }
-}
+pub(super) type DueQueue = Wheel<Due>;
 
 /// A request that somebody waits for.
 #[derive(Clone, Copy, Debug)]

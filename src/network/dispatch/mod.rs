@@ -19,6 +19,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 mod upstream;
+mod wheel;
 
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub struct Network {
     /// Attempts, and what takes about as long.
     work: u64,
     work_limit: u64,
+    /// After so much work it is looked whether there is too much of anything.
+    look_after: u64,
     /// Everything before is done, ns.
     now: u64,
     /// Pods that send may have changed.
@@ -116,6 +119,7 @@ impl Network {
             requests: 0,
             work: 0,
             work_limit: u64::MAX,
+            look_after: 0,
             now: 0,
             senders_changed: false,
             clients,
@@ -149,7 +153,7 @@ impl Network {
             let arrival = self.flows.next_time();
             let due = self.due.next_time();
             let next = arrival.min(due);
-            if next >= limit || self.is_exhausted() {
+            if next >= limit || self.must_stop() {
                 break;
             }
             self.pass_windows(next);
@@ -171,17 +175,22 @@ impl Network {
             self.arrive(number, at);
             let next = self.clients[number].next_arrival();
             self.flows.replace_first(next);
-            if self.due.next_time() < limit || self.is_exhausted() {
+            if self.due.next_time() < limit || self.must_stop() {
                 return;
             }
         }
     }
 
     /// Closes the windows that end up to `now`.
+    #[inline]
     fn pass_windows(&mut self, now: u64) {
-        if now < self.ledger.window_end {
-            return;
+        if now >= self.ledger.window_end {
+            self.close_windows(now);
         }
+    }
+
+    #[cold]
+    fn close_windows(&mut self, now: u64) {
         while self.ledger.window_end <= now {
             let end = self.ledger.window_end;
             self.settle_all(end - 1);
@@ -202,6 +211,28 @@ impl Network {
     /// Lets at most that many attempts begin, later ones of a request and vain looks for somebody who sends included; then nothing goes on.
     pub const fn set_request_limit(&mut self, limit: u64) {
         self.work_limit = limit;
+        self.look_after = 0;
+    }
+
+    /// Whether there is too much of anything, looked at so seldom that it is seen in time: an attempt adds one to each count, or two.
+    #[inline]
+    fn must_stop(&mut self) -> bool {
+        self.work >= self.look_after && self.look()
+    }
+
+    #[cold]
+    fn look(&mut self) -> bool {
+        let room = |most: usize, count: usize| most.saturating_sub(count) as u64 / 2;
+        let under_way = self.under_way.max(self.tickets.open_ones()).max(self.passages.len());
+        let remembered = self.affinity.len() + self.relays.sessions.len();
+        let rooms = [
+            room(UNDER_WAY_MAX, under_way),
+            room(REMEMBERED_MAX, remembered),
+            room(WINDOWS_MAX, self.ledger.windows()),
+        ];
+        let room = rooms.into_iter().min().unwrap_or(0);
+        self.look_after = self.work.saturating_add(room).min(self.work_limit);
+        self.is_exhausted()
     }
 
     /// Whether there was too much to do, or is too much to remember.

@@ -35,9 +35,16 @@ impl Network {
     ///
     /// # Errors
     /// Why nothing ever comes back.
-    #[inline]
+    #[inline(always)]
     pub(super) fn passes(&mut self, attempt: Attempt, now: u64) -> Result<(), Cause> {
-        if self.policies.is_idle() || !attempt.server.is_some() { Ok(()) } else { self.judge(attempt, now) }
+        if self.policies.is_idle() || !attempt.server.is_some() {
+            return Ok(());
+        }
+        let from = Some(attempt.from.address).filter(|number| number & NODE_ADDRESSES == 0);
+        if self.policies.is_free(from, self.fleet.servers[attempt.server.at()].pod, now) {
+            return Ok(());
+        }
+        self.judge(attempt, now)
     }
 
     fn judge(&mut self, attempt: Attempt, now: u64) -> Result<(), Cause> {

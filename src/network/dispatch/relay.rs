@@ -34,11 +34,11 @@ impl Network {
         let slot = self.fleet.servers[way.server.at()].slot;
         let Self { clients, fleet, config, ledger, .. } = self;
         let client = &mut clients[number];
-        let mut trip = if client.is_outside() { config.outside.as_nanos() } else { 0 };
+        let mut trip = if client.is_outside { config.outside.as_nanos() } else { 0 };
         let front = &mut fleet.servers[way.server.at()];
         if front.node != way.entry {
             trip += config.hop.as_nanos();
-            ledger.tally(number as u16).extra_hops += u64::from(client.is_outside());
+            ledger.tally(number as u16).extra_hops += u64::from(client.is_outside);
         }
         let model = &fleet.models[front.model()];
         let admission = front.admit(now, way.connected, model, &mut client.service_times);
@@ -96,7 +96,7 @@ impl Network {
             Step::Ends(fate) => Some(fate),
             step @ Step::Hears(..) => {
                 let kept = self.passages.insert(passage);
-                self.conclude(kept, step, now);
+                self.conclude(kept, *self.passages.get(kept), step, now);
                 None
             }
         }
@@ -126,7 +126,7 @@ impl Network {
     }
 
     /// Asks an endpoint; how that ends, or what it says at once.
-    #[inline]
+    #[inline(always)]
     fn try_upstream(&mut self, passage: &Passage, server: ServerId, now: u64) -> Result<Step, Attempt> {
         let Some(goal) = passage.goal else { return Err(Attempt::Refused) };
         if !server.is_some() || self.fleet.servers[server.at()].state == State::Gone {
@@ -237,8 +237,7 @@ impl Network {
                 self.hear(&mut passage, attempt, now)
             }
         };
-        *self.passages.get_mut(number) = passage;
-        self.conclude(number, step, now);
+        self.conclude(number, passage, step, now);
     }
 
     /// The reverse proxy hears how a try went.
@@ -261,24 +260,22 @@ impl Network {
     }
 
     /// Keeps what has come of a passage.
-    pub(super) fn conclude(&mut self, number: u32, step: Step, now: u64) {
-        let passage = self.passages.get_mut(number);
+    pub(super) fn conclude(&mut self, number: u32, mut passage: Passage, step: Step, now: u64) {
         passage.version += 1;
         match step {
+            Step::Ends(fate) if fate.held && fate.server != passage.front => {
+                (passage.wait, passage.at) = (Wait::Nothing, fate.server);
+                *self.passages.get_mut(number) = passage;
+                self.note_late(&passage, Fate { passage: number, ..fate }, now);
+            }
             Step::Ends(fate) => {
-                let is_upstream = fate.held && fate.server != passage.front;
-                (passage.wait, passage.at) = (Wait::Nothing, if is_upstream { fate.server } else { ServerId::NONE });
-                let passage = *passage;
-                if !is_upstream {
-                    self.passages.release(number);
-                }
-                let fate = Fate { passage: if is_upstream { number } else { NO_PASSAGE }, ..fate };
-                self.note_late(&passage, fate, now);
+                self.passages.release(number);
+                self.note_late(&passage, Fate { passage: NO_PASSAGE, ..fate }, now);
             }
             Step::Hears(at, attempt, server) => {
                 (passage.wait, passage.at) = (Wait::Word(attempt), server);
-                let (version, passage) = (passage.version, *passage);
-                self.due.push(at, Due::Passage { passage: number, version });
+                *self.passages.get_mut(number) = passage;
+                self.due.push(at, Due::Passage { passage: number, version: passage.version });
                 if server.is_some() {
                     // Nobody counts it; it is there to be cut.
                     self.hold(
@@ -374,9 +371,7 @@ impl Network {
         passage.at = ServerId::NONE;
         self.forget_end(passage.ticket);
         let step = self.hear(&mut passage, Attempt::Reset, now);
-        let kept = self.passages.get_mut(number);
-        *kept = Passage { version: kept.version, ..passage };
-        self.conclude(number, step, now);
+        self.conclude(number, passage, step, now);
     }
 
     /// An endpoint that works on a passage answers no more; it stays there. Returns what its reverse proxy, or its client, makes of it.

@@ -11,7 +11,7 @@ use super::super::relay::{FrontDoor, NO_SLOT};
 use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending};
 use super::passages::Passage;
 use super::policy::Attempt;
-use super::settle::{count, settled};
+use super::settle::{count, settle_first, settled};
 use super::upstream::UNKNOWN;
 use super::{Due, Network};
 
@@ -83,7 +83,9 @@ impl Network {
         if is_first {
             tally.requests += 1;
             self.requests += 1;
-            self.clients[number].earn_budget();
+            if ticket != NO_TICKET {
+                self.clients[number].earn_budget();
+            }
         } else {
             tally.retries += 1;
         }
@@ -113,13 +115,13 @@ impl Network {
     }
 
     /// Whether a server passes requests on.
-    #[inline]
+    #[inline(always)]
     fn is_reverse_proxy(&self, server: ServerId) -> bool {
         server.is_some() && self.fleet.servers[server.at()].slot != NO_SLOT
     }
 
     /// Keeps what comes of an attempt that was sent at `sent`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(&mut self, number: usize, sent: u64, now: u64, ticket: u32, fate: Fate) {
         if ticket == NO_TICKET {
             self.note_unwatched(number, sent, now, fate);
@@ -134,10 +136,10 @@ impl Network {
     }
 
     /// Where an attempt comes from; `None` if there is nowhere.
-    #[inline]
+    #[inline(always)]
     pub(super) fn sender(&mut self, number: usize) -> Option<Sender> {
         let client = &mut self.clients[number];
-        if matches!(client.spec.from, Origin::External) {
+        if client.is_outside {
             return Some(Sender { node: NodeId::NONE, address: UNKNOWN });
         }
         match client.senders.len() {
@@ -167,7 +169,7 @@ impl Network {
     }
 
     /// The server that an attempt gets to, by a connection that is open or a new one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find_way(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         if self.clients[number].connections.is_empty() {
             return self.connect(number, sender, now);
@@ -202,7 +204,7 @@ impl Network {
     }
 
     /// A new connection.
-    #[inline]
+    #[inline(always)]
     fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         self.ledger.tally(number as u16).connections += 1;
         if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
@@ -239,7 +241,7 @@ impl Network {
     }
 
     /// The same way, if network policies let it pass. Its source address may be replaced by that of the node where it comes in.
-    #[inline]
+    #[inline(always)]
     pub(super) fn filter(
         &mut self,
         number: usize,
@@ -258,7 +260,7 @@ impl Network {
     }
 
     /// The node by which a connection from outside comes in.
-    #[inline]
+    #[inline(always)]
     fn come_in(&mut self, number: usize, now: u64) -> Result<NodeId, Cause> {
         let Self { clients, proxies, .. } = self;
         let client = &mut clients[number];
@@ -286,7 +288,7 @@ impl Network {
     }
 
     /// The endpoint that the rules of a node choose for a new connection.
-    #[inline]
+    #[inline(always)]
     pub(super) fn through_proxy(&mut self, number: usize, knock: Knock) -> Result<TargetId, Cause> {
         let Knock { port, entrance, entry, external, now, .. } = knock;
         let Self { clients, proxies, balancer, affinity, .. } = self;
@@ -369,7 +371,7 @@ impl Network {
     }
 
     /// An attempt gets to a server, or to an address that nothing has.
-    #[inline]
+    #[inline(always)]
     fn reach(&mut self, number: usize, way: Way, now: u64) -> Fate {
         let Self { clients, fleet, ledger, config, balancer, .. } = self;
         let client = &mut clients[number];
@@ -421,7 +423,7 @@ impl Network {
     }
 
     /// Keeps an attempt that nobody waits for until its outcome is there.
-    #[inline]
+    #[inline(always)]
     fn note_unwatched(&mut self, number: usize, sent: u64, now: u64, fate: Fate) {
         let Self { clients, fleet, ledger, under_way, passages, .. } = self;
         let mut attempt = Pending {
@@ -448,19 +450,14 @@ impl Network {
         if !fate.held {
             return count(ledger, Some(server), &attempt);
         }
-        while let Some(first) = server.pending.front().copied()
-            && first.ends <= now
-        {
-            count(ledger, Some(server), &first);
-            passages.release(first.passage);
-            server.pending.pop_front();
-            *under_way -= 1;
+        if server.pending.len() >= server.crowd as usize {
+            *under_way -= settle_first(server, ledger, passages, now);
         }
         self.hold(fate.server, attempt);
     }
 
     /// A server has an attempt under way.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold(&mut self, id: ServerId, attempt: Pending) {
         let server = &mut self.fleet.servers[id.at()];
         server.pending.push_back(attempt);
@@ -487,13 +484,8 @@ impl Network {
         if let Some(server) = server
             && fate.held
         {
-            while let Some(first) = server.pending.front().copied()
-                && first.ends <= now
-                && first.ticket != NO_TICKET
-            {
-                self.passages.release(first.passage);
-                server.pending.pop_front();
-                self.under_way -= 1;
+            if server.pending.len() >= server.crowd as usize {
+                self.under_way -= settle_first(server, &mut self.ledger, &mut self.passages, now);
             }
             self.hold(fate.server, attempt);
         }

@@ -19,7 +19,8 @@ use crate::objects::{IpBlock, Labels, Namespace, NetworkPolicy, Object, Pod, Pol
 
 use super::super::Cidr;
 use super::super::ids::NodeId;
-use super::{Connection, Peer, dns_stand_in, gate};
+use super::free::FreePods;
+use super::{Connection, Peer, about, dns_stand_in, gate};
 
 /// The number of the stand-in for the pods of cluster DNS.
 const DNS_NUMBER: u64 = u64::MAX;
@@ -84,6 +85,10 @@ pub(in crate::network) struct Filter {
     /// What agents go by that hear nothing.
     old: Vec<Picture>,
     apart: FxHashMap<NodeId, Apart>,
+    /// Until then an agent goes by an old picture, ns.
+    apart_until: u64,
+    /// By the common picture.
+    free: FreePods,
     /// There is, or was, a policy.
     is_active: bool,
 }
@@ -106,6 +111,8 @@ impl Filter {
             common: Picture::default(),
             old: Vec::new(),
             apart: FxHashMap::default(),
+            apart_until: 0,
+            free: FreePods::default(),
             is_active: false,
         }
     }
@@ -145,6 +152,7 @@ impl Filter {
     fn begin(&mut self) {
         self.is_active = true;
         self.common.pods = Arc::new(self.pods.clone());
+        self.free.clear(self.pods.len());
     }
 
     /// Returns whether policies may see a difference.
@@ -166,12 +174,17 @@ impl Filter {
             && let Some((_, change)) = self.pending.pop_front()
         {
             self.common.apply(&change, &number);
+            match &change.object {
+                Object::Pod(pod) => number(&pod.meta.uid).into_iter().for_each(|number| self.free.forget(number)),
+                _ => self.free.clear(self.pods.len()),
+            }
         }
     }
 
     /// A node's agent hears nothing more from `now` on. What is due by then must have been programmed.
     pub(in crate::network) fn freeze(&mut self, node: NodeId, now: u64) {
         self.apart.retain(|_, apart| apart.until > now);
+        self.apart_until = u64::MAX;
         if let Some(apart) = self.apart.get_mut(&node) {
             apart.until = u64::MAX;
             return;
@@ -190,12 +203,14 @@ impl Filter {
         if let Some(apart) = self.apart.get_mut(&node) {
             apart.until = again.saturating_add(self.lag);
         }
+        self.apart_until = self.apart.values().map(|apart| apart.until).max().unwrap_or(0);
     }
 
     /// Nothing is left of a pod.
     pub(in crate::network) fn forget(&mut self, number: u64) {
         if self.is_active {
             self.old.iter_mut().chain([&mut self.common]).for_each(|picture| picture.forget(number));
+            self.free.forget(number);
         }
     }
 
@@ -206,6 +221,16 @@ impl Filter {
         self.is_open((agent, now), PolicyType::Egress, (near, far), port)
     }
 
+    /// Whether it is known already that no policy is about either end of a connection: the pod that it comes from, if it comes from
+    /// one, and the pod that it goes to.
+    #[inline]
+    pub(in crate::network) fn is_free(&self, from: Option<u64>, to: u64, now: u64) -> bool {
+        self.apart_until <= now
+            && self.pending.front().is_none_or(|(due, _)| *due > now)
+            && self.free.has(to, PolicyType::Ingress)
+            && from.is_none_or(|from| self.free.has(from, PolicyType::Egress))
+    }
+
     /// Whether the agent of a node lets a connection pass in that direction: out of or in to the pod `near`, which runs there.
     pub(in crate::network) fn is_open(
         &mut self,
@@ -214,14 +239,18 @@ impl Filter {
         (near, far): (End<'_>, End<'_>),
         port: Port,
     ) -> bool {
-        let picture = match self.apart.get(&agent).filter(|apart| apart.until > now) {
-            Some(apart) => &mut self.old[apart.picture],
-            None => &mut self.common,
+        let (picture, is_common) = match self.apart.get(&agent).filter(|apart| apart.until > now) {
+            Some(apart) => (&mut self.old[apart.picture], false),
+            None => (&mut self.common, true),
         };
         if picture.rules.network_policies.is_empty() {
             return true;
         }
-        let Some(near) = picture.near(near, &self.pods) else { return true };
+        let (number, Some(near)) = (near.number, picture.near(near, &self.pods)) else { return true };
+        if is_common && picture.is_free(direction, near) {
+            self.free.note(number, direction);
+            return true;
+        }
         let far = picture.far(far);
         picture.is_open(direction, near, far, port)
     }
@@ -375,6 +404,14 @@ impl Picture {
             examples.push(example);
             examples.len() as ClassId - 1
         })
+    }
+
+    /// Whether no policy is about the pods of a class in that direction.
+    fn is_free(&self, direction: PolicyType, near: ClassId) -> bool {
+        match &self.examples[near as usize] {
+            Example::Pod(pod) => about(&self.rules, pod, direction).is_empty(),
+            Example::Address(_) => true,
+        }
     }
 
     #[inline]

@@ -15,6 +15,7 @@
 //! ```
 
 mod filter;
+mod free;
 #[cfg(test)]
 mod tests;
 

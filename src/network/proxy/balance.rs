@@ -45,7 +45,7 @@ impl Balancer {
     }
 
     /// One of `usable`, which are not none and ascending.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn choose(&mut self, pick: Pick, usable: &[TargetId], luck: &mut Stream) -> TargetId {
         match self.kind {
             None => usable[luck.below(usable.len() as u64) as usize],
@@ -97,7 +97,7 @@ impl Balancer {
     }
 
     /// Remembers where the connection goes that is being made.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn note(&mut self, pick: Pick, target: TargetId) {
         if self.kind == Some(IpvsScheduler::LeastConnections) {
             self.making = Some((pick, target));
@@ -105,9 +105,11 @@ impl Balancer {
     }
 
     /// The connection that is being made, if one is, ends at `end`, ns.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn connected(&mut self, end: u64) {
-        if let Some((pick, target)) = self.making.take() {
+        if self.kind == Some(IpvsScheduler::LeastConnections)
+            && let Some((pick, target)) = self.making.take()
+        {
             let known = self.connections.entry((pick.node, pick.port)).or_default();
             *known.active.entry(target).or_default() += 1;
             known.ends.push(Reverse((end, target)));

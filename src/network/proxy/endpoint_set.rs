@@ -115,7 +115,7 @@ impl EndpointSet {
     }
 
     /// The endpoints for traffic that may go anywhere, as a node in a zone sees them.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn cluster(&self, node: NodeId, zone: Option<ZoneId>) -> &[TargetId] {
         if self.for_nodes.is_none() && self.for_zones.is_none() {
             return &self.cluster;
@@ -129,7 +129,7 @@ impl EndpointSet {
     }
 
     /// The endpoints for traffic that must stay on a node.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn local(&self, node: NodeId) -> &[TargetId] {
         self.local.get(node.0)
     }

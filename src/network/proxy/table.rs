@@ -97,8 +97,16 @@ pub(super) struct Port {
     name: Arc<str>,
     protocol: Arc<str>,
     number: u16,
+    /// The newest is the last.
     pub(super) versions: VecDeque<Version>,
+    /// All nodes have programmed the newest version.
+    is_settled: bool,
+    /// When it is looked next whether that is so, ns.
+    look_at: u64,
 }
+
+/// How often it is looked whether all nodes have programmed a port, ns.
+const LOOK_INTERVAL: u64 = 10_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct ProxyNode {
@@ -331,6 +339,7 @@ impl ProxyTable {
             port.number = declared.map_or(port.number, |(_, number)| u16::try_from(number).unwrap_or(0));
             let rules = declared.map(|(rules, _)| rules);
             port.versions.push_back(Version { since, rules, slices: slices.clone(), set: None });
+            (port.is_settled, port.look_at) = (false, 0);
             while port.versions.get(1).is_some_and(|next| next.since <= keep_until) {
                 port.versions.pop_front();
             }
@@ -358,37 +367,50 @@ impl ProxyTable {
     }
 
     /// What a port is now, whatever the nodes have programmed.
-    pub(in crate::network) fn newest_rules(&self, port: PortId) -> Option<Rules> {
-        self.ports[port.at()].versions.back()?.rules
+    #[inline]
+    pub(in crate::network) fn newest_rules(&self, port: PortId) -> Option<&Rules> {
+        self.ports[port.at()].versions.back()?.rules.as_ref()
     }
 
     /// The rules and endpoints of a port as a node has programmed them.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn programmed(
         &mut self,
         port: PortId,
         node: NodeId,
         now: u64,
-    ) -> Option<(Rules, &EndpointSet, Option<ZoneId>)> {
-        let machine = &mut self.nodes[node.at()];
-        let changes = machine.runner.programmed(now, &self.log, &self.timing);
-        let zone = machine.zone;
-        let versions = &self.ports[port.at()].versions;
-        let mut at = versions.len().checked_sub(1)?;
-        while versions[at].since > changes {
-            at = at.checked_sub(1)?;
-        }
+    ) -> Option<(&Rules, &EndpointSet, Option<ZoneId>)> {
+        let at = match &self.ports[port.at()] {
+            Port { is_settled: true, versions, .. } => versions.len().checked_sub(1)?,
+            _ => self.find_version(port, node, now)?,
+        };
         self.ensure_compiled(port, at);
         let version = &self.ports[port.at()].versions[at];
-        Some((version.rules?, version.set.as_deref()?, zone))
+        Some((version.rules.as_ref()?, version.set.as_deref()?, self.nodes[node.at()].zone))
+    }
+
+    /// The place of the version that a node has programmed.
+    fn find_version(&mut self, port: PortId, node: NodeId, now: u64) -> Option<usize> {
+        if now >= self.ports[port.at()].look_at {
+            let settled = self.settled_before(now);
+            let port = &mut self.ports[port.at()];
+            port.look_at = now.saturating_add(LOOK_INTERVAL);
+            if port.versions.back()?.since <= settled {
+                port.is_settled = true;
+                port.versions.drain(..port.versions.len() - 1);
+                return Some(0);
+            }
+        }
+        let changes = self.nodes[node.at()].runner.programmed(now, &self.log, &self.timing);
+        self.ports[port.at()].versions.iter().rposition(|version| version.since <= changes)
     }
 
     /// The newest rules and endpoints of a port, as DNS has them.
-    pub(in crate::network) fn newest(&mut self, port: PortId) -> Option<(Rules, &EndpointSet)> {
+    pub(in crate::network) fn newest(&mut self, port: PortId) -> Option<(&Rules, &EndpointSet)> {
         let at = self.ports[port.at()].versions.len().checked_sub(1)?;
         self.ensure_compiled(port, at);
         let version = &self.ports[port.at()].versions[at];
-        Some((version.rules?, version.set.as_deref()?))
+        Some((version.rules.as_ref()?, version.set.as_deref()?))
     }
 
     #[inline]
@@ -432,7 +454,7 @@ impl ProxyTable {
     }
 
     /// Nodes by which traffic from outside comes to a service.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn ways_in(&mut self, pool: Option<PoolId>, now: u64) -> &[NodeId] {
         match pool {
             Some(pool) => self.pools[pool.at()].at(now),
@@ -573,6 +595,8 @@ impl Port {
             protocol: protocol(port).into(),
             number: 0,
             versions: VecDeque::new(),
+            is_settled: false,
+            look_at: 0,
         }
     }
 

@@ -241,7 +241,7 @@ impl Fleet {
     }
 
     /// The server behind a target; `NONE` if nothing has its address.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn behind(&mut self, target: TargetId, places: &[(IpAddr, u16)]) -> ServerId {
         if target.at() >= self.by_target.len() {
             self.learn(places);

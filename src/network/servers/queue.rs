@@ -5,12 +5,17 @@
 use std::collections::VecDeque;
 
 /// The servers of a queue.
+///
+/// When each of them that was needed so far is free is in one of two places: in a line, if that was later than all in the line, or else
+/// in a heap. Where requests take equally long the line has them all, and nothing is ever sorted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::network) struct Queue {
     /// How many servers there are; 0 = as many as come.
     servers: usize,
-    /// When each server that was needed so far is free, ns: a heap with the smallest first.
-    free: Vec<u64>,
+    /// ns; ascending.
+    line: VecDeque<u64>,
+    /// ns; the smallest first.
+    heap: Vec<u64>,
     /// When those begin that may still wait, ns; ascending.
     starts: VecDeque<u64>,
 }
@@ -21,10 +26,28 @@ impl Queue {
         Self { servers: servers.unwrap_or(0) as usize, ..Self::default() }
     }
 
+    /// When the first of the servers that were needed so far is free, ns.
+    #[inline]
+    fn first(&self) -> Option<u64> {
+        match (self.line.front(), self.heap.first()) {
+            (Some(line), Some(heap)) => Some(*line.min(heap)),
+            (line, heap) => line.or(heap).copied(),
+        }
+    }
+
+    #[inline]
+    fn needed(&self) -> usize {
+        self.line.len() + self.heap.len()
+    }
+
     /// When a request that comes now would begin, ns.
     #[inline]
     pub(in crate::network) fn start(&self, now: u64) -> u64 {
-        if self.free.len() < self.servers { now } else { self.free.first().map_or(now, |free| now.max(*free)) }
+        if self.servers == 0 || self.needed() < self.servers {
+            now
+        } else {
+            self.first().map_or(now, |free| now.max(free))
+        }
     }
 
     /// How many wait now.
@@ -43,57 +66,88 @@ impl Queue {
 
     /// How many servers are busy now.
     pub(in crate::network) fn busy(&self, now: u64) -> usize {
-        self.free.iter().filter(|free| **free > now).count()
+        self.heap.iter().chain(&self.line).filter(|free| **free > now).count()
     }
 
     /// Takes a request in that comes now and needs `service` ns; returns when it is done, ns.
     #[inline]
     pub(in crate::network) fn admit(&mut self, now: u64, service: u64) -> u64 {
-        let start = self.start(now);
+        if self.servers == 0 {
+            return now.saturating_add(service);
+        }
+        let first = self.first();
+        let is_one_idle = first.is_some_and(|free| free <= now);
+        if !is_one_idle && self.needed() < self.servers {
+            let end = now.saturating_add(service);
+            self.put(end);
+            return end;
+        }
+        let start = first.map_or(now, |free| free.max(now));
         let end = start.saturating_add(service);
         if start > now {
             self.starts.push_back(start);
         }
-        let all_busy = self.free.first().is_none_or(|free| *free > now);
-        if all_busy && self.free.len() < self.servers {
-            self.free.push(end);
-            self.rise();
-        } else if self.servers > 0 {
-            self.free[0] = end;
+        let is_last = self.line.back().is_none_or(|last| *last <= end);
+        if self.line.front().copied() == first {
+            self.line.pop_front();
+            self.put(end);
+        } else if is_last {
+            self.line.push_back(end);
+            self.pop();
+        } else {
+            self.heap[0] = end;
             self.sink();
         }
         end
     }
 
+    /// A server that was not needed before, or was taken out, is free then.
+    #[inline]
+    fn put(&mut self, end: u64) {
+        if self.line.back().is_none_or(|last| *last <= end) {
+            self.line.push_back(end);
+        } else {
+            self.heap.push(end);
+            self.rise();
+        }
+    }
+
+    /// Removes the first entry of the heap.
+    fn pop(&mut self) {
+        self.heap.swap_remove(0);
+        if !self.heap.is_empty() {
+            self.sink();
+        }
+    }
+
     /// Restores the heap after an entry was added at its end.
     fn rise(&mut self) {
-        let mut at = self.free.len() - 1;
-        while at > 0 && self.free[at] < self.free[(at - 1) / 2] {
-            self.free.swap(at, (at - 1) / 2);
+        let mut at = self.heap.len() - 1;
+        while at > 0 && self.heap[at] < self.heap[(at - 1) / 2] {
+            self.heap.swap(at, (at - 1) / 2);
             at = (at - 1) / 2;
         }
     }
 
     /// Restores the heap after its first entry grew.
-    #[inline]
     fn sink(&mut self) {
-        let free = &mut self.free[..];
-        let (mut at, value) = (0, free[0]);
+        let heap = &mut self.heap[..];
+        let (mut at, value) = (0, heap[0]);
         loop {
             let mut child = 2 * at + 1;
-            if child >= free.len() {
+            if child >= heap.len() {
                 break;
             }
-            if child + 1 < free.len() && free[child + 1] < free[child] {
+            if child + 1 < heap.len() && heap[child + 1] < heap[child] {
                 child += 1;
             }
-            if free[child] >= value {
+            if heap[child] >= value {
                 break;
             }
-            free[at] = free[child];
+            heap[at] = heap[child];
             at = child;
         }
-        free[at] = value;
+        heap[at] = value;
     }
 }
 

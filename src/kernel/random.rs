@@ -124,17 +124,23 @@ impl Stream {
     }
 
     /// An integer from `0..bound`, each equally likely; zero if `bound` is zero.
-    #[inline]
+    #[inline(always)]
     pub fn below(&mut self, bound: u64) -> u64 {
         // Lemire's multiplication: the high word is the result, low words under 2^64 mod bound would favour some results.
         let mut product = u128::from(self.next_u64()) * u128::from(bound);
         if (product as u64) < bound {
-            let unfair = bound.wrapping_neg() % bound;
-            while (product as u64) < unfair {
-                product = u128::from(self.next_u64()) * u128::from(bound);
-            }
+            product = self.fair(product, bound);
         }
         (product >> 64) as u64
+    }
+
+    #[cold]
+    fn fair(&mut self, mut product: u128, bound: u64) -> u128 {
+        let unfair = bound.wrapping_neg() % bound;
+        while (product as u64) < unfair {
+            product = u128::from(self.next_u64()) * u128::from(bound);
+        }
+        product
     }
 
     /// True with probability `numerator / denominator`: always if the ratio is one or more, never if the numerator or the

@@ -152,21 +152,21 @@ pub(in crate::network) struct ClientLedger {
 }
 
 impl ClientLedger {
-    /// Counts the end of an attempt.
-    #[inline(always)]
-    pub(in crate::network) fn attempt(&mut self, settled: &Settled) {
-        self.tally.causes[settled.cause as usize] += 1;
+    /// Counts the ends of so many attempts.
+    #[inline]
+    pub(in crate::network) fn attempts(&mut self, settled: &Settled, count: u64) {
+        self.tally.causes[settled.cause as usize] += count;
         let failed = usize::from(settled.cause != Cause::Served);
-        self.tally.by_terminating += u64::from(settled.terminating && failed == 0);
+        self.tally.by_terminating += if settled.terminating && failed == 0 { count } else { 0 };
         if settled.group == GroupId::NONE {
-            self.nowhere[failed] += 1;
+            self.nowhere[failed] += count;
             return;
         }
         let at = usize::from(settled.group.0);
         if at >= self.groups.len() {
             self.groups.resize(at + 1, [0; 2]);
         }
-        self.groups[at][failed] += 1;
+        self.groups[at][failed] += count;
     }
 
     /// Counts the end of a request.
@@ -268,15 +268,33 @@ impl Ledger {
     }
 
     /// Counts the end of an attempt.
-    #[inline(always)]
     pub(in crate::network) fn attempt(&mut self, settled: Settled) {
-        self.clients[usize::from(settled.client)].attempt(&settled);
+        self.attempts(settled, 1);
+    }
+
+    /// Counts the ends of so many attempts.
+    #[inline]
+    pub(in crate::network) fn attempts(&mut self, settled: Settled, count: u64) {
+        self.clients[usize::from(settled.client)].attempts(&settled, count);
         if settled.node.is_some() {
             if settled.node.at() >= self.nodes.len() {
                 self.nodes.resize(settled.node.at() + 1, [0; 2]);
             }
-            self.nodes[settled.node.at()][usize::from(settled.cause != Cause::Served)] += 1;
+            self.nodes[settled.node.at()][usize::from(settled.cause != Cause::Served)] += count;
         }
+    }
+
+    /// The latencies of a client's requests that are answered.
+    #[inline]
+    pub(in crate::network) fn latency(&mut self, client: u16) -> &mut Histogram {
+        &mut self.clients[usize::from(client)].latency
+    }
+
+    /// Counts the ends of a client's requests, whose latencies are noted apart.
+    #[inline]
+    pub(in crate::network) fn ends(&mut self, client: u16, succeeded: bool, count: u64) {
+        let tally = &mut self.clients[usize::from(client)].tally;
+        *(if succeeded { &mut tally.succeeded } else { &mut tally.lost }) += count;
     }
 
     /// Counts the end of a request.

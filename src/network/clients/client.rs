@@ -178,7 +178,10 @@ impl Client {
     /// The next arrival of an open client, ns.
     #[inline(always)]
     pub(in crate::network) fn next_arrival(&mut self) -> u64 {
-        self.clock.as_mut().map_or(u64::MAX, |clock| clock.next(&mut self.arrivals))
+        match &mut self.clock {
+            Some(clock) => clock.next(&mut self.arrivals),
+            None => u64::MAX,
+        }
     }
 
     /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time. A socket of UDP stays.

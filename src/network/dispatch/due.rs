@@ -1,5 +1,7 @@
 //! What is due later: ends of attempts that somebody waits for, retries, users who have thought, processes that stop.
 
+use std::collections::VecDeque;
+
 use super::super::accounting::GroupId;
 use super::super::ids::{NodeId, ServerId};
 use super::super::outcome::Cause;
@@ -25,7 +27,66 @@ pub(super) enum Due {
 }
 
 /// What is due, by time and then in the order in which it was noted.
-pub(super) type DueQueue = Wheel<Due>;
+#[derive(Clone, Debug)]
+pub(super) struct DueQueue {
+    /// With the order.
+    wheel: Wheel<(u64, Due)>,
+    /// Time and order of what was noted to stand in line and is due after all that stood there before.
+    line: VecDeque<(u64, u64, Due)>,
+    order: u64,
+    /// When the next is due, ns.
+    next: u64,
+}
+
+impl Default for DueQueue {
+    fn default() -> Self {
+        Self { wheel: Wheel::default(), line: VecDeque::new(), order: 0, next: u64::MAX }
+    }
+}
+
+impl DueQueue {
+    #[inline]
+    pub(super) fn push(&mut self, at: u64, due: Due) {
+        self.next = self.next.min(at);
+        self.wheel.push(at, (self.order, due));
+        self.order += 1;
+    }
+
+    /// The same for what is mostly due after all that was noted this way before: then it just stands in line.
+    #[inline]
+    pub(super) fn push_in_line(&mut self, at: u64, due: Due) {
+        if self.line.back().is_some_and(|(last, ..)| *last > at) {
+            return self.push(at, due);
+        }
+        self.next = self.next.min(at);
+        self.line.push_back((at, self.order, due));
+        self.order += 1;
+    }
+
+    /// When the next is due, ns; `u64::MAX` if nothing is.
+    #[inline]
+    pub(super) const fn next_time(&self) -> u64 {
+        self.next
+    }
+
+    /// The next.
+    #[inline]
+    pub(super) fn pop(&mut self) -> Option<Due> {
+        let first = self.line.front().copied().filter(|(at, order, _)| {
+            let other = self.wheel.next_time();
+            *at < other || (*at == other && self.wheel.first().is_none_or(|(other, _)| order < other))
+        });
+        let due = match first {
+            Some((.., due)) => {
+                self.line.pop_front();
+                Some(due)
+            }
+            None => self.wheel.pop().map(|(_, due)| due),
+        };
+        self.next = self.line.front().map_or(u64::MAX, |(at, ..)| *at).min(self.wheel.next_time());
+        due
+    }
+}
 
 /// A request that somebody waits for.
 #[derive(Clone, Copy, Debug)]
@@ -98,5 +159,39 @@ impl Tickets {
     pub(super) fn close(&mut self, number: u32) {
         self.tickets[number as usize].attempt += 1;
         self.free.push(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// Whichever of it stands in line.
+        #[test]
+        fn what_is_due_first_comes_first_and_of_one_instant_what_was_noted_first(
+            steps in prop::collection::vec((0u64..40, 0u8..6), 1..200),
+        ) {
+            let (mut queue, mut plain, mut now) = (DueQueue::default(), BTreeMap::new(), 0);
+            for (ticket, (ahead, kind)) in steps.into_iter().enumerate() {
+                let (at, ticket) = (now + ahead, ticket as u32);
+                match kind {
+                    0 | 1 => queue.push(at, Due::Send { ticket }),
+                    2 | 3 => queue.push_in_line(at, Due::Send { ticket }),
+                    _ => {
+                        let first = plain.pop_first().map(|(key, ())| key);
+                        prop_assert_eq!(queue.pop(), first.map(|(_, ticket)| Due::Send { ticket }));
+                        now = first.map_or(now, |(at, _)| at);
+                    }
+                }
+                if kind < 4 {
+                    plain.insert((at, ticket), ());
+                }
+                let next = plain.first_key_value().map_or(u64::MAX, |((at, _), ())| *at);
+                prop_assert_eq!(queue.next_time(), next);
+            }
+        }
     }
 }

@@ -78,7 +78,7 @@ impl Network {
         if done > now {
             let kept = self.passages.insert(passage);
             let version = self.passages.get(kept).version;
-            self.due.push(done, Due::Passage { passage: kept, version });
+            self.due.push_in_line(done, Due::Passage { passage: kept, version });
             return None;
         }
         self.send_on(passage, now)

@@ -37,10 +37,26 @@ const CROWD: usize = 8;
 /// Returns how many.
 pub(super) fn settle_first(server: &mut Server, ledger: &mut Ledger, passages: &mut Passages, now: u64) -> usize {
     let over = server.pending.iter().take_while(|attempt| attempt.ends <= now).count();
-    for at in 0..over {
-        let attempt = server.pending[at];
-        count(ledger, Some(server), &attempt);
-        passages.release(attempt.passage);
+    let mut ended = server.pending.iter().take(over).peekable();
+    // Most of them are of one client and ended well.
+    while let Some(first) = ended.peek().copied() {
+        let (client, cause, is_counted) = (first.client, first.cause, first.ticket == NO_TICKET);
+        let latency = ledger.latency(client);
+        let mut alike = 0;
+        while let Some(attempt) = ended.next_if(|other| {
+            (other.client, other.cause, other.terminating) == (client, cause, first.terminating)
+                && (other.ticket == NO_TICKET) == is_counted
+        }) {
+            if is_counted && cause == Cause::Served {
+                latency.record(attempt.ends - attempt.sent);
+            }
+            passages.release(attempt.passage);
+            alike += 1;
+        }
+        if is_counted {
+            ledger.attempts(settled(Some(server), first), alike);
+            ledger.ends(client, cause == Cause::Served, alike);
+        }
     }
     server.pending.drain(..over);
     server.crowd = CROWD.max(2 * server.pending.len()) as u32;
@@ -79,7 +95,7 @@ impl Network {
         let mut count = |server: Option<&Server>, attempt: &Pending| {
             let is_over = usize::from(attempt.client) == number && attempt.ends <= self.now;
             if is_over && attempt.ticket == NO_TICKET {
-                account.attempt(&settled(server, attempt));
+                account.attempts(&settled(server, attempt), 1);
                 account.request(attempt.cause == Cause::Served, attempt.ends - attempt.sent);
             }
         };

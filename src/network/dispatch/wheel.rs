@@ -116,6 +116,20 @@ impl<T: Copy> Wheel<T> {
         self.next
     }
 
+    /// The next.
+    pub(super) fn first(&self) -> Option<&T> {
+        if let Some((_, what)) = self.overdue.front() {
+            return Some(what);
+        }
+        let level = self.lowest()?;
+        let mut entry =
+            self.entries.get(self.slots[level][self.occupied[level].trailing_zeros() as usize].first as usize)?;
+        while entry.at != self.next {
+            entry = self.entries.get(entry.next as usize)?;
+        }
+        Some(&entry.what)
+    }
+
     /// Takes the next out.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {

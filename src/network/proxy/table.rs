@@ -100,13 +100,10 @@ pub(super) struct Port {
     /// The newest is the last.
     pub(super) versions: VecDeque<Version>,
     /// All nodes have programmed the newest version.
-    is_settled: bool,
+    pub(super) is_settled: bool,
     /// When it is looked next whether that is so, ns.
-    look_at: u64,
+    pub(super) look_at: u64,
 }
-
-/// How often it is looked whether all nodes have programmed a port, ns.
-const LOOK_INTERVAL: u64 = 10_000_000;
 
 #[derive(Clone, Debug)]
 pub(super) struct ProxyNode {
@@ -367,7 +364,7 @@ impl ProxyTable {
     }
 
     /// What a port is now, whatever the nodes have programmed.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn newest_rules(&self, port: PortId) -> Option<&Rules> {
         self.ports[port.at()].versions.back()?.rules.as_ref()
     }
@@ -389,22 +386,6 @@ impl ProxyTable {
         Some((version.rules.as_ref()?, version.set.as_deref()?, self.nodes[node.at()].zone))
     }
 
-    /// The place of the version that a node has programmed.
-    fn find_version(&mut self, port: PortId, node: NodeId, now: u64) -> Option<usize> {
-        if now >= self.ports[port.at()].look_at {
-            let settled = self.settled_before(now);
-            let port = &mut self.ports[port.at()];
-            port.look_at = now.saturating_add(LOOK_INTERVAL);
-            if port.versions.back()?.since <= settled {
-                port.is_settled = true;
-                port.versions.drain(..port.versions.len() - 1);
-                return Some(0);
-            }
-        }
-        let changes = self.nodes[node.at()].runner.programmed(now, &self.log, &self.timing);
-        self.ports[port.at()].versions.iter().rposition(|version| version.since <= changes)
-    }
-
     /// The newest rules and endpoints of a port, as DNS has them.
     pub(in crate::network) fn newest(&mut self, port: PortId) -> Option<(&Rules, &EndpointSet)> {
         let at = self.ports[port.at()].versions.len().checked_sub(1)?;
@@ -413,7 +394,7 @@ impl ProxyTable {
         Some((version.rules.as_ref()?, version.set.as_deref()?))
     }
 
-    #[inline]
+    #[inline(always)]
     fn ensure_compiled(&mut self, port: PortId, at: usize) {
         if self.ports[port.at()].versions[at].set.is_none() {
             self.compile_set(port, at);

@@ -1,6 +1,6 @@
 //! Nodes whose kube-proxy hears nothing, or late: they keep the rules that they have, however old.
 
-use super::super::ids::NodeId;
+use super::super::ids::{NodeId, PortId};
 use super::table::ProxyTable;
 
 /// Why a node's agents hear nothing. There may be several reasons at once.
@@ -48,7 +48,26 @@ pub(super) struct Apart {
 /// How often it is looked whether nodes that were apart have caught up, ns.
 const LOOK_INTERVAL: u64 = 1_000_000_000;
 
+/// How often it is looked whether all nodes have programmed a port, ns.
+const PORT_LOOK_INTERVAL: u64 = 10_000_000;
+
 impl ProxyTable {
+    /// The place of the version of a port that a node has programmed, as long as it was not found that all nodes have the newest.
+    pub(super) fn find_version(&mut self, port: PortId, node: NodeId, now: u64) -> Option<usize> {
+        if now >= self.ports[port.at()].look_at {
+            let settled = self.settled_before(now);
+            let port = &mut self.ports[port.at()];
+            port.look_at = now.saturating_add(PORT_LOOK_INTERVAL);
+            if port.versions.back()?.since <= settled {
+                port.is_settled = true;
+                port.versions.drain(..port.versions.len() - 1);
+                return Some(0);
+            }
+        }
+        let changes = self.nodes[node.at()].runner.programmed(now, &self.log, &self.timing);
+        self.ports[port.at()].versions.iter().rposition(|version| version.since <= changes)
+    }
+
     /// All nodes that were heard of.
     pub(in crate::network) fn all_nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)

@@ -27,7 +27,7 @@ impl Queue {
     }
 
     /// When the first of the servers that were needed so far is free, ns.
-    #[inline]
+    #[inline(always)]
     fn first(&self) -> Option<u64> {
         match (self.line.front(), self.heap.first()) {
             (Some(line), Some(heap)) => Some(*line.min(heap)),
@@ -35,13 +35,13 @@ impl Queue {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn needed(&self) -> usize {
         self.line.len() + self.heap.len()
     }
 
     /// When a request that comes now would begin, ns.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn start(&self, now: u64) -> u64 {
         if self.servers == 0 || self.needed() < self.servers {
             now
@@ -51,7 +51,7 @@ impl Queue {
     }
 
     /// How many wait now.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn waiting(&mut self, now: u64) -> usize {
         while self.starts.front().is_some_and(|start| *start <= now) {
             self.starts.pop_front();
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     /// Takes a request in that comes now and needs `service` ns; returns when it is done, ns.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn admit(&mut self, now: u64, service: u64) -> u64 {
         if self.servers == 0 {
             return now.saturating_add(service);
@@ -102,7 +102,7 @@ impl Queue {
     }
 
     /// A server that was not needed before, or was taken out, is free then.
-    #[inline]
+    #[inline(always)]
     fn put(&mut self, end: u64) {
         if self.line.back().is_none_or(|last| *last <= end) {
             self.line.push_back(end);

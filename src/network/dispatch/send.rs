@@ -214,7 +214,7 @@ impl Network {
     }
 
     /// A new connection to where the client's requests go now.
-    #[inline]
+    #[inline(always)]
     pub(super) fn connect_to_goal(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         if let Some(program) = self.clients[number].goal.door {
             return self.by_door(number, program, now);

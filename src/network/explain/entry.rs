@@ -6,7 +6,7 @@ use crate::objects::{Ingress, Key, Resource as _, Service, ServicePort};
 
 use super::super::ingress::{
     Certificate, Controller, GroupId, Location, Matcher, NoUpstream, Refusal, Request, Routed, Server, Side, Upstreams,
-    Why,
+    Why, names_host,
 };
 use super::super::{Cause, Source};
 use super::endpoints::Scope;
@@ -151,22 +151,15 @@ impl Walk<'_> {
     }
 
     /// Whether an Ingress of any controller names that host.
-    pub(super) fn serves_host(&self, host: &str) -> bool {
+    pub(super) fn is_host_of_an_ingress(&self, host: &str) -> bool {
         let view = self.world.view;
-        let fits = |rule: &str| {
-            rule == host
-                || rule.strip_prefix("*.").is_some_and(|rest| host.split_once('.').is_some_and(|(_, own)| own == rest))
-        };
-        view.ingresses.iter().any(|ingress| ingress.spec.rules.iter().any(|rule| fits(&rule.host)))
+        view.ingresses.iter().any(|ingress| names_host(ingress, host))
     }
 
     pub(super) fn through_ingress(&mut self, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
         let view = self.world.view;
         let controllers = Controller::all(view);
-        let names_host = |ingress: &&Arc<Ingress>| ingress.spec.rules.iter().any(|rule| *rule.host == *host);
-        let chosen = controllers.iter().find(|controller| {
-            view.ingresses.iter().filter(names_host).any(|ingress| controller.takes(view, ingress).is_ok())
-        });
+        let chosen = controllers.iter().find(|controller| controller.serves_host(view, host));
         let Some(controller) = chosen.or(controllers.first()) else {
             let hint = "an ingress controller is known by its pods: an image ingress-nginx/controller, or /nginx-ingress-controller in command or args".to_owned();
             return self.broken(
@@ -395,8 +388,7 @@ impl Walk<'_> {
     fn host_hints(&self, matcher: &Matcher, controller: &Controller, host: &str) -> Vec<String> {
         let view = self.world.view;
         let mut hints = Vec::new();
-        for ingress in view.ingresses.iter().filter(|ingress| ingress.spec.rules.iter().any(|rule| *rule.host == *host))
-        {
+        for ingress in view.ingresses.iter().filter(|ingress| names_host(ingress, host)) {
             let Err(refusal) = controller.takes(view, ingress) else { continue };
             let classes = view.ingress_classes.iter().map(|class| &*class.meta.name);
             let why = match refusal {

@@ -27,7 +27,7 @@ impl Walk<'_> {
         let lookup = self.resolve(host)?;
         let Some(answer) = lookup.answer().cloned() else {
             let outside = lookup.attempts.iter().any(|attempt| attempt.answer.unknown_outside.is_some());
-            if outside && (self.serves_host(host) || self.gateway_for(host).is_some()) {
+            if outside && (self.is_host_of_an_ingress(host) || self.gateway_for(host).is_some()) {
                 return self.enter_cluster(&format!("{host} is a name outside: "), host, port, path, is_tls);
             }
             return self.not_resolved(host, &lookup);
@@ -58,7 +58,7 @@ impl Walk<'_> {
 
     /// By a name that is not of the cluster: to a Gateway if one is for the host and no Ingress is, else to the ingress controller.
     fn enter_cluster(&mut self, name: &str, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
-        let has_ingress = self.serves_host(host) || self.world.view.gateways.iter().next().is_none();
+        let has_ingress = self.is_host_of_an_ingress(host) || self.world.view.gateways.iter().next().is_none();
         let gateway = if has_ingress { None } else { self.gateway_for(host).or_else(|| self.only_gateway()) };
         if let Some(gateway) = gateway {
             self.holds("Name", format!("{name}taken to lead to Gateway {gateway} of this cluster"));

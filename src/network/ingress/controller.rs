@@ -101,13 +101,7 @@ impl Controller {
     /// Whether it takes care of an Ingress with a rule for a host, by its name or a wildcard.
     #[must_use]
     pub fn serves_host(&self, view: &View, host: &str) -> bool {
-        let host = bare_host(host);
-        let fits = |rule: &str| match rule.strip_prefix("*.") {
-            Some(rest) => host.split_once('.').is_some_and(|(_, own)| own == rest),
-            None => *rule == *host,
-        };
-        let names_host = |ingress: &Ingress| ingress.spec.rules.iter().any(|rule| fits(&rule.host));
-        view.ingresses.iter().any(|ingress| names_host(ingress) && self.takes(view, ingress).is_ok())
+        view.ingresses.iter().any(|ingress| names_host(ingress, host) && self.takes(view, ingress).is_ok())
     }
 
     fn of(namespace: &str, arguments: &[&str]) -> Self {
@@ -166,6 +160,16 @@ impl Controller {
             None => Err(Refusal::NoClass),
         }
     }
+}
+
+/// Whether an Ingress has a rule for a host, by its name or a wildcard.
+pub(in crate::network) fn names_host(ingress: &Ingress, host: &str) -> bool {
+    let host = bare_host(host);
+    let fits = |rule: &str| match rule.strip_prefix("*.") {
+        Some(rest) => host.split_once('.').is_some_and(|(_, own)| own == rest),
+        None => *rule == *host,
+    };
+    ingress.spec.rules.iter().any(|rule| fits(&rule.host))
 }
 
 /// The container of a pod that is a controller, and its arguments.

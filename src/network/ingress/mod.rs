@@ -29,6 +29,7 @@ mod upstream;
 pub(super) use affinity::Ranked;
 pub use affinity::{Affinity, Session};
 pub use canary::{Shaping, Side};
+pub(super) use controller::names_host;
 pub use controller::{Controller, Refusal};
 pub use lag::{IngressChange, SyncLag, SyncTimes};
 pub use matcher::{BackendPort, Certificate, Group, GroupId, Location, LocationMatch, Matcher, Notice, Server};

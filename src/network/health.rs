@@ -3,18 +3,9 @@
 //! With `externalTrafficPolicy: Local` it asks the Service's `healthCheckNodePort`, which tells of ready endpoints on the node
 //! (upstream `pkg/proxy/healthcheck`); otherwise whether the node's proxy is there (`:10256/healthz`).
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use crate::api::View;
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Key, Node, Service};
-
-/// Label of nodes that load balancers leave out.
-const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
-/// Taint of nodes that the cluster autoscaler is about to remove.
-const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
 
 /// How a load balancer asks. The default is every 5 seconds, two successes, two failures; an assumption, as each cloud has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,29 +75,6 @@ pub enum NodeAnswer {
     Unhealthy,
     /// It does not answer.
     Silent,
-}
-
-/// What a node would say now about a Service; nothing if the load balancer does not know the node.
-#[must_use]
-pub fn node_answer(view: &View, service: &Service, node: &Node, is_up: bool) -> Option<NodeAnswer> {
-    let is_leaving =
-        node.spec.taints.iter().any(|taint| *taint.key == *TO_BE_DELETED) || node.meta.deletion_timestamp.is_some();
-    if node.meta.labels.contains_key(EXCLUDED) || is_leaving {
-        return None;
-    }
-    if !is_up {
-        return Some(NodeAnswer::Silent);
-    }
-    if *service.spec.external_traffic_policy != *"Local" {
-        return Some(NodeAnswer::Healthy);
-    }
-    let key = Key { namespace: service.meta.namespace.clone(), name: service.meta.name.clone() };
-    // Terminating endpoints do not count here, although a proxy may still use them.
-    let mut endpoints = view.slices_of(&key).flat_map(|slice| slice.endpoints.iter());
-    let has_ready = endpoints.any(|endpoint| {
-        endpoint.conditions.ready != Some(false) && endpoint.node_name.as_deref() == Some(&*node.meta.name)
-    });
-    Some(if has_ready { NodeAnswer::Healthy } else { NodeAnswer::Unhealthy })
 }
 
 /// What a load balancer holds of one node, over time. Constant work for every change, however long nothing changes.
@@ -220,15 +188,9 @@ impl NodeHealth {
     }
 }
 
-/// The nodes that a Service's load balancer knows of, in the order of their creation.
-pub fn nodes_behind(view: &View) -> impl Iterator<Item = &Arc<Node>> {
-    view.nodes.iter().filter(|node| !node.meta.labels.contains_key(EXCLUDED))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::testing::view;
 
     fn at(secs: u64) -> SimTime {
         SimTime::from_secs(secs)
@@ -258,27 +220,5 @@ mod tests {
         node.set(NodeAnswer::Silent, at(20));
         // Asked at 24, 32 and 40; known at 41; out at 46.
         assert_eq!([41, 45, 46].map(|secs| node.receives(at(secs))), [true, true, false]);
-    }
-
-    #[test]
-    fn a_local_policy_makes_nodes_answer_for_their_endpoints() {
-        let view = view(
-            "{apiVersion: v1, kind: Node, metadata: {name: a}}\n---\n{apiVersion: v1, kind: Node, metadata: {name: b}}\n---\n\
-             {apiVersion: v1, kind: Node, metadata: {name: out, labels: {node.kubernetes.io/exclude-from-external-load-balancers: \"\"}}}\n---\n\
-             {apiVersion: v1, kind: Service, metadata: {name: local}, spec: {type: LoadBalancer, externalTrafficPolicy: Local, ports: []}}\n---\n\
-             {apiVersion: v1, kind: Service, metadata: {name: any}, spec: {type: LoadBalancer, externalTrafficPolicy: Cluster, ports: []}}\n---\n\
-             {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s, labels: {kubernetes.io/service-name: local}}, addressType: IPv4, ports: [], \
-             endpoints: [{addresses: [10.1.0.1], nodeName: a, conditions: {ready: true}}, {addresses: [10.1.0.2], nodeName: b, conditions: {ready: false, serving: true, terminating: true}}]}",
-        );
-        let answer = |service: &str, node: &str, is_up| {
-            let service = view.services.get(&Key::new("default", service)).unwrap();
-            node_answer(&view, service, view.nodes.get(&Key::new("", node)).unwrap(), is_up)
-        };
-        assert_eq!(answer("local", "a", true), Some(NodeAnswer::Healthy));
-        assert_eq!(answer("local", "b", true), Some(NodeAnswer::Unhealthy));
-        assert_eq!(answer("any", "b", true), Some(NodeAnswer::Healthy));
-        assert_eq!(answer("any", "b", false), Some(NodeAnswer::Silent));
-        assert_eq!(answer("any", "out", true), None);
-        assert_eq!(nodes_behind(&view).count(), 2);
     }
 }

@@ -278,6 +278,37 @@ fn traffic_from_outside_to_a_node_without_local_endpoints_is_lost() {
     }
 }
 
+/// Its health checks ask for ready endpoints on the node; without the policy a node that is up will do.
+#[test]
+fn a_load_balancer_sends_to_nodes_with_ready_endpoints_under_a_local_policy() {
+    let balanced = |policy: &str| {
+        let spec = ClientSpec { from: Origin::External, timeout: secs(1), ..open("users", constant("100/s")) };
+        let mut bed = Bed::new(vec![spec], 3, 2);
+        bed.edit(|service| {
+            let spec = &mut service["spec"];
+            (spec["type"], spec["externalTrafficPolicy"]) = (json!("LoadBalancer"), json!(policy));
+            spec["healthCheckNodePort"] = json!(32000);
+            service["status"] = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.200"}]}});
+        });
+        bed.run(10);
+        bed
+    };
+    let mut bed = balanced("Local");
+    let total = bed.report("users").total;
+    assert_eq!((total.succeeded, total.extra_hops), (1000, 0), "the third node says that it has none");
+    // A terminating endpoint does not count, although the node's proxy would still use it.
+    bed.set_terminating(0);
+    bed.run(20);
+    let report = bed.report("users");
+    assert_eq!((report.total.succeeded, report.total.by_terminating), (2000, 0));
+    let mut bed = balanced("Cluster");
+    let total = bed.report("users").total;
+    assert!(total.succeeded == 1000 && total.extra_hops > 500, "by any node: {}", total.extra_hops);
+    bed.node_down(2);
+    bed.run(20);
+    assert_eq!(bed.report("users").total.succeeded, 2000, "a node that says nothing gets nothing");
+}
+
 #[test]
 fn endpoints_that_are_removed_serve_where_nothing_else_does() {
     let mut bed = Bed::new(vec![open("users", constant("100/s"))], 1, 2);

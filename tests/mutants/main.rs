@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use seatrial::testing::{Cases, FaultKind, Harness, WorkloadKind};
 
 /// Cases for what the built-in controllers promise: everything at once, and each kind of workload with room enough for it.
-fn searches() -> [(&'static str, Cases); 6] {
+fn searches() -> [(&'static str, Cases); 7] {
     let of = |kinds: &[WorkloadKind]| {
         let calm =
             Cases::new().kinds(kinds).workloads(1..=2).nodes(2..=4).steps(1..=8).mishaps(false).autoscaler(false);
@@ -21,7 +21,8 @@ fn searches() -> [(&'static str, Cases); 6] {
         ("rollouts", of(&[WorkloadKind::Deployment, WorkloadKind::ReplicaSet])),
         ("statefulsets", of(&[WorkloadKind::StatefulSet])),
         ("daemonsets", of(&[WorkloadKind::DaemonSet])),
-        ("jobs", of(&[WorkloadKind::Job, WorkloadKind::CronJob])),
+        ("jobs", of(&[WorkloadKind::Job])),
+        ("cronjobs", of(&[WorkloadKind::CronJob])),
         ("clusters", Cases::new()),
     ]
 }

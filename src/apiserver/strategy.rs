@@ -79,10 +79,13 @@ pub(super) trait Stored: Clone + PartialEq {
 macro_rules! stored {
     // A status that only its subresource writes, and a generation that counts the changes of the spec.
     ($kind:ident, spec_and_status, { $($strategy:item)* }) => {
+        stored!($kind, spec_and_status beginning with Default::default(), { $($strategy)* });
+    };
+    ($kind:ident, spec_and_status beginning with $status:expr, { $($strategy:item)* }) => {
         stored!($kind, {
             fn prepare_for_create(&mut self, _now: WallTime) {
                 self.meta.generation = 1;
-                self.status = Default::default();
+                self.status = $status;
             }
             fn prepare_for_update(&mut self, old: &Self) {
                 self.status = old.status.clone();
@@ -388,32 +391,9 @@ stored!(PodDisruptionBudget, {
     }
 });
 
-stored!(GatewayClass, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = GatewayClassStatus::pending();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
-});
+stored!(GatewayClass, spec_and_status beginning with GatewayClassStatus::pending(), {});
 
-stored!(Gateway, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.meta.generation = 1;
-        self.status = GatewayStatus::pending();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-        count_generation(&mut self.meta, self.spec != old.spec);
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
+stored!(Gateway, spec_and_status beginning with GatewayStatus::pending(), {
     fn share_with(&mut self, old: &Self) {
         share(&mut self.spec, &old.spec);
     }

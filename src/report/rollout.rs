@@ -7,7 +7,7 @@ use crate::controllers::deployment::kubectl as deployment;
 use crate::controllers::history::kubectl::Workload;
 use crate::controllers::{daemon_set, stateful_set};
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Kind, Object};
+use crate::objects::Object;
 use crate::sim::{Simulation, Target};
 
 use super::describe::tabs::TabWriter;
@@ -113,13 +113,8 @@ pub(super) fn status_of(object: &Object, revision: i64) -> Result<(String, bool)
         Object::Deployment(object) => deployment::status(object, revision),
         Object::StatefulSet(set) => stateful_set::kubectl::status(set),
         Object::DaemonSet(set) => daemon_set::kubectl::status(set),
-        other => Err(format!("no status viewer has been implemented for {}", qualified(other.kind()))),
+        other => Err(format!("no status viewer has been implemented for {}", other.kind().qualified_kind())),
     }
-}
-
-/// `Kind.group`.
-fn qualified(kind: Kind) -> String {
-    kind.qualified_kind()
 }
 
 /// The revisions of a workload as `kubectl rollout history` shows them, or the pod template of one of them (0 = all).
@@ -156,7 +151,7 @@ pub fn rollout_history(sim: &Simulation, target: &Target, revision: i64) -> Resu
         Object::StatefulSet(set) => history_of(Workload::from(&**set), sim, revision),
         Object::DaemonSet(set) => history_of(Workload::from(&**set), sim, revision),
         other => {
-            let kind = qualified(other.kind());
+            let kind = other.kind().qualified_kind();
             return Err(format!("error: no history viewer has been implemented for {kind:?}"));
         }
     };

@@ -12,20 +12,6 @@ use super::{metrics, reviews};
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/// Kinds of the category `all`.
-const ALL: [&str; 10] = [
-    "Pod",
-    "ReplicationController",
-    "Service",
-    "DaemonSet",
-    "Deployment",
-    "ReplicaSet",
-    "StatefulSet",
-    "HorizontalPodAutoscaler",
-    "CronJob",
-    "Job",
-];
-
 pub(super) fn version() -> Value {
     json!({
         "major": "1", "minor": "36", "gitVersion": concat!("v1.36.0+seatrial-", env!("CARGO_PKG_VERSION")),
@@ -100,7 +86,7 @@ fn entries(resource: &ApiResource) -> Vec<Value> {
     if !resource.short_names.is_empty() {
         entry["shortNames"] = resource.short_names.clone().into();
     }
-    if ALL.contains(&&*resource.kind) {
+    if resource.resource.is_in_all() {
         entry["categories"] = json!(["all"]);
     }
     let part = |part: super::resources::Subresource| {

@@ -24,12 +24,11 @@ pub(super) fn answer(sim: &Simulation, path: &ResourcePath<'_>, request: &HttpRe
         return Err(Answer::not_allowed());
     }
     let (labels, _) = selectors(request)?;
-    let (kind, found) = match path.resource {
+    let (kind, mut found) = match path.resource {
         "nodes" => ("NodeMetrics", nodes(sim, path.name, &labels)),
         "pods" => ("PodMetrics", pods(sim, path, &labels)),
         _ => return Err(Answer::nowhere()),
     };
-    let mut found: Vec<Value> = found;
     for item in &mut found {
         item["kind"] = kind.into();
         item["apiVersion"] = API_VERSION.into();

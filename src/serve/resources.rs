@@ -113,12 +113,10 @@ impl ApiResource {
         let namespace = namespace.unwrap_or_default();
         match &self.resource {
             ResourceType::Simulated(_) => Key::new(namespace, name),
-            ResourceType::Kept(_) => Key::new(namespace, format!("{}/{name}", self.qualified_kind())),
+            ResourceType::Kept(_) => {
+                Key::new(namespace, format!("{}/{name}", Kind::qualified(&self.kind, &self.group)))
+            }
         }
-    }
-
-    fn qualified_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
     }
 
     /// `plural.group`, as messages name it.

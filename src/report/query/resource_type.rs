@@ -88,6 +88,12 @@ impl ResourceType {
         }
     }
 
+    /// Whether `all` stands for it too.
+    #[must_use]
+    pub fn is_in_all(&self) -> bool {
+        matches!(self, Self::Simulated(kind) if ALL.contains(&kind.plural()))
+    }
+
     /// The kind by which objects are listed.
     #[must_use]
     pub const fn kind(&self) -> Kind {
@@ -138,7 +144,7 @@ impl ResourceType {
     pub fn qualified_plural(&self) -> String {
         match self {
             Self::Simulated(kind) => kind.resource(),
-            Self::Kept(kept) => qualified(&kept.plural, &kept.group),
+            Self::Kept(kept) => Kind::qualified(&kept.plural, &kept.group),
         }
     }
 
@@ -146,8 +152,8 @@ impl ResourceType {
     #[must_use]
     pub fn qualified_singular(&self) -> String {
         match self {
-            Self::Simulated(kind) => qualified(&kind.as_str().to_lowercase(), kind.group()),
-            Self::Kept(kept) => qualified(&kept.kind.to_lowercase(), &kept.group),
+            Self::Simulated(kind) => Kind::qualified(&kind.as_str().to_lowercase(), kind.group()),
+            Self::Kept(kept) => Kind::qualified(&kept.kind.to_lowercase(), &kept.group),
         }
     }
 }
@@ -171,10 +177,6 @@ impl KeptKind {
         let plural = known.map_or_else(|| plural_of(kind), |(_, _, plural, _)| (*plural).to_owned());
         Self { kind: kind.to_owned(), group: group.to_owned(), plural }
     }
-}
-
-fn qualified(name: &str, group: &str) -> String {
-    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 
 fn group_of(api_version: &str) -> &str {

@@ -27,7 +27,6 @@ impl ApiServer {
         meta.creation_timestamp = Some(now.timestamp());
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
-        meta.generation = 0;
         object.prepare_for_create(now);
         Ok(self.add(object))
     }

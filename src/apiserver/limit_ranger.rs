@@ -6,26 +6,19 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::ApiServer;
-use super::strategy::{Stored, stored};
-use crate::api::{Tabled, View};
+use super::strategy::stored;
+use crate::api::View;
 use crate::objects::pod_resources::{ResourceAmounts, ResourceOptions, listed, pod_limits, pod_requests};
 use crate::objects::storage::ResourceList;
 use crate::objects::wire::{Wire, WireMut};
-use crate::objects::{
-    Key, Kind, LimitRange, LimitRangeItem, Object, ObjectMeta, PersistentVolumeClaim, Quantity, Typed, WallTime,
-};
+use crate::objects::{LimitRange, LimitRangeItem, PersistentVolumeClaim, Quantity};
 
 /// Annotation of a pod that says what was filled in.
 pub(super) const ANNOTATION: &str = "kubernetes.io/limit-ranger";
 /// Largest value that is compared in thousandths (`resource.MaxMilliValue`).
 const MAX_MILLI_VALUE: i64 = i64::MAX / 1000;
 
-stored!(LimitRange, {
-    fn prepare_for_create(&mut self, _now: WallTime) {}
-    fn prepare_for_update(&mut self, _old: &Self) {}
-    fn with_status(&self, _request: &Self) -> Option<Self> {
-        None
-    }
+stored!(LimitRange, [], {
     fn on_write(server: &mut ApiServer, _old: Option<&Self>, _new: Option<&Self>) {
         server.forget_admitted();
     }

@@ -1,25 +1,54 @@
-//! Strategies and admission of Endpoints, Ingresses, their classes, and NetworkPolicies (`pkg/registry/core/endpoint`,
-//! `pkg/registry/networking`, `plugin/pkg/admission/network/defaultingressclass`).
+//! Strategies and admission of Services, EndpointSlices, Endpoints, Ingresses, their classes, NetworkPolicies and the kinds of
+//! the Gateway API (`pkg/registry/core/{service,endpoint}`, `pkg/registry/{discovery,networking}`,
+//! `plugin/pkg/admission/network/defaultingressclass`).
 
 use std::sync::Arc;
 
 use super::ApiServer;
-use super::strategy::{Stored, count_generation, stored};
-use crate::api::{ApiError, Tabled, View};
+use super::strategy::stored;
+use crate::api::ApiError;
+use crate::objects::gateway::{GatewayClassStatus, GatewayStatus};
 use crate::objects::{
-    Endpoints, INGRESS_CLASS_ANNOTATION, Ingress, IngressClass, Key, Kind, NetworkPolicy, Object, ObjectMeta, Typed,
-    WallTime,
+    EndpointSlice, Endpoints, Gateway, GatewayClass, HTTPRoute, INGRESS_CLASS_ANNOTATION, Ingress, IngressClass,
+    NetworkPolicy, ReferenceGrant, Service, WallTime,
 };
 
-stored!(Endpoints, {
-    fn prepare_for_create(&mut self, _now: WallTime) {}
-    fn prepare_for_update(&mut self, _old: &Self) {}
-    fn with_status(&self, _request: &Self) -> Option<Self> {
-        None
+stored!(Service, [status], {
+    fn complete_changed(&mut self, _old: &Self) {
+        if self.spec.kind != *"LoadBalancer" {
+            self.clear_status();
+        }
+    }
+    fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
+        server.services.allocate(self, None)
+    }
+    fn admit_update(&mut self, old: &Self, server: &mut ApiServer) -> Result<(), ApiError> {
+        server.services.allocate(self, Some(old))
+    }
+    fn on_write(server: &mut ApiServer, old: Option<&Self>, new: Option<&Self>) {
+        server.services.follow(old, new);
+        // Endpoints go with their Service, so that none of them is taken for those of the next one of that name.
+        if let (Some(gone), None) = (old, new)
+            && let Some(endpoints) = server.view().endpoints.get(&gone.store_key()).cloned()
+            && endpoints.meta.finalizers.is_empty()
+        {
+            server.remove(endpoints);
+        }
     }
 });
 
-stored!(Ingress, spec_and_status, {
+stored!(EndpointSlice, [generation], {
+    fn is_new_generation(&self, old: &Self) -> bool {
+        self.endpoints != old.endpoints
+            || self.ports != old.ports
+            || self.address_type != old.address_type
+            || self.meta.labels != old.meta.labels
+    }
+});
+
+stored!(Endpoints, []);
+
+stored!(Ingress, [status, generation_of_spec], {
     /// Admission plugin `DefaultIngressClass`.
     fn admit(&mut self, server: &mut ApiServer) -> Result<(), ApiError> {
         let says_nothing =
@@ -31,22 +60,20 @@ stored!(Ingress, spec_and_status, {
     }
 });
 
-/// A kind of a spec that counts its changes, and no status.
-macro_rules! spec_only {
-    ($kind:ident) => {
-        stored!($kind, {
-            fn prepare_for_create(&mut self, _now: WallTime) {
-                self.meta.generation = 1;
-            }
-            fn prepare_for_update(&mut self, old: &Self) {
-                count_generation(&mut self.meta, self.spec != old.spec);
-            }
-            fn with_status(&self, _request: &Self) -> Option<Self> {
-                None
-            }
-        });
-    };
-}
+stored!(IngressClass, [generation_of_spec]);
+stored!(NetworkPolicy, [generation_of_spec]);
 
-spec_only!(IngressClass);
-spec_only!(NetworkPolicy);
+stored!(GatewayClass, [status, generation_of_spec], {
+    fn complete_new(&mut self, _now: WallTime) {
+        self.status = GatewayClassStatus::pending();
+    }
+});
+
+stored!(Gateway, [status, generation_of_spec, shared_spec], {
+    fn complete_new(&mut self, _now: WallTime) {
+        self.status = GatewayStatus::pending();
+    }
+});
+
+stored!(HTTPRoute, [status, generation_of_spec, shared_spec]);
+stored!(ReferenceGrant, [generation_of_spec]);

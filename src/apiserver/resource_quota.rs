@@ -5,22 +5,12 @@ use std::sync::Arc;
 
 use super::strategy::{Stored, stored};
 use super::{ApiServer, errors};
-use crate::api::{ApiError, Tabled, View};
+use crate::api::ApiError;
 use crate::objects::quota::{missing_requests, tracked, usage};
 use crate::objects::storage::ResourceList;
-use crate::objects::{Key, Kind, Object, ObjectMeta, Quantity, ResourceQuota, Typed, WallTime};
+use crate::objects::{Key, Kind, Object, Quantity, ResourceQuota, WallTime};
 
-stored!(ResourceQuota, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.status = Default::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
-});
+stored!(ResourceQuota, [status]);
 
 impl ApiServer {
     /// Charges a new object to the quotas of its namespace.

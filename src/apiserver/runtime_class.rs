@@ -1,22 +1,15 @@
 //! RuntimeClasses: strategy, and what they do to pods (admission plugin `RuntimeClass`).
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::ApiServer;
-use super::strategy::{Stored, stored};
-use crate::api::{Tabled, View};
+use super::strategy::stored;
+use crate::api::View;
 use crate::objects::pod_resources::listed;
 use crate::objects::wire::Wire;
-use crate::objects::{Key, Kind, Object, ObjectMeta, RuntimeClass, Typed, WallTime};
+use crate::objects::{Key, RuntimeClass};
 
-stored!(RuntimeClass, {
-    fn prepare_for_create(&mut self, _now: WallTime) {}
-    fn prepare_for_update(&mut self, _old: &Self) {}
-    fn with_status(&self, _request: &Self) -> Option<Self> {
-        None
-    }
+stored!(RuntimeClass, [], {
     fn on_write(server: &mut ApiServer, _old: Option<&Self>, _new: Option<&Self>) {
         server.forget_admitted();
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::strategy::{Stored, stored};
 use super::{ApiServer, errors, limit_ranger};
-use crate::api::{ApiError, Tabled, View};
+use crate::api::ApiError;
 use crate::objects::storage::{CLAIM_PROTECTION, VOLUME_PROTECTION, claim_phase, volume_phase};
 use crate::objects::{
-    Key, Kind, Object, ObjectMeta, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
-    PersistentVolumeStatus, StorageClass, Typed, VolumeAttachment, VolumeAttachmentStatus, WallTime,
+    Key, Kind, ObjectMeta, PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimStatus,
+    PersistentVolumeStatus, StorageClass, VolumeAttachment, WallTime,
 };
 
 /// Admission plugin `StorageObjectInUseProtection`.
@@ -19,8 +19,8 @@ fn protect(meta: &mut ObjectMeta, finalizer: &str) {
     }
 }
 
-stored!(PersistentVolume, {
-    fn prepare_for_create(&mut self, now: WallTime) {
+stored!(PersistentVolume, [status], {
+    fn complete_new(&mut self, now: WallTime) {
         self.status = PersistentVolumeStatus {
             phase: volume_phase::PENDING.into(),
             last_phase_transition_time: Some(now.timestamp()),
@@ -31,12 +31,6 @@ stored!(PersistentVolume, {
         protect(&mut self.meta, VOLUME_PROTECTION);
         Ok(())
     }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
 });
 
 fn check_limits(claim: &PersistentVolumeClaim, server: &ApiServer) -> Result<(), ApiError> {
@@ -44,8 +38,8 @@ fn check_limits(claim: &PersistentVolumeClaim, server: &ApiServer) -> Result<(),
     limit_ranger::check_claim(server.view(), claim).map_err(refuse)
 }
 
-stored!(PersistentVolumeClaim, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
+stored!(PersistentVolumeClaim, [status], {
+    fn complete_new(&mut self, _now: WallTime) {
         self.status = PersistentVolumeClaimStatus {
             phase: claim_phase::PENDING.into(),
             ..PersistentVolumeClaimStatus::default()
@@ -84,30 +78,7 @@ stored!(PersistentVolumeClaim, {
         }
         Ok(())
     }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
 });
 
-stored!(StorageClass, {
-    fn prepare_for_create(&mut self, _now: WallTime) {}
-    fn prepare_for_update(&mut self, _old: &Self) {}
-    fn with_status(&self, _request: &Self) -> Option<Self> {
-        None
-    }
-});
-
-stored!(VolumeAttachment, {
-    fn prepare_for_create(&mut self, _now: WallTime) {
-        self.status = VolumeAttachmentStatus::default();
-    }
-    fn prepare_for_update(&mut self, old: &Self) {
-        self.status = old.status.clone();
-    }
-    fn with_status(&self, request: &Self) -> Option<Self> {
-        Some(Self { status: request.status.clone(), ..self.clone() })
-    }
-});
+stored!(StorageClass, []);
+stored!(VolumeAttachment, [status]);

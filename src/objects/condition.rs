@@ -1,8 +1,9 @@
 //! Status conditions, one shape for all kinds.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::text::{self, Text};
+use super::wire::WireMut;
 use super::{SharedList, Timestamp};
 
 /// Whether a condition holds.
@@ -52,6 +53,9 @@ pub struct Condition {
     /// Deployments: last time the condition was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_update_time: Option<Timestamp>,
+    /// Jobs: the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_probe_time: Option<Timestamp>,
     /// Last change of `status`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_transition_time: Option<Timestamp>,
@@ -77,6 +81,12 @@ impl Condition {
         self.message = message.into();
         self
     }
+
+    /// Whether it is of that type and holds.
+    #[must_use]
+    pub fn states(&self, kind: &str) -> bool {
+        self.kind == *kind && self.status == ConditionStatus::True
+    }
 }
 
 /// Look-ups in a list of conditions.
@@ -85,7 +95,11 @@ pub trait Conditions {
     fn find(&self, kind: &str) -> Option<&Condition>;
     /// Whether the condition of that type is `True`.
     fn is_true(&self, kind: &str) -> bool {
-        self.find(kind).is_some_and(|condition| condition.status == ConditionStatus::True)
+        self.holding(kind).is_some()
+    }
+    /// The condition of that type, if it is `True`.
+    fn holding(&self, kind: &str) -> Option<&Condition> {
+        self.find(kind).filter(|condition| condition.status == ConditionStatus::True)
     }
     /// The list with this condition in the place of the one of its type, or at the end. While the status stays, so does the
     /// time of the last transition (upstream `UpdatePodCondition` and `meta.SetStatusCondition`).
@@ -114,3 +128,14 @@ impl Conditions for [Condition] {
 
 /// A shared list of conditions.
 pub type ConditionList = SharedList<Condition>;
+
+/// Writes conditions as the kinds do whose conditions are `metav1.Condition`: reason and message even where they are empty.
+pub(super) fn with_reasons<S: Serializer>(conditions: &ConditionList, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(conditions.iter().map(|condition| {
+        let mut wire = serde_json::to_value(condition).unwrap_or_default();
+        for field in ["reason", "message"] {
+            wire.default_text(field, "");
+        }
+        wire
+    }))
+}

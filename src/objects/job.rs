@@ -9,9 +9,9 @@ use super::meta::{ObjectMeta, Uid};
 use super::object::{Kind, Resource, WireError, take, wire_object};
 use super::pod::Pod;
 use super::pod_spec::PodTemplate;
-use super::text::{self, Text};
+use super::text::Text;
 use super::workload::{ObjectSelector, integer};
-use super::{ConditionStatus, SharedList, Timestamp, WallTime};
+use super::{Condition, ConditionList, ConditionStatus, Conditions, SharedList, Timestamp, WallTime};
 
 /// Finalizer of pods that their Job has not counted yet.
 pub const JOB_TRACKING_FINALIZER: &str = "batch.kubernetes.io/job-tracking";
@@ -220,7 +220,7 @@ pub struct SuccessPolicyRule {
 pub struct JobStatus {
     /// Conditions.
     #[serde(skip_serializing_if = "super::skip::none")]
-    pub conditions: SharedList<JobCondition>,
+    pub conditions: ConditionList,
     /// When the controller took it up, or resumed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Timestamp>,
@@ -265,30 +265,7 @@ pub struct UncountedTerminatedPods {
     pub failed: SharedList<Uid>,
 }
 
-/// One condition of a Job.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct JobCondition {
-    /// What is stated, such as `Complete`.
-    #[serde(rename = "type")]
-    pub kind: Text,
-    /// Whether it holds.
-    pub status: ConditionStatus,
-    /// When it was written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_probe_time: Option<Timestamp>,
-    /// Last change of `status`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_transition_time: Option<Timestamp>,
-    /// Why, one word.
-    #[serde(skip_serializing_if = "text::is_empty")]
-    pub reason: Text,
-    /// Why, for people.
-    #[serde(skip_serializing_if = "text::is_empty")]
-    pub message: Text,
-}
-
-impl JobCondition {
+impl Job {
     /// Condition type: it has succeeded and its pods are gone.
     pub const COMPLETE: &'static str = "Complete";
     /// Condition type: it has failed and its pods are gone.
@@ -300,40 +277,17 @@ impl JobCondition {
     /// Condition type: it will be `Complete` when its pods are gone.
     pub const SUCCESS_CRITERIA_MET: &'static str = "SuccessCriteriaMet";
 
-    /// A condition written now.
+    /// A condition of a Job that is written now.
     #[must_use]
-    pub fn new(kind: &'static str, holds: bool, reason: Text, message: Text, now: WallTime) -> Self {
-        let at = Some(now.timestamp());
-        let status = ConditionStatus::of(holds);
-        Self { kind: kind.into(), status, last_probe_time: at, last_transition_time: at, reason, message }
+    pub fn condition(kind: &'static str, holds: bool, reason: Text, message: Text, now: WallTime) -> Condition {
+        let condition = Condition::new(kind, ConditionStatus::of(holds), now.timestamp()).because(reason, message);
+        Condition { last_probe_time: Some(now.timestamp()), ..condition }
     }
 
-    /// Whether it is of that type and holds.
-    #[must_use]
-    pub fn states(&self, kind: &str) -> bool {
-        self.kind == *kind && self.status == ConditionStatus::True
-    }
-}
-
-impl JobStatus {
-    /// The condition of that type.
-    #[must_use]
-    pub fn condition(&self, kind: &str) -> Option<&JobCondition> {
-        self.conditions.iter().find(|condition| condition.kind == *kind)
-    }
-
-    /// The condition of that type, if it holds.
-    #[must_use]
-    pub fn holding(&self, kind: &str) -> Option<&JobCondition> {
-        self.condition(kind).filter(|condition| condition.status == ConditionStatus::True)
-    }
-}
-
-impl Job {
     /// The condition that ended it: `Complete` or `Failed` (upstream `job/util.FinishedCondition`).
     #[must_use]
-    pub fn finished(&self) -> Option<&JobCondition> {
-        let ends = |c: &&JobCondition| c.states(JobCondition::COMPLETE) || c.states(JobCondition::FAILED);
+    pub fn finished(&self) -> Option<&Condition> {
+        let ends = |c: &&Condition| c.states(Self::COMPLETE) || c.states(Self::FAILED);
         self.status.conditions.iter().find(ends)
     }
 
@@ -346,7 +300,7 @@ impl Job {
     /// Whether it has ended well.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.status.holding(JobCondition::COMPLETE).is_some()
+        self.status.conditions.is_true(Self::COMPLETE)
     }
 
     /// Whether its completions have indexes.

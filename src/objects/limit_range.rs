@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take, wire_object};
+use super::object::serde_resource;
 use super::storage::ResourceList;
 use super::{SharedList, Text};
 
@@ -54,17 +54,4 @@ pub struct LimitRangeItem {
     pub max_limit_request_ratio: ResourceList,
 }
 
-impl Resource for LimitRange {
-    const KIND: Kind = Kind::LimitRange;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        let meta = take(&mut wire, "metadata")?;
-        let spec = Value::Object(wire_object(&mut wire, "spec"));
-        let spec = serde_json::from_value(spec).map_err(|error| WireError::new("spec", error))?;
-        Ok(Self { meta, spec: Arc::new(spec) })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-}
+serde_resource!(LimitRange, without_status);

@@ -78,11 +78,9 @@ pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSli
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};
 pub use gateway::{Gateway, GatewayClass, HTTPRoute, ReferenceGrant};
 pub use horizontal_pod_autoscaler::{
-    ContainerResourceMetricSource, ContainerResourceMetricStatus, CrossVersionObjectReference, ExternalMetricSource,
-    ExternalMetricStatus, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,
-    HorizontalPodAutoscalerStatus, HpaScalingPolicy, HpaScalingRules, MetricIdentifier, MetricSpec, MetricStatus,
-    MetricTarget, MetricValueStatus, ObjectMetricSource, ObjectMetricStatus, PodsMetricSource, PodsMetricStatus,
-    ResourceMetricSource, ResourceMetricStatus, ScalingPolicySelect,
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec,
+    HorizontalPodAutoscalerStatus, HpaScalingPolicy, HpaScalingRules, MetricIdentifier, MetricSource, MetricSpec,
+    MetricStatus, MetricTarget, MetricValueStatus, ScalingPolicySelect,
 };
 pub use host_port::HostPort;
 pub use indexes::Indexes;
@@ -94,9 +92,8 @@ pub use ingress::{
 pub use int_or_percent::{IntOrPercent, IntOrPercentError, Rounding};
 pub use job::{
     COMPLETION_INDEX, CompletionMode, JOB_CONTROLLER_NAME, JOB_CONTROLLER_UID_LABEL, JOB_NAME_LABEL,
-    JOB_TRACKING_FINALIZER, Job, JobCondition, JobSpec, JobStatus, OnExitCodes, OnPodCondition, PodFailureAction,
-    PodFailurePolicy, PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule,
-    UncountedTerminatedPods,
+    JOB_TRACKING_FINALIZER, Job, JobSpec, JobStatus, OnExitCodes, OnPodCondition, PodFailureAction, PodFailurePolicy,
+    PodFailurePolicyRule, PodReplacementPolicy, SuccessPolicy, SuccessPolicyRule, UncountedTerminatedPods,
 };
 pub use labels::{Annotations, Labels, SharedList};
 pub use limit_range::{LimitRange, LimitRangeItem, LimitRangeSpec};

@@ -9,7 +9,7 @@ use super::meta::ObjectMeta;
 use super::object::serde_resource;
 use super::text::Text;
 use super::workload::ObjectSelector;
-use super::{IntOrPercent, LabelSelector, SharedList, skip};
+use super::{IntOrPercent, SharedList, skip};
 
 /// A NetworkPolicy: which connections to and from pods are allowed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -143,28 +143,6 @@ impl NetworkPolicy {
     #[must_use]
     pub fn isolates(&self, direction: PolicyType) -> bool {
         self.spec.policy_types.contains(&direction)
-    }
-}
-
-impl ObjectSelector {
-    /// Selects everything, as `{}` does.
-    #[must_use]
-    pub fn everything() -> Self {
-        Self { wire: LabelSelector::default(), compiled: super::Selector::from_requirements(Vec::new()) }
-    }
-}
-
-impl Serialize for ObjectSelector {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.wire.serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ObjectSelector {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = LabelSelector::deserialize(deserializer)?;
-        let compiled = wire.compile().map_err(serde::de::Error::custom)?;
-        Ok(Self { wire, compiled })
     }
 }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Resource, WireError, take, wire_object};
+use super::object::serde_resource;
 use super::text::Text;
 use super::workload::ObjectSelector;
-use super::{Condition, ConditionList, ConditionStatus, Conditions, IntOrPercent, LabelSelector, Pod, Timestamp};
+use super::{Condition, ConditionList, ConditionStatus, Conditions, IntOrPercent, Pod, Timestamp, condition};
 
 /// How many pods voluntary disruptions must leave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,13 +19,11 @@ pub struct PodDisruptionBudget {
     pub meta: ObjectMeta,
     /// Desired state.
     pub spec: Arc<PodDisruptionBudgetSpec>,
-    /// Which pods; absent = none, empty = all of the namespace.
-    pub selector: Option<Arc<ObjectSelector>>,
     /// Observed state.
     pub status: PodDisruptionBudgetStatus,
 }
 
-/// Desired state of a PodDisruptionBudget, but for its selector.
+/// Desired state of a PodDisruptionBudget.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PodDisruptionBudgetSpec {
@@ -35,6 +33,9 @@ pub struct PodDisruptionBudgetSpec {
     /// At most so many unhealthy pods; a percentage is one of the expected pods, rounded up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<IntOrPercent>,
+    /// Which pods; absent = none, empty = all of the namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Arc<ObjectSelector>>,
     /// What of pods that are not ready: `IfHealthyBudget` (the default) or `AlwaysAllow`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unhealthy_pod_eviction_policy: Option<Text>,
@@ -62,7 +63,7 @@ pub struct PodDisruptionBudgetStatus {
     /// Pods that the budget counts with.
     pub expected_pods: i32,
     /// Conditions.
-    #[serde(skip_serializing_if = "super::skip::none")]
+    #[serde(skip_serializing_if = "super::skip::none", serialize_with = "condition::with_reasons")]
     pub conditions: ConditionList,
 }
 
@@ -98,7 +99,7 @@ impl PodDisruptionBudget {
     #[must_use]
     pub fn covers(&self, pod: &Pod) -> bool {
         self.meta.namespace == pod.meta.namespace
-            && self.selector.as_ref().is_some_and(|selector| selector.compiled.matches(&pod.meta.labels))
+            && self.spec.selector.as_ref().is_some_and(|selector| selector.compiled.matches(&pod.meta.labels))
     }
 
     /// Whether pods that are not ready may always be evicted.
@@ -108,48 +109,13 @@ impl PodDisruptionBudget {
     }
 }
 
-impl Resource for PodDisruptionBudget {
-    const KIND: Kind = Kind::PodDisruptionBudget;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        let meta = take(&mut wire, "metadata")?;
-        let status = take(&mut wire, "status")?;
-        let mut spec = Value::Object(wire_object(&mut wire, "spec"));
-        let selector: Option<LabelSelector> = take(&mut spec, "selector")?;
-        if let Some(spec) = spec.as_object_mut() {
-            spec.remove("selector");
-        }
-        let selector = selector.map(ObjectSelector::new).transpose()?.map(Arc::new);
-        let spec = Arc::new(serde_json::from_value(spec).map_err(|e| WireError::new("spec", e))?);
-        Ok(Self { meta, spec, selector, status })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        let mut spec = serde_json::to_value(&*self.spec).ok()?;
-        if let (Some(selector), Some(fields)) = (&self.selector, spec.as_object_mut()) {
-            fields.insert("selector".into(), serde_json::to_value(&selector.wire).ok()?);
-        }
-        Some(spec)
-    }
-
-    /// Reason and message of these conditions are written even where they are empty.
-    fn status_wire(&self) -> Option<Value> {
-        let mut status = serde_json::to_value(&self.status).ok()?;
-        for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
-            for field in ["reason", "message"] {
-                if let Some(fields) = condition.as_object_mut() {
-                    fields.entry(field).or_insert_with(|| Value::from(""));
-                }
-            }
-        }
-        Some(status)
-    }
-}
+serde_resource!(PodDisruptionBudget);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::objects::Resource;
+    use serde_json::{Value, json};
 
     fn budget(spec: Value) -> PodDisruptionBudget {
         let wire = json!({

@@ -64,6 +64,28 @@ impl ObjectSelector {
     }
 }
 
+impl ObjectSelector {
+    /// Selects everything, as `{}` does.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { wire: LabelSelector::default(), compiled: Selector::from_requirements(Vec::new()) }
+    }
+}
+
+impl Serialize for ObjectSelector {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.wire.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectSelector {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = LabelSelector::deserialize(deserializer)?;
+        let compiled = wire.compile().map_err(serde::de::Error::custom)?;
+        Ok(Self { wire, compiled })
+    }
+}
+
 /// An integer of a spec, if it is given and fits.
 pub(super) fn integer<T: TryFrom<i64>>(spec: &Map<String, Value>, key: &str) -> Option<T> {
     spec.get(key).and_then(Value::as_i64).and_then(|n| T::try_from(n).ok())

@@ -143,7 +143,7 @@ impl Concern {
                 }
             }
             Object::PodDisruptionBudget(budget) => {
-                if let Some(selector) = &budget.selector
+                if let Some(selector) = &budget.spec.selector
                     && !self
                         .selected
                         .iter()

@@ -2,7 +2,7 @@
 
 use crate::controllers::{daemon_set, deployment, stateful_set};
 use crate::objects::{
-    Conditions, ContainerState, DaemonSetStatus, Job, JobCondition, Kind, Object, Pod, PodPhase, Replicated, Selector,
+    Conditions, ContainerState, DaemonSetStatus, Job, Kind, Object, Pod, PodPhase, Replicated, Selector,
 };
 use crate::sim::{Simulation, Target};
 
@@ -207,7 +207,7 @@ fn job_number(sim: &Simulation, name: &str, target: &Target) -> Option<i64> {
 
 /// Whether a condition of a Job holds, and, if one is asked for, for that reason.
 fn job_states(sim: &Simulation, target: &Target, kind: &str, reason: Option<&str>) -> bool {
-    let condition = sim.view().jobs.get(&target.key).and_then(|job| job.status.holding(kind));
+    let condition = sim.view().jobs.get(&target.key).and_then(|job| job.status.conditions.holding(kind));
     condition.is_some_and(|condition| reason.is_none_or(|reason| condition.reason == *reason))
 }
 
@@ -264,11 +264,11 @@ pub(super) fn truth(sim: &Simulation, name: &str, argument: Option<&Argument>) -
         ("quiescent", None) => Some(sim.is_quiescent()),
         ("exists", Some(Argument::Target(target))) => Some(sim.view().object(target.kind, &target.key).is_some()),
         ("rolloutComplete", Some(Argument::Target(target))) => Some(rollout_complete(sim, target)),
-        ("complete", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::COMPLETE, None)),
-        ("failed", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::FAILED, None)),
-        ("suspended", Some(Argument::Target(target))) => Some(job_states(sim, target, JobCondition::SUSPENDED, None)),
+        ("complete", Some(Argument::Target(target))) => Some(job_states(sim, target, Job::COMPLETE, None)),
+        ("failed", Some(Argument::Target(target))) => Some(job_states(sim, target, Job::FAILED, None)),
+        ("suspended", Some(Argument::Target(target))) => Some(job_states(sim, target, Job::SUSPENDED, None)),
         ("deadlineExceeded", Some(Argument::Target(target))) if target.kind == Kind::Job => {
-            Some(job_states(sim, target, JobCondition::FAILED, Some("DeadlineExceeded")))
+            Some(job_states(sim, target, Job::FAILED, Some("DeadlineExceeded")))
         }
         ("deadlineExceeded", Some(Argument::Target(target))) => {
             let deployment = sim.view().deployments.get(&target.key)?;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::api::{DeleteOptions, Propagation, Request};
 use crate::controllers::controller_ref::controller_reference;
 use crate::objects::cron::Zone;
-use crate::objects::{
-    CRON_JOB_SCHEDULED_ANNOTATION, CronJob, Job, JobCondition, Kind, ObjectMeta, Resource, SharedList, Timestamp,
-};
+use crate::objects::{CRON_JOB_SCHEDULED_ANNOTATION, CronJob, Job, Kind, ObjectMeta, Resource, SharedList, Timestamp};
 
 /// Name of the Job of a run: it is the same for the same minute, so that no run is made twice (upstream `getJobName`).
 pub(super) fn name(cron_job: &CronJob, run: Timestamp) -> String {
@@ -49,8 +47,8 @@ pub(super) fn surplus(cron_job: &CronJob, jobs: &[Arc<Job>]) -> Vec<Arc<Job>> {
         ended.truncate(ended.len().saturating_sub(usize::try_from(limit).unwrap_or(0)));
         ended
     };
-    let mut surplus = beyond(JobCondition::COMPLETE, cron_job.spec.successful_jobs_history_limit);
-    surplus.extend(beyond(JobCondition::FAILED, cron_job.spec.failed_jobs_history_limit));
+    let mut surplus = beyond(Job::COMPLETE, cron_job.spec.successful_jobs_history_limit);
+    surplus.extend(beyond(Job::FAILED, cron_job.spec.failed_jobs_history_limit));
     surplus
 }
 

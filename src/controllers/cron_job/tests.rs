@@ -4,9 +4,7 @@ use super::CronJobController;
 use super::missed::until_next;
 use crate::api::DeleteOptions;
 use crate::controllers::test_cluster::TestCluster;
-use crate::objects::{
-    CRON_JOB_SCHEDULED_ANNOTATION, CronJob, Job, JobCondition, Key, Kind, Object, Resource, Timestamp,
-};
+use crate::objects::{CRON_JOB_SCHEDULED_ANNOTATION, CronJob, Job, Key, Kind, Object, Resource, Timestamp};
 
 type Cluster = TestCluster<CronJobController>;
 
@@ -64,8 +62,8 @@ fn run(minute: i64) -> String {
 fn end(cluster: &mut Cluster, name: &str, kind: &'static str) {
     let mut job = Job::clone(cluster.store.jobs.get(&Key::new("default", name)).expect("it exists"));
     job.status.start_time = job.meta.creation_timestamp;
-    job.status.completion_time = (kind == JobCondition::COMPLETE).then_some(cluster.now.timestamp());
-    job.status.conditions = [JobCondition::new(kind, true, "".into(), "".into(), cluster.now)].into_iter().collect();
+    job.status.completion_time = (kind == Job::COMPLETE).then_some(cluster.now.timestamp());
+    job.status.conditions = [Job::condition(kind, true, "".into(), "".into(), cluster.now)].into_iter().collect();
     cluster.update(&job.into()).expect("it exists");
     cluster.run();
 }
@@ -113,7 +111,7 @@ fn allow_lets_them_overlap_forbid_waits_and_starts_late_replace_deletes() {
     cluster.run_for(150);
     assert_eq!(active(&cluster), [run(1)]);
     assert_eq!(reasons(&cluster).last(), Some(&"JobAlreadyActive"));
-    end(&mut cluster, &run(1), JobCondition::COMPLETE);
+    end(&mut cluster, &run(1), Job::COMPLETE);
     assert_eq!(active(&cluster), [run(3)], "the run of minute 2 is passed over, that of minute 3 is made now");
 
     let mut cluster = self::cluster("* * * * *", json!({"concurrencyPolicy": "Replace"}));
@@ -127,7 +125,7 @@ fn finished_jobs_leave_the_list_and_the_oldest_are_deleted() {
     let mut cluster = cluster("* * * * *", json!({"successfulJobsHistoryLimit": 2, "failedJobsHistoryLimit": 0}));
     for minute in 1..=4 {
         cluster.run_for(60);
-        let kind = if minute == 3 { JobCondition::FAILED } else { JobCondition::COMPLETE };
+        let kind = if minute == 3 { Job::FAILED } else { Job::COMPLETE };
         end(&mut cluster, &run(minute), kind);
     }
     assert_eq!(jobs(&cluster), [run(2), run(4)]);
@@ -156,7 +154,7 @@ fn a_job_that_it_did_not_make_is_told() {
     cluster.run();
     assert_eq!(reasons(&cluster), ["UnexpectedJob"]);
     assert!(active(&cluster).is_empty());
-    end(&mut cluster, "by-hand", JobCondition::COMPLETE);
+    end(&mut cluster, "by-hand", Job::COMPLETE);
     assert!(tick(&cluster).status.last_successful_time.is_some(), "its success counts all the same");
 }
 

@@ -96,7 +96,7 @@ impl Reconciler for DisruptionController {
         let mut requests: Vec<Request> =
             self.ambiguous.remove(key).unwrap_or_default().into_iter().map(Request::Event).collect();
         let Some(budget) = cx.view.pod_disruption_budgets.get(key) else { return Step::last(requests) };
-        let pods: Vec<&Arc<Pod>> = match &budget.selector {
+        let pods: Vec<&Arc<Pod>> = match &budget.spec.selector {
             Some(selector) => cx.view.pods_matching(&budget.meta.namespace, &selector.compiled).collect(),
             None => Vec::new(),
         };
@@ -235,7 +235,8 @@ fn warning(about: ObjectReference, reason: &'static str, message: String) -> Eve
 }
 
 fn unmanaged(budget: &PodDisruptionBudget) -> String {
-    let selector = budget.selector.as_ref().map_or_else(|| "nil".to_owned(), |selector| selector.wire.to_go_string());
+    let selector =
+        budget.spec.selector.as_ref().map_or_else(|| "nil".to_owned(), |selector| selector.wire.to_go_string());
     format!(
         "Pods selected by this PodDisruptionBudget (selector: {selector}) were found to be unmanaged. As a result, the \
          status of the PDB cannot be calculated correctly, which may result in undefined behavior. To account for these \

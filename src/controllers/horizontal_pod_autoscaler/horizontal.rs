@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::{EventKind, EventSpec, MetricsQuery, Response, View};
 use crate::objects::{
     Condition, ConditionStatus, Conditions, HorizontalPodAutoscaler, HorizontalPodAutoscalerStatus, HpaScalingRules,
-    Kind, MetricStatus, ObjectReference, Pod, Quantity, ScalingPolicySelect, Selector, Text, WallTime,
+    Kind, MetricSource, MetricStatus, ObjectReference, Pod, Quantity, ScalingPolicySelect, Selector, Text, WallTime,
 };
 
 use super::HorizontalPodAutoscalerConfig;
@@ -64,8 +64,8 @@ pub struct Round {
 #[derive(Clone, Debug)]
 enum Stage {
     New,
-    /// The metrics whose questions were asked.
-    Measuring(Box<(Scale, Selector, Vec<bool>)>),
+    /// The questions of the metrics were asked.
+    Measuring(Box<(Scale, Selector)>),
     Scaling {
         from: i32,
         to: i32,
@@ -149,8 +149,8 @@ impl Round {
     pub fn go_on(&mut self, view: &View, now: WallTime, answers: Vec<Response>, memory: &mut Memory) -> Next {
         match std::mem::replace(&mut self.stage, Stage::Writing) {
             Stage::Measuring(asked) => {
-                let (scale, selector, asked) = *asked;
-                self.measured(view, now, (scale, selector), &asked, answers, memory)
+                let (scale, selector) = *asked;
+                self.measured(view, now, (scale, selector), answers, memory)
             }
             Stage::Scaling { from, to, reason } => {
                 let refusal = answers.into_iter().next().and_then(Response::err);
@@ -206,7 +206,11 @@ impl Round {
 
     /// Whether a metric is there without any pods.
     fn has_outer_metrics(&self) -> bool {
-        self.autoscaler.spec.metrics.iter().any(|metric| matches!(&*metric.kind, "Object" | "External"))
+        self.autoscaler
+            .spec
+            .metrics
+            .iter()
+            .any(|metric| matches!(metric.source, MetricSource::Object { .. } | MetricSource::External { .. }))
     }
 
     fn forget_scaled_to_zero(&mut self) {
@@ -257,10 +261,9 @@ impl Round {
 
     fn ask(&mut self, scale: Scale, selector: Selector) -> Next {
         let metrics = &self.autoscaler.spec.metrics;
-        let queries: Vec<_> = metrics.iter().map(|metric| query(&self.autoscaler, metric, &selector)).collect();
-        let asked = queries.iter().map(Option::is_some).collect();
-        self.stage = Stage::Measuring(Box::new((scale, selector, asked)));
-        Next::Measure(queries.into_iter().flatten().collect())
+        let queries = metrics.iter().map(|metric| query(&self.autoscaler, &metric.source, &selector)).collect();
+        self.stage = Stage::Measuring(Box::new((scale, selector)));
+        Next::Measure(queries)
     }
 
     /// Works out the replicas from the answers, makes them fit, and scales if they are others.
@@ -269,12 +272,11 @@ impl Round {
         view: &View,
         now: WallTime,
         (scale, selector): (Scale, Selector),
-        asked: &[bool],
         answers: Vec<Response>,
         memory: &mut Memory,
     ) -> Next {
         let current = scale.spec_replicas;
-        let found = self.evaluate(view, now, (&scale, &selector), asked, answers);
+        let found = self.evaluate(view, now, (&scale, &selector), answers);
         let (wanted, name) = match found {
             Ok(found) => found,
             Err(why) => return self.without_metrics(current, why),
@@ -313,7 +315,6 @@ impl Round {
         view: &View,
         now: WallTime,
         (scale, selector): (&Scale, &Selector),
-        asked: &[bool],
         answers: Vec<Response>,
     ) -> Result<(i32, String), String> {
         let namespace = self.autoscaler.meta.namespace.clone();
@@ -322,16 +323,13 @@ impl Round {
         let tolerances = self.tolerances();
         let calculator = Calculator { pods: &pods, config: &config, tolerances, now, current: scale.spec_replicas };
         let specs = self.autoscaler.spec.clone();
-        let mut answers = answers.into_iter();
         let (mut replicas, mut name) = (0, String::new());
         let mut first_failure: Option<Failure> = None;
         let mut failed = 0;
-        for (at, spec) in specs.metrics.iter().enumerate() {
-            let answer = if asked.get(at) == Some(&true) { answers.next() } else { None };
-            let answer = answer.unwrap_or_else(|| Ok(HorizontalPodAutoscaler::default().into()));
-            match measure(&calculator, &namespace, scale.status_replicas, spec, &answer) {
-                Ok(Measured { replicas: proposal, name: called, status }) => {
-                    self.metrics.push(status);
+        for (spec, answer) in specs.metrics.iter().zip(&answers) {
+            match measure(&calculator, &namespace, scale.status_replicas, spec, answer) {
+                Ok(Measured { replicas: proposal, name: called, current }) => {
+                    self.metrics.push(MetricStatus { source: Some(spec.source.clone()), current });
                     if replicas == 0 || proposal > replicas {
                         (replicas, name) = (proposal, called);
                     }

@@ -2,9 +2,8 @@
 
 use crate::api::{MetricsQuery, Response};
 use crate::objects::{
-    ContainerResourceMetricStatus, ExternalMetricSource, ExternalMetricStatus, Format, HorizontalPodAutoscaler,
-    LabelSelector, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, ObjectMetricSource, ObjectMetricStatus,
-    PodsMetricSource, PodsMetricStatus, Quantity, ResourceMetricStatus, Selector,
+    CrossVersionObjectReference, Format, HorizontalPodAutoscaler, LabelSelector, MetricIdentifier, MetricSource,
+    MetricSpec, MetricTarget, MetricValueStatus, Quantity, Selector,
 };
 
 use super::metrics_client::{external_metric, object_metric, pods_metric, resource_metric};
@@ -16,7 +15,7 @@ pub(super) struct Measured {
     pub(super) replicas: i32,
     /// What it is called in reasons.
     pub(super) name: String,
-    pub(super) status: MetricStatus,
+    pub(super) current: MetricValueStatus,
 }
 
 /// Why a metric says nothing.
@@ -30,27 +29,17 @@ pub(super) struct Failure {
     pub(super) error: String,
 }
 
-/// What is asked of the metrics APIs for the sake of a metric; nothing if it is malformed.
-pub(super) fn query(
-    autoscaler: &HorizontalPodAutoscaler,
-    spec: &MetricSpec,
-    selector: &Selector,
-) -> Option<MetricsQuery> {
+/// What is asked of the metrics APIs for the sake of a metric.
+pub(super) fn query(autoscaler: &HorizontalPodAutoscaler, source: &MetricSource, selector: &Selector) -> MetricsQuery {
     let namespace = autoscaler.meta.namespace.clone();
     let selector = selector.clone();
-    match &*spec.kind {
-        "Resource" | "ContainerResource" => Some(MetricsQuery::PodUsage { namespace, selector }),
-        "Pods" => {
-            let metric = spec.pods.as_ref()?.metric.clone();
-            Some(MetricsQuery::Pods { namespace, selector, metric })
+    match source.clone() {
+        MetricSource::Resource { .. } | MetricSource::ContainerResource { .. } => {
+            MetricsQuery::PodUsage { namespace, selector }
         }
-        "Object" => {
-            let source = spec.object.as_ref()?;
-            let (object, metric) = (source.described_object.clone(), source.metric.clone());
-            Some(MetricsQuery::Object { namespace, object, metric })
-        }
-        "External" => Some(MetricsQuery::External { namespace, metric: spec.external.as_ref()?.metric.clone() }),
-        _ => None,
+        MetricSource::Pods { metric } => MetricsQuery::Pods { namespace, selector, metric },
+        MetricSource::Object { described_object: object, metric } => MetricsQuery::Object { namespace, object, metric },
+        MetricSource::External { metric } => MetricsQuery::External { namespace, metric },
     }
 }
 
@@ -59,52 +48,39 @@ pub(super) fn measure(
     calculator: &Calculator<'_>,
     namespace: &str,
     replicas: i32,
-    spec: &MetricSpec,
+    MetricSpec { source, target }: &MetricSpec,
     answer: &Response,
 ) -> Result<Measured, Failure> {
-    match (&*spec.kind, &spec.object, &spec.pods, &spec.resource, &spec.container_resource, &spec.external) {
-        ("Object", Some(object), ..) => measure_object(calculator, namespace, replicas, object, answer),
-        ("Pods", _, Some(pods), ..) => measure_pods(calculator, pods, answer),
-        ("Resource", _, _, Some(source), ..) => {
-            let current = measure_resource(calculator, &source.name, "", &source.target, answer);
-            let (replicas, name, current) = current.map_err(|message| Failure {
+    match source {
+        MetricSource::Object { described_object, metric } => {
+            measure_object(calculator, namespace, replicas, (described_object, metric), target, answer)
+        }
+        MetricSource::Pods { metric } => measure_pods(calculator, metric, target, answer),
+        MetricSource::Resource { name } => {
+            measure_resource(calculator, name, "", target, answer).map_err(|message| Failure {
                 reason: "FailedGetResourceMetric",
-                error: format!("failed to get {} resource metric value: {message}", source.name),
+                error: format!("failed to get {name} resource metric value: {message}"),
                 message,
-            })?;
-            let status = ResourceMetricStatus { name: source.name.clone(), current };
-            let status = MetricStatus { kind: "Resource".into(), resource: Some(status), ..MetricStatus::default() };
-            Ok(Measured { replicas, name, status })
+            })
         }
-        ("ContainerResource", _, _, _, Some(source), _) => {
-            let current = measure_resource(calculator, &source.name, &source.container, &source.target, answer);
-            let (replicas, name, current) = current.map_err(|message| Failure {
+        MetricSource::ContainerResource { name, container } => {
+            measure_resource(calculator, name, container, target, answer).map_err(|message| Failure {
                 reason: "FailedGetContainerResourceMetric",
-                error: format!("failed to get {} container metric value: {message}", source.container),
+                error: format!("failed to get {container} container metric value: {message}"),
                 message,
-            })?;
-            let (name_of, container) = (source.name.clone(), source.container.clone());
-            let status = Some(ContainerResourceMetricStatus { name: name_of, current, container });
-            let kind = "ContainerResource".into();
-            let status = MetricStatus { kind, container_resource: status, ..MetricStatus::default() };
-            Ok(Measured { replicas, name, status })
+            })
         }
-        ("External", .., Some(external)) => measure_external(calculator, namespace, replicas, external, answer),
-        _ => {
-            let message = format!("unknown metric source type {:?}", &*spec.kind);
-            Err(Failure { reason: "InvalidMetricSourceType", error: message.clone(), message })
-        }
+        MetricSource::External { metric } => measure_external(calculator, namespace, replicas, metric, target, answer),
     }
 }
 
-/// Replicas, what the metric is called, and its figures.
 fn measure_resource(
     calculator: &Calculator<'_>,
     resource: &str,
     container: &str,
     target: &MetricTarget,
     answer: &Response,
-) -> Result<(i32, String, MetricValueStatus), String> {
+) -> Result<Measured, String> {
     let format = if resource == "memory" { Format::BinarySi } else { Format::DecimalSi };
     let unreadable = |error: String| format!("unable to get metrics for resource {resource}: {error}");
     let metrics = || resource_metric(answer, resource, container).map_err(unreadable);
@@ -128,13 +104,14 @@ fn measure_resource(
         }
     };
     let average_value = Some(Quantity::from_milli(proposal.usage, format));
-    let figures = MetricValueStatus { value: None, average_value, average_utilization: proposal.percentage };
-    Ok((proposal.replicas, name, figures))
+    let current = MetricValueStatus { value: None, average_value, average_utilization: proposal.percentage };
+    Ok(Measured { replicas: proposal.replicas, name, current })
 }
 
 fn measure_pods(
     calculator: &Calculator<'_>,
-    source: &PodsMetricSource,
+    metric: &MetricIdentifier,
+    target: &MetricTarget,
     answer: &Response,
 ) -> Result<Measured, Failure> {
     let fail = |message: String| Failure {
@@ -142,21 +119,21 @@ fn measure_pods(
         error: format!("failed to get pods metric value: {message}"),
         message,
     };
-    compiled(source.metric.selector.as_ref()).map_err(fail)?;
-    let name = &source.metric.name;
-    let target = source.target.average_value.unwrap_or_default().milli_value();
+    compiled(metric.selector.as_ref()).map_err(fail)?;
+    let name = &metric.name;
+    let target = target.average_value.unwrap_or_default().milli_value();
     let metrics = pods_metric(answer).map_err(|error| fail(format!("unable to get metric {name}: {error}")))?;
     let proposal = calculator.average_replicas(metrics, "", target).map_err(fail)?;
-    let status = PodsMetricStatus { metric: source.metric.clone(), current: average(&proposal) };
-    let status = MetricStatus { kind: "Pods".into(), pods: Some(status), ..MetricStatus::default() };
-    Ok(Measured { replicas: proposal.replicas, name: format!("pods metric {name}"), status })
+    let current = average(&proposal);
+    Ok(Measured { replicas: proposal.replicas, name: format!("pods metric {name}"), current })
 }
 
 fn measure_object(
     calculator: &Calculator<'_>,
     namespace: &str,
     replicas: i32,
-    source: &ObjectMetricSource,
+    (object, metric): (&CrossVersionObjectReference, &MetricIdentifier),
+    target: &MetricTarget,
     answer: &Response,
 ) -> Result<Measured, Failure> {
     let fail = |message: String, error: String| Failure {
@@ -165,8 +142,8 @@ fn measure_object(
         message,
     };
     let plain = |message: String| fail(message.clone(), message);
-    compiled(source.metric.selector.as_ref()).map_err(plain)?;
-    let (name, object, target) = (&source.metric.name, &source.described_object, &source.target);
+    compiled(metric.selector.as_ref()).map_err(plain)?;
+    let name = &metric.name;
     // Upstream has the words of this message in another order than its arguments.
     let usage = object_metric(answer).map_err(|error| {
         format!("unable to get metric {name}: {} on {namespace} {}/{error}", object.kind, object.name)
@@ -183,27 +160,25 @@ fn measure_object(
                 fail(message, error)
             })?;
             let proposal = calculator.shared_average_replicas(usage, value.milli_value(), replicas, false);
-            (proposal, average(&proposal), external_name(name, source.metric.selector.as_ref()))
+            (proposal, average(&proposal), external_name(name, metric.selector.as_ref()))
         }
         _ => {
             let why = "invalid object metric source: neither a value target nor an average value target was set";
             return Err(plain(why.to_owned()));
         }
     };
-    let (metric, described_object) = (source.metric.clone(), object.clone());
-    let status = Some(ObjectMetricStatus { metric, current, described_object });
-    let status = MetricStatus { kind: "Object".into(), object: status, ..MetricStatus::default() };
-    Ok(Measured { replicas: proposal.replicas, name: called, status })
+    Ok(Measured { replicas: proposal.replicas, name: called, current })
 }
 
 fn measure_external(
     calculator: &Calculator<'_>,
     namespace: &str,
     replicas: i32,
-    source: &ExternalMetricSource,
+    metric: &MetricIdentifier,
+    target: &MetricTarget,
     answer: &Response,
 ) -> Result<Measured, Failure> {
-    let (name, target, selector) = (&source.metric.name, &source.target, source.metric.selector.as_ref());
+    let (name, selector) = (&metric.name, metric.selector.as_ref());
     let fail = |message: String, error: String| Failure {
         reason: "FailedGetExternalMetric",
         error: format!("failed to get {name} external metric value: {error}"),
@@ -238,9 +213,7 @@ fn measure_external(
             return Err(fail(why.to_owned(), why.to_owned()));
         }
     };
-    let status = ExternalMetricStatus { metric: source.metric.clone(), current };
-    let status = MetricStatus { kind: "External".into(), external: Some(status), ..MetricStatus::default() };
-    Ok(Measured { replicas: proposal.replicas, name: external_name(name, selector), status })
+    Ok(Measured { replicas: proposal.replicas, name: external_name(name, selector), current })
 }
 
 fn compiled(selector: Option<&LabelSelector>) -> Result<(), String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::api::{Context, EventKind, EventSpec, Request, Response, Step, Then};
 use crate::controllers::pod_control::PodEvents;
 use crate::kernel::SimDuration;
-use crate::objects::{Indexes, Job, JobCondition, JobStatus, Kind, ObjectReference, Pod, Text, WallTime};
+use crate::objects::{Condition, Conditions, Indexes, Job, JobStatus, Kind, ObjectReference, Pod, Text, WallTime};
 
 use super::backoff::BackoffRecord;
 use super::census::Census;
@@ -30,7 +30,7 @@ pub struct JobSync {
     pub(super) ready: i64,
     pub(super) terminating: i64,
     /// The condition that ends the Job.
-    pub(super) finished: Option<JobCondition>,
+    pub(super) finished: Option<Condition>,
     /// Events to be recorded with the next requests.
     pub(super) events: Vec<Request>,
     /// What went wrong with pods; the sync goes on and is repeated.
@@ -112,17 +112,17 @@ impl JobSync {
     }
 
     /// The condition that ends the Job, or is on the way to; the first that holds.
-    fn reason_to_end(&mut self, now: WallTime) -> Option<JobCondition> {
+    fn reason_to_end(&mut self, now: WallTime) -> Option<Condition> {
         let target = |reason: &'static str, message: String| {
-            Some(JobCondition::new(JobCondition::FAILURE_TARGET, true, reason.into(), message.into(), now))
+            Some(Job::condition(Job::FAILURE_TARGET, true, reason.into(), message.into(), now))
         };
         let job = Arc::clone(&self.job);
-        if let Some(met) = job.status.holding(JobCondition::SUCCESS_CRITERIA_MET) {
+        if let Some(met) = job.status.conditions.holding(Job::SUCCESS_CRITERIA_MET) {
             return Some(met.clone());
         }
-        if let Some(failure) = job.status.holding(JobCondition::FAILURE_TARGET) {
+        if let Some(failure) = job.status.conditions.holding(Job::FAILURE_TARGET) {
             let (reason, message) = (failure.reason.clone(), failure.message.clone());
-            return Some(JobCondition::new(JobCondition::FAILED, true, reason, message, now));
+            return Some(Job::condition(Job::FAILED, true, reason, message, now));
         }
         if let Some(message) = self.census.policy_failure(&job) {
             return target("PodFailurePolicy", message);
@@ -147,8 +147,8 @@ impl JobSync {
             return target("FailedIndexes", "Job has failed indexes".to_owned());
         }
         let message = success_policy::matched(job.spec.success_policy.as_deref(), completions, succeeded)?;
-        let kind = JobCondition::SUCCESS_CRITERIA_MET;
-        Some(JobCondition::new(kind, true, "SuccessPolicy".into(), message.into(), now))
+        let kind = Job::SUCCESS_CRITERIA_MET;
+        Some(Job::condition(kind, true, "SuccessPolicy".into(), message.into(), now))
     }
 
     /// Whether the Job has taken as long as it may; else it is looked at again when it will have.
@@ -180,8 +180,8 @@ impl JobSync {
         let wanted = self.job.spec.completions.map_or(1, i64::from);
         if self.census.succeeded >= wanted && self.active == 0 {
             let (reason, message) = COMPLETIONS_REACHED;
-            let kind = JobCondition::SUCCESS_CRITERIA_MET;
-            self.finished = Some(JobCondition::new(kind, true, reason.into(), message.into(), cx.now));
+            let kind = Job::SUCCESS_CRITERIA_MET;
+            self.finished = Some(Job::condition(kind, true, reason.into(), message.into(), cx.now));
         } else if managed && self.job.spec.suspend {
             if self.state_suspension(true, "JobSuspended", "Job suspended", cx.now) {
                 self.say(EventKind::Normal, "Suspended".into(), "Job suspended".into());
@@ -196,7 +196,7 @@ impl JobSync {
 
     /// Writes the condition `Suspended`, unless it says so already or has never been true. Returns whether it changed.
     fn state_suspension(&mut self, on: bool, reason: &'static str, message: &'static str, now: WallTime) -> bool {
-        let condition = JobCondition::new(JobCondition::SUSPENDED, on, reason.into(), message.into(), now);
+        let condition = Job::condition(Job::SUSPENDED, on, reason.into(), message.into(), now);
         let changed = ensure(&mut self.status, condition);
         self.is_changed |= changed;
         changed
@@ -237,7 +237,7 @@ impl JobSync {
 
 /// Adds or changes a condition (upstream `ensureJobConditionStatus`); one that does not hold is not added. Returns whether
 /// that changed the list.
-pub(super) fn ensure(status: &mut JobStatus, condition: JobCondition) -> bool {
+pub(super) fn ensure(status: &mut JobStatus, condition: Condition) -> bool {
     let Some(at) = status.conditions.iter().position(|known| known.kind == condition.kind) else {
         let holds = condition.states(&condition.kind);
         if holds {
@@ -256,6 +256,6 @@ pub(super) fn ensure(status: &mut JobStatus, condition: JobCondition) -> bool {
 }
 
 /// Adds a condition at the end.
-pub(super) fn append(status: &mut JobStatus, condition: JobCondition) {
+pub(super) fn append(status: &mut JobStatus, condition: Condition) {
     status.conditions = status.conditions.iter().cloned().chain([condition]).collect();
 }

@@ -6,8 +6,8 @@ use super::{JobController, JobOrphanPods};
 use crate::api::{DeleteOptions, MetaPatch, Reconciler};
 use crate::controllers::test_cluster::TestCluster;
 use crate::objects::{
-    COMPLETION_INDEX, ContainerState, ContainerStatus, JOB_TRACKING_FINALIZER, Job, Key, Kind, Object, Pod, PodPhase,
-    Resource, Terminated, Uid,
+    COMPLETION_INDEX, Conditions, ContainerState, ContainerStatus, JOB_TRACKING_FINALIZER, Job, Key, Kind, Object, Pod,
+    PodPhase, Resource, Terminated, Uid,
 };
 
 type Cluster = TestCluster<JobController>;
@@ -79,7 +79,7 @@ fn change(cluster: &mut Cluster, change: impl FnOnce(&mut Job)) {
 
 fn condition(cluster: &Cluster, kind: &str) -> String {
     let job = stored(cluster);
-    job.status.holding(kind).map(|condition| condition.reason.to_string()).unwrap_or_default()
+    job.status.conditions.holding(kind).map(|condition| condition.reason.to_string()).unwrap_or_default()
 }
 
 fn events(cluster: &Cluster) -> Vec<String> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::api::{Context, EventKind, Part, Request, Response, Step};
-use crate::objects::{Job, JobCondition, JobStatus, Pod, PodPhase, SharedList, Uid};
+use crate::objects::{Condition, Conditions, Job, JobStatus, Pod, PodPhase, SharedList, Uid};
 
 use super::census::{is_counted, is_failed, is_tracked};
 use super::indexed::index_in;
@@ -114,7 +114,7 @@ impl JobSync {
     /// Whether a pod that did not succeed is to be counted. When the Job fails, all that still run count too.
     fn counts_as_failed(&self, pod: &Pod) -> bool {
         let job = &self.job;
-        let job_fails = self.finished.as_ref().is_some_and(|end| !end.states(JobCondition::SUCCESS_CRITERIA_MET));
+        let job_fails = self.finished.as_ref().is_some_and(|end| !end.states(Job::SUCCESS_CRITERIA_MET));
         (is_failed(job, pod) || job_fails)
             && (!job.is_indexed() || index_in(job, pod).is_some())
             && is_counted(job, pod)
@@ -137,17 +137,17 @@ impl JobSync {
     /// Writes the condition that says that the Job will finish, and prepares the one that says that it has.
     fn announce_end(&mut self, cx: Context<'_>) {
         let Some(end) = self.finished.take() else { return };
-        let last = |kind: &'static str| JobCondition::new(kind, true, end.reason.clone(), end.message.clone(), cx.now);
-        let last = if end.states(JobCondition::FAILURE_TARGET) {
+        let last = |kind: &'static str| Job::condition(kind, true, end.reason.clone(), end.message.clone(), cx.now);
+        let last = if end.states(Job::FAILURE_TARGET) {
             append(&mut self.status, end.clone());
             self.is_changed = true;
-            last(JobCondition::FAILED)
-        } else if end.states(JobCondition::SUCCESS_CRITERIA_MET) {
-            if self.status.holding(JobCondition::SUCCESS_CRITERIA_MET).is_none() {
+            last(Job::FAILED)
+        } else if end.states(Job::SUCCESS_CRITERIA_MET) {
+            if !self.status.conditions.is_true(Job::SUCCESS_CRITERIA_MET) {
                 append(&mut self.status, end.clone());
                 self.is_changed = true;
             }
-            last(JobCondition::COMPLETE)
+            last(Job::COMPLETE)
         } else {
             end
         };
@@ -225,12 +225,12 @@ impl JobSync {
             self.finished = None;
         }
         if let Some(end) = self.finished.clone() {
-            if end.states(JobCondition::COMPLETE) {
+            if end.states(Job::COMPLETE) {
                 self.status.completion_time = end.last_transition_time;
             }
             let (reason, message) = (end.reason.clone(), end.message.clone());
-            let kind = if end.states(JobCondition::COMPLETE) { JobCondition::COMPLETE } else { JobCondition::FAILED };
-            ensure(&mut self.status, JobCondition::new(kind, true, reason, message, cx.now));
+            let kind = if end.states(Job::COMPLETE) { Job::COMPLETE } else { Job::FAILED };
+            ensure(&mut self.status, Job::condition(kind, true, reason, message, cx.now));
         } else if !counted {
             return self.end();
         }
@@ -248,8 +248,8 @@ impl JobSync {
         self.end()
     }
 
-    fn say_finished(&mut self, end: &JobCondition) {
-        if !end.states(JobCondition::COMPLETE) {
+    fn say_finished(&mut self, end: &Condition) {
+        if !end.states(Job::COMPLETE) {
             return self.say(EventKind::Warning, end.reason.clone(), end.message.clone());
         }
         if self.job.spec.completions.is_some_and(|completions| self.job.status.succeeded > completions) {

@@ -2,33 +2,146 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::CrossVersionObjectReference;
-use crate::objects::{LabelSelector, Quantity, Text};
+use crate::objects::wire::{Wire, WireMut};
+use crate::objects::{LabelSelector, Quantity};
 
-/// A metric and what it is to be. One of the sources is given, the one that `kind` names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// A metric and what it is to be. On the wire both are in a field that is named after the kind of the source.
+#[derive(Clone, Debug, PartialEq)]
 pub struct MetricSpec {
-    /// `Resource`, `ContainerResource`, `Pods`, `Object` or `External`.
-    #[serde(rename = "type")]
-    pub kind: Arc<str>,
-    /// A figure about another object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<ObjectMetricSource>,
-    /// A figure of each pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pods: Option<PodsMetricSource>,
+    /// The metric.
+    pub source: MetricSource,
+    /// What it is to be; a figure of each pod or of its containers on average.
+    pub target: MetricTarget,
+}
+
+/// What was last read of a metric.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricStatus {
+    /// The metric; absent if it could not be read.
+    pub source: Option<MetricSource>,
+    /// What it is.
+    pub current: MetricValueStatus,
+}
+
+impl MetricStatus {
+    /// The figures, if they are of a metric of that kind.
+    #[must_use]
+    pub fn figures_of(&self, spec: &MetricSpec) -> Option<&MetricValueStatus> {
+        let kind = self.source.as_ref().map(MetricSource::kind);
+        (kind == Some(spec.source.kind())).then_some(&self.current)
+    }
+}
+
+/// Where a figure comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all_fields = "camelCase")]
+pub enum MetricSource {
     /// What each pod uses of a resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<ResourceMetricSource>,
+    Resource {
+        /// The resource.
+        name: Arc<str>,
+    },
     /// What one container of each pod uses of a resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container_resource: Option<ContainerResourceMetricSource>,
+    ContainerResource {
+        /// The resource.
+        name: Arc<str>,
+        /// Name of the container.
+        container: Arc<str>,
+    },
+    /// A figure of each pod.
+    Pods {
+        /// The metric.
+        metric: MetricIdentifier,
+    },
+    /// A figure about another object.
+    Object {
+        /// The object.
+        described_object: CrossVersionObjectReference,
+        /// The metric.
+        metric: MetricIdentifier,
+    },
     /// A figure from outside the cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external: Option<ExternalMetricSource>,
+    External {
+        /// The metric; its series are added up.
+        metric: MetricIdentifier,
+    },
+}
+
+impl MetricSource {
+    /// As the API writes it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Resource { .. } => "Resource",
+            Self::ContainerResource { .. } => "ContainerResource",
+            Self::Pods { .. } => "Pods",
+            Self::Object { .. } => "Object",
+            Self::External { .. } => "External",
+        }
+    }
+
+    /// With figures, which are called so in the API.
+    fn to_wire(&self, called: &str, figures: &impl Serialize) -> Value {
+        let mut source = serde_json::to_value(self).unwrap_or_default().take_field(self.kind()).unwrap_or_default();
+        source.set(called, serde_json::to_value(figures).unwrap_or_default());
+        let fields = [("type".to_owned(), self.kind().into()), (field(self.kind()), source)];
+        Value::Object(fields.into_iter().collect())
+    }
+
+    /// A source and its figures, if the document names a kind of source.
+    fn from_wire<T: DeserializeOwned + Default>(wire: &Value, called: &str) -> serde_json::Result<Option<(Self, T)>> {
+        let kind = wire.text("type");
+        if kind.is_empty() {
+            return Ok(None);
+        }
+        let mut source = wire.at(&field(kind)).clone();
+        let figures = source.take_field(called).filter(|figures| !figures.is_null());
+        let figures = figures.map(serde_json::from_value).transpose()?.unwrap_or_default();
+        let source = Map::from_iter([(kind.to_owned(), source)]);
+        Ok(Some((serde_json::from_value(Value::Object(source))?, figures)))
+    }
+}
+
+/// The field in which a source of that kind is.
+fn field(kind: &str) -> String {
+    let mut letters = kind.chars();
+    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+}
+
+impl Serialize for MetricSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.source.to_wire("target", &self.target).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = MetricSource::from_wire(&Value::deserialize(deserializer)?, "target").map_err(D::Error::custom)?;
+        let (source, target) = read.ok_or_else(|| D::Error::missing_field("type"))?;
+        Ok(Self { source, target })
+    }
+}
+
+impl Serialize for MetricStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let unread = || serde_json::json!({"type": ""});
+        self.source
+            .as_ref()
+            .map_or_else(unread, |source| source.to_wire("current", &self.current))
+            .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for MetricStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = MetricSource::from_wire(&Value::deserialize(deserializer)?, "current").map_err(D::Error::custom)?;
+        Ok(read.map_or_else(Self::default, |(source, current)| Self { source: Some(source), current }))
+    }
 }
 
 /// Which metric.
@@ -73,149 +186,4 @@ pub struct MetricValueStatus {
     /// Per cent of what the pods request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_utilization: Option<i32>,
-}
-
-/// A figure about another object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ObjectMetricSource {
-    /// The object.
-    pub described_object: CrossVersionObjectReference,
-    /// What it is to be.
-    pub target: MetricTarget,
-    /// The metric.
-    pub metric: MetricIdentifier,
-}
-
-/// A figure of each pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PodsMetricSource {
-    /// The metric.
-    pub metric: MetricIdentifier,
-    /// What it is to be on average.
-    pub target: MetricTarget,
-}
-
-/// What each pod uses of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ResourceMetricSource {
-    /// The resource.
-    pub name: Arc<str>,
-    /// What it is to be on average.
-    pub target: MetricTarget,
-}
-
-/// What one container of each pod uses of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ContainerResourceMetricSource {
-    /// The resource.
-    pub name: Arc<str>,
-    /// What it is to be on average.
-    pub target: MetricTarget,
-    /// Name of the container.
-    pub container: Arc<str>,
-}
-
-/// A figure from outside the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ExternalMetricSource {
-    /// The metric; its series are added up.
-    pub metric: MetricIdentifier,
-    /// What it is to be.
-    pub target: MetricTarget,
-}
-
-/// What was last read of a metric; all of it is absent if it could not be read.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct MetricStatus {
-    /// `Resource`, `ContainerResource`, `Pods`, `Object` or `External`.
-    #[serde(rename = "type")]
-    pub kind: Text,
-    /// A figure about another object.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<ObjectMetricStatus>,
-    /// A figure of each pod.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pods: Option<PodsMetricStatus>,
-    /// What each pod uses of a resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource: Option<ResourceMetricStatus>,
-    /// What one container of each pod uses of a resource.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub container_resource: Option<ContainerResourceMetricStatus>,
-    /// A figure from outside the cluster.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external: Option<ExternalMetricStatus>,
-}
-
-impl MetricStatus {
-    /// The figures, if the metric could be read.
-    #[must_use]
-    pub fn current(&self) -> Option<&MetricValueStatus> {
-        let resource = self.resource.as_ref().map(|status| &status.current);
-        let container = self.container_resource.as_ref().map(|status| &status.current);
-        let pods = self.pods.as_ref().map(|status| &status.current);
-        let object = self.object.as_ref().map(|status| &status.current);
-        let external = self.external.as_ref().map(|status| &status.current);
-        resource.or(container).or(pods).or(object).or(external)
-    }
-}
-
-/// What was last read about another object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ObjectMetricStatus {
-    /// The metric.
-    pub metric: MetricIdentifier,
-    /// What it is.
-    pub current: MetricValueStatus,
-    /// The object.
-    pub described_object: CrossVersionObjectReference,
-}
-
-/// What was last read of the pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct PodsMetricStatus {
-    /// The metric.
-    pub metric: MetricIdentifier,
-    /// What it is on average.
-    pub current: MetricValueStatus,
-}
-
-/// What the pods last used of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ResourceMetricStatus {
-    /// The resource.
-    pub name: Arc<str>,
-    /// What it is on average.
-    pub current: MetricValueStatus,
-}
-
-/// What a container of the pods last used of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ContainerResourceMetricStatus {
-    /// The resource.
-    pub name: Arc<str>,
-    /// What it is on average.
-    pub current: MetricValueStatus,
-    /// Name of the container.
-    pub container: Arc<str>,
-}
-
-/// What was last read from outside the cluster.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ExternalMetricStatus {
-    /// The metric.
-    pub metric: MetricIdentifier,
-    /// What it is.
-    pub current: MetricValueStatus,
 }

@@ -9,11 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use behavior::{HorizontalPodAutoscalerBehavior, HpaScalingPolicy, HpaScalingRules, ScalingPolicySelect};
-pub use metric::{
-    ContainerResourceMetricSource, ContainerResourceMetricStatus, ExternalMetricSource, ExternalMetricStatus,
-    MetricIdentifier, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, ObjectMetricSource,
-    ObjectMetricStatus, PodsMetricSource, PodsMetricStatus, ResourceMetricSource, ResourceMetricStatus,
-};
+pub use metric::{MetricIdentifier, MetricSource, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus};
 
 use super::meta::ObjectMeta;
 use super::object::serde_resource;

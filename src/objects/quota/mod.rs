@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::meta::ObjectMeta;
-use super::object::{Kind, Object, Resource, WireError, take, wire_object};
+use super::object::{Object, serde_resource};
 use super::storage::ResourceList;
 use super::{SharedList, Text};
 
@@ -84,22 +84,4 @@ impl ResourceQuota {
     }
 }
 
-impl Resource for ResourceQuota {
-    const KIND: Kind = Kind::ResourceQuota;
-
-    fn from_wire(mut wire: Value) -> Result<Self, WireError> {
-        let meta = take(&mut wire, "metadata")?;
-        let status = take(&mut wire, "status")?;
-        let spec = Value::Object(wire_object(&mut wire, "spec"));
-        let spec = serde_json::from_value(spec).map_err(|error| WireError::new("spec", error))?;
-        Ok(Self { meta, spec: Arc::new(spec), status })
-    }
-
-    fn spec_wire(&self) -> Option<Value> {
-        serde_json::to_value(&*self.spec).ok()
-    }
-
-    fn status_wire(&self) -> Option<Value> {
-        serde_json::to_value(&self.status).ok()
-    }
-}
+serde_resource!(ResourceQuota);

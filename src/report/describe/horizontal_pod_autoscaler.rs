@@ -4,7 +4,7 @@ use super::events_about;
 use super::parts::{annotations, events, labels, rfc1123};
 use super::tabs::TabWriter;
 use crate::objects::{
-    HorizontalPodAutoscaler, HpaScalingRules, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, Quantity,
+    HorizontalPodAutoscaler, HpaScalingRules, MetricSource, MetricSpec, MetricStatus, MetricValueStatus, Quantity,
 };
 use crate::sim::Simulation;
 
@@ -42,36 +42,31 @@ pub(super) fn describe(out: &mut TabWriter, sim: &Simulation, autoscaler: &Horiz
 }
 
 fn metric(spec: &MetricSpec, status: Option<&MetricStatus>) -> String {
-    let current = status.filter(|status| *status.kind == *spec.kind).and_then(MetricStatus::current);
-    let average = |target: &MetricTarget| ratio(current.and_then(|now| now.average_value), target.average_value);
-    let whole = |target: &MetricTarget| ratio(current.and_then(|now| now.value), target.value);
-    if let Some(external) = &spec.external {
-        let (name, target) = (&external.metric.name, &external.target);
-        if target.average_value.is_some() {
-            return format!("{name:?} (target average value):\t{}", average(target));
+    let current = status.and_then(|status| status.figures_of(spec));
+    let target = &spec.target;
+    let average = || ratio(current.and_then(|now| now.average_value), target.average_value);
+    let whole_or_average = |head: String, is_average: bool| {
+        if is_average {
+            return format!("{head} (target average value):\t{}", average());
         }
-        return format!("{name:?} (target value):\t{}", whole(target));
-    }
-    if let Some(pods) = &spec.pods {
-        return format!("{:?} on pods:\t{}", &*pods.metric.name, average(&pods.target));
-    }
-    if let Some(object) = &spec.object {
-        let (about, target) = (&object.described_object, &object.target);
-        let head = format!("\"{}\" on {}/{}", object.metric.name, about.kind, about.name);
-        if &*target.kind == "AverageValue" {
-            return format!("{head} (target average value):\t{}", average(target));
+        format!("{head} (target value):\t{}", ratio(current.and_then(|now| now.value), target.value))
+    };
+    let head = match &spec.source {
+        MetricSource::External { metric } => {
+            return whole_or_average(format!("{:?}", metric.name), target.average_value.is_some());
         }
-        return format!("{head} (target value):\t{}", whole(target));
-    }
-    let (head, target) = match (&spec.resource, &spec.container_resource) {
-        (Some(resource), _) => (format!("resource {} on pods", resource.name), &resource.target),
-        (None, Some(source)) => {
-            (format!("resource {} of container \"{}\" on pods", source.name, source.container), &source.target)
+        MetricSource::Pods { metric } => return format!("{:?} on pods:\t{}", metric.name, average()),
+        MetricSource::Object { described_object: about, metric } => {
+            let head = format!("\"{}\" on {}/{}", metric.name, about.kind, about.name);
+            return whole_or_average(head, &*target.kind == "AverageValue");
         }
-        (None, None) => return format!("<unknown metric type {:?}>", &*spec.kind),
+        MetricSource::Resource { name } => format!("resource {name} on pods"),
+        MetricSource::ContainerResource { name, container } => {
+            format!("resource {name} of container \"{container}\" on pods")
+        }
     };
     if target.average_value.is_some() {
-        return format!("{head}:\t{}", average(target));
+        return format!("{head}:\t{}", average());
     }
     let percent = target.average_utilization.map_or_else(|| "<auto>".to_owned(), |percent| format!("{percent}%"));
     format!("{head}  (as a percentage of request):\t{} / {percent}", utilization(current))

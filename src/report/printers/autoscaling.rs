@@ -1,6 +1,8 @@
 //! Rows of autoscalers.
 
-use crate::objects::{HorizontalPodAutoscaler, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, Quantity};
+use crate::objects::{
+    HorizontalPodAutoscaler, MetricSource, MetricSpec, MetricStatus, MetricTarget, MetricValueStatus, Quantity,
+};
 
 use super::Cells;
 
@@ -35,32 +37,15 @@ fn targets(metrics: &[MetricSpec], statuses: &[MetricStatus]) -> String {
 }
 
 fn target(metric: &MetricSpec, status: Option<&MetricStatus>) -> String {
-    let resource = metric.resource.as_ref().map(|resource| (&resource.name, &resource.target));
-    let container = metric.container_resource.as_ref().map(|resource| (&resource.name, &resource.target));
-    match &*metric.kind {
-        "External" => {
-            let current = status.and_then(|status| status.external.as_ref()).map(|external| &external.current);
-            metric.external.as_ref().map(|external| averaged(&external.target, current))
+    let current = status.and_then(|status| status.figures_of(metric));
+    let target = &metric.target;
+    match &metric.source {
+        MetricSource::External { .. } | MetricSource::Object { .. } => averaged(target, current),
+        MetricSource::Pods { .. } => ratio(current.and_then(|current| current.average_value), target.average_value),
+        MetricSource::Resource { name } | MetricSource::ContainerResource { name, .. } => {
+            utilization(name, target, current)
         }
-        "Object" => {
-            let current = status.and_then(|status| status.object.as_ref()).map(|object| &object.current);
-            metric.object.as_ref().map(|object| averaged(&object.target, current))
-        }
-        "Pods" => {
-            let current = status.and_then(|status| status.pods.as_ref()).and_then(|pods| pods.current.average_value);
-            metric.pods.as_ref().map(|pods| ratio(current, pods.target.average_value))
-        }
-        "Resource" => {
-            let current = status.and_then(|status| status.resource.as_ref()).map(|resource| &resource.current);
-            resource.map(|(name, target)| utilization(name, target, current))
-        }
-        "ContainerResource" => {
-            let current = status.and_then(|status| status.container_resource.as_ref());
-            container.map(|(name, target)| utilization(name, target, current.map(|container| &container.current)))
-        }
-        _ => None,
     }
-    .unwrap_or_else(|| "<unknown type>".to_owned())
 }
 
 fn averaged(target: &MetricTarget, current: Option<&MetricValueStatus>) -> String {

@@ -1,7 +1,7 @@
 //! Rows of workloads and what belongs to them.
 
 use crate::objects::{
-    ControllerRevision, CronJob, DaemonSet, Deployment, Job, JobCondition, JobSpec, PodTemplate, Replicated, Selector,
+    Conditions, ControllerRevision, CronJob, DaemonSet, Deployment, Job, JobSpec, PodTemplate, Replicated, Selector,
     StatefulSet, Timestamp, WallTime,
 };
 
@@ -58,8 +58,8 @@ pub(super) fn job_cells(job: &Job, ago: String, now: WallTime) -> Cells {
     let until = status.completion_time.map_or(now, Timestamp::wall);
     let duration = status.start_time.map(|start| age(Some(start), until)).unwrap_or_default();
     let ended = job.finished().map(|condition| condition.kind.to_string());
-    let holding = |kind: &&&str| status.holding(kind).is_some();
-    let on_the_way = [JobCondition::SUSPENDED, JobCondition::FAILURE_TARGET, JobCondition::SUCCESS_CRITERIA_MET];
+    let holding = |kind: &&&str| status.conditions.is_true(kind);
+    let on_the_way = [Job::SUSPENDED, Job::FAILURE_TARGET, Job::SUCCESS_CRITERIA_MET];
     let state = match ended {
         Some(ended) => ended,
         None if job.meta.is_deleting() => "Terminating".to_owned(),

@@ -34,7 +34,7 @@ impl<'a> Budgets<'a> {
 /// evicted. A pod whose eviction was granted is reckoned with already.
 fn protects(budget: &PodDisruptionBudget, pod: &Pod) -> bool {
     !pod.meta.labels.is_empty()
-        && budget.selector.as_ref().is_some_and(|selector| !selector.compiled.is_empty())
+        && budget.spec.selector.as_ref().is_some_and(|selector| !selector.compiled.is_empty())
         && budget.covers(pod)
         && !budget.status.disrupted_pods.contains_key(&pod.meta.name)
 }

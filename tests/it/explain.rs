@@ -58,6 +58,14 @@ fn names_of_ports_lead_to_their_numbers() {
 }
 
 #[test]
+fn a_machine_that_has_just_started_has_no_rules() {
+    insta::assert_snapshot!(told(
+        "reboot-before-the-rules",
+        &[("50s", "pod/client", "web"), ("82s", "pod/client", "web"), ("84s", "pod/client", "web")]
+    ));
+}
+
+#[test]
 fn policies_that_drop_are_named() {
     insta::assert_snapshot!(told(
         "why-policy-drops",

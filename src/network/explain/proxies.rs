@@ -59,7 +59,8 @@ impl Walk<'_> {
 
     pub(super) fn no_rules<T>(&mut self, service: &Key, _: &Scope) -> Walked<T> {
         let node = self.entry_node().unwrap_or_default();
-        let text = format!("kube-proxy on node {node} has no rules for {service} yet: packets lead nowhere");
+        let why = if self.is_cut_off(&node) { ", as it is cut off from the control plane" } else { "" };
+        let text = format!("kube-proxy on node {node} has no rules for {service} yet{why}: packets lead nowhere");
         self.broken("Proxy", Cause::NotProgrammed, text, Vec::new())
     }
 

@@ -59,6 +59,7 @@ pub enum IpvsScheduler {
 /// | `minSyncPeriod` | 1 s (iptables, nftables), 0 (ipvs) | upstream's configuration |
 /// | `syncBase` | 10 ms | assumption: a sync of a small cluster |
 /// | `syncPerEndpoint` | 5 us | assumption: "seconds" at some 100,000 endpoints |
+/// | `proxyStart` | 2 s | assumption: the kubelet of a machine that has started makes the pod of kube-proxy, which lists |
 /// | `nodeJitter` | 10 ms | assumption: spread of watch events over the nodes |
 /// | `hop` | 250 us | assumption: round trip between two machines of a site |
 /// | `outside` | 5 ms | assumption: round trip between a client outside and the cluster |
@@ -80,6 +81,8 @@ pub struct NetworkConfig {
     pub sync_base: SimDuration,
     /// What a sync takes more for every endpoint in the cluster.
     pub sync_per_endpoint: SimDuration,
+    /// From the start of a machine until its proxy has listed everything and begins its first sync; the rules of before are gone.
+    pub proxy_start: SimDuration,
     /// Nodes hear of changes up to this much after the first.
     pub node_jitter: SimDuration,
     /// Round trip between two nodes; added to the latency of a request that crosses from one to another.
@@ -110,6 +113,7 @@ impl Default for NetworkConfig {
             min_sync_period: None,
             sync_base: SimDuration::from_millis(10),
             sync_per_endpoint: SimDuration::from_micros(5),
+            proxy_start: SimDuration::from_secs(2),
             node_jitter: SimDuration::from_millis(10),
             hop: SimDuration::from_micros(250),
             outside: SimDuration::from_millis(5),
@@ -136,6 +140,7 @@ impl NetworkConfig {
             min_sync_period: Some(zero),
             sync_base: zero,
             sync_per_endpoint: zero,
+            proxy_start: zero,
             node_jitter: zero,
             hop: zero,
             outside: zero,

@@ -3,7 +3,8 @@
 //! A change that finds the proxy idle for at least `minSyncPeriod` starts a sync at once; one that comes earlier starts it that long
 //! after the end of the last one. A sync takes in all that has arrived when it starts, and counts when it ends. Nothing is scheduled:
 //! what a node has programmed at an instant follows from the times of the changes alone, and a node of which nobody asks
-//! costs nothing. A node that hears nothing, or late, keeps the rules that it has (see `watch`).
+//! costs nothing. A node that hears nothing, or late, keeps the rules that it has (see `watch`). A machine that starts has none: they
+//! are in its kernel's memory, and the first sync of its proxy writes all of them.
 
 use crate::kernel::SimDuration;
 
@@ -29,10 +30,8 @@ impl ChangeLog {
 
     /// How many changes every node is sure to have programmed at `now`, and so at any later instant.
     pub(in crate::network) fn settled_before(&self, now: u64, timing: &SyncTiming) -> u32 {
-        let writing = timing.per_endpoint.as_nanos().saturating_mul(u64::from(self.most_endpoints));
-        let sync = timing.base.as_nanos().saturating_add(writing);
         let lag = timing.jitter.as_nanos().saturating_add(timing.min_period.as_nanos());
-        let wait = lag.saturating_add(sync.saturating_mul(2));
+        let wait = lag.saturating_add(timing.sync(self.most_endpoints).saturating_mul(2));
         self.times.partition_point(|at| at.saturating_add(wait) < now) as u32
     }
 
@@ -55,6 +54,14 @@ pub struct SyncTiming {
     pub jitter: SimDuration,
 }
 
+impl SyncTiming {
+    /// How long a sync takes while there are so many endpoints in the cluster, ns.
+    const fn sync(&self, endpoints: u32) -> u64 {
+        let writing = self.per_endpoint.as_nanos().saturating_mul(endpoints as u64);
+        self.base.as_nanos().saturating_add(writing)
+    }
+}
+
 /// The proxy of one node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::network) struct Runner {
@@ -74,6 +81,10 @@ pub(in crate::network) struct Runner {
     late: u64,
     /// The others arrive no earlier, ns.
     not_before: u64,
+    /// When it has begun, ns; zero = long ago.
+    begins: u64,
+    /// What would arrive before that was in its first lists, ns.
+    listed_before: u64,
 }
 
 impl Runner {
@@ -102,12 +113,36 @@ impl Runner {
         (self.late, self.not_before) = (late, not_before);
     }
 
-    /// The proxy starts: all that there is has arrived, if it can list anything; what comes arrives that much later than usual.
-    pub(in crate::network) fn start(&mut self, can_list: bool, late: u64, log: &ChangeLog) {
-        if can_list {
-            self.arrived = log.len();
+    /// The machine has started, without rules. At `begins`, ns, its proxy lists what there is, if it can list anything, and begins its
+    /// first sync; what comes after that arrives that much later than usual.
+    pub(in crate::network) fn start(&mut self, begins: u64, can_list: bool, late: u64) {
+        let listed_before = if can_list { begins.saturating_add(1) } else { 0 };
+        *self = Self { lag: self.lag, begins, free_from: begins, listed_before, late, ..Self::default() };
+    }
+
+    /// When the proxy begins, if it has not yet, ns.
+    pub(in crate::network) fn begins_after(&self, now: u64) -> Option<u64> {
+        Some(self.begins).filter(|begins| *begins > now)
+    }
+
+    /// Whether the machine has started and its proxy's first sync has not ended yet, as far as was asked.
+    pub(in crate::network) const fn has_no_rules(&self) -> bool {
+        self.begins > 0 && self.programmed == 0
+    }
+
+    /// When the first sync ends, ns, as things are at `now`: zero = it has ended, `u64::MAX` = it will not begin.
+    pub(in crate::network) fn has_rules_from(mut self, now: u64, log: &ChangeLog, timing: &SyncTiming) -> u64 {
+        if !self.has_no_rules() || self.programmed(now, log, timing) > 0 {
+            return 0;
         }
-        self.late = late;
+        match log.endpoints.last() {
+            _ if self.syncing > 0 => self.sync_end,
+            None => self.begins,
+            Some(endpoints) => match self.arrival(0, log) {
+                u64::MAX => u64::MAX,
+                arrival => arrival.max(self.free_from).saturating_add(timing.sync(*endpoints)),
+            },
+        }
     }
 
     /// Whether the node hears of changes as others do.
@@ -118,7 +153,11 @@ impl Runner {
     /// When a change arrives at the proxy, ns.
     fn arrival(&self, change: u32, log: &ChangeLog) -> u64 {
         let usual = log.times[change as usize].saturating_add(self.lag);
-        if change < self.arrived { usual } else { usual.saturating_add(self.late).max(self.not_before) }
+        if change < self.arrived || usual < self.listed_before {
+            usual
+        } else {
+            usual.saturating_add(self.late).max(self.not_before)
+        }
     }
 
     /// How many changes have arrived at an instant, of which the first `known` are sure to.
@@ -148,9 +187,7 @@ impl Runner {
                 return self.programmed;
             }
             self.syncing = self.arrived_by(start, self.programmed + 1, log);
-            let endpoints = u64::from(log.endpoints[self.syncing as usize - 1]);
-            let takes = timing.per_endpoint.as_nanos().saturating_mul(endpoints);
-            self.sync_end = start.saturating_add(timing.base.as_nanos()).saturating_add(takes);
+            self.sync_end = start.saturating_add(timing.sync(log.endpoints[self.syncing as usize - 1]));
         }
     }
 }
@@ -230,6 +267,34 @@ mod tests {
         }
         runner.hear(6500 * MILLI, (0, 6500 * MILLI), &log, &timing);
         assert_eq!(runner.programmed(6500 * MILLI, &log, &timing), 3);
+    }
+
+    #[test]
+    fn a_machine_that_starts_has_no_rules_until_its_proxy_has_written_all_of_them_at_once() {
+        let (log, timing) = (log(&[0, 500, 5200, 5400]), timing(1000, 100));
+        let mut runner = Runner::default();
+        assert_eq!(runner.programmed(4000 * MILLI, &log, &timing), 2);
+        runner.start(5300 * MILLI, true, 0);
+        assert_eq!(runner.has_rules_from(5000 * MILLI, &log, &timing), 5400 * MILLI);
+        // What came before the start, or while the proxy was not there yet, it lists; what comes during its first sync waits.
+        for (at, programmed) in [(5000, 0), (5399, 0), (5400, 3), (6499, 3), (6500, 4)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
+        assert_eq!(runner.has_rules_from(6500 * MILLI, &log, &timing), 0);
+    }
+
+    #[test]
+    fn a_machine_that_starts_cut_off_has_no_rules_until_it_hears_something() {
+        let (log, timing) = (log(&[0, 500]), timing(1000, 100));
+        let mut runner = Runner::default();
+        runner.start(2000 * MILLI, false, u64::MAX);
+        assert_eq!(runner.has_rules_from(3000 * MILLI, &log, &timing), u64::MAX);
+        assert_eq!(runner.programmed(9000 * MILLI, &log, &timing), 0);
+        runner.hear(9000 * MILLI, (0, 9500 * MILLI), &log, &timing);
+        assert_eq!(runner.has_rules_from(9000 * MILLI, &log, &timing), 9600 * MILLI);
+        for (at, programmed) in [(9599, 0), (9600, 2)] {
+            assert_eq!(runner.programmed(at * MILLI, &log, &timing), programmed, "at {at} ms");
+        }
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! Nodes whose kube-proxy hears nothing, or late: they keep the rules that they have, however old.
+//! Nodes whose kube-proxy hears nothing, or late: they keep the rules that they have, however old. If their machine starts anew they
+//! have none.
 
 use super::super::ids::{NodeId, PortId};
 use super::table::ProxyTable;
@@ -117,32 +118,45 @@ impl ProxyTable {
         }
     }
 
-    /// The proxy of a node starts: what it lists is what there is, unless nobody can list anything; from then on its watch is as slow
-    /// as those of all.
-    pub(super) fn start_proxy(&mut self, node: NodeId) {
-        let machine = &mut self.nodes[node.at()];
-        machine.hearing.silent |= self.apart.silent;
-        let hearing = machine.hearing;
-        let late = if hearing.silent == 0 { hearing.late.unwrap_or(self.apart.late) } else { u64::MAX };
-        if late == 0 {
-            return;
+    /// A machine has started, without rules. At `begins`, ns, its proxy is there: what it lists is what there is, unless nobody can list
+    /// anything; from then on its watch is as slow as those of all.
+    pub(super) fn start_proxy(&mut self, node: NodeId, begins: u64) {
+        self.nodes[node.at()].hearing.silent |= self.apart.silent;
+        let (can_list, late) = (!self.is_cut_off(node), self.lateness(node));
+        self.nodes[node.at()].runner.start(begins, can_list, late);
+        self.set_apart(node);
+        for port in &mut self.ports {
+            (port.is_settled, port.look_at) = (false, 0);
         }
-        let can_list = hearing.silent & (Silence::Partition as u8 | Silence::Outage as u8) == 0;
-        machine.runner.start(can_list, late, &self.log);
-        if !std::mem::replace(&mut machine.hearing.is_apart, true) {
-            self.apart.nodes.push(node);
-        }
-        self.apart.look_at = 0;
     }
 
     fn hear(&mut self, node: NodeId, now: u64, not_before: u64) {
-        let machine = &mut self.nodes[node.at()];
-        let late = match machine.hearing {
+        let late = self.lateness(node);
+        let Self { nodes, log, timing, .. } = self;
+        let runner = &mut nodes[node.at()].runner;
+        match runner.begins_after(now) {
+            Some(begins) => self.start_proxy(node, begins.max(not_before)),
+            None => {
+                runner.hear(now, (late, not_before), log, timing);
+                self.set_apart(node);
+            }
+        }
+        if self.nodes[node.at()].runner.has_no_rules() {
+            self.refresh_pools(now);
+        }
+    }
+
+    /// How much later than usual a node hears of changes, ns; `u64::MAX` = never.
+    fn lateness(&self, node: NodeId) -> u64 {
+        match self.nodes[node.at()].hearing {
             Hearing { silent: 0, late, .. } => late.unwrap_or(self.apart.late),
             _ => u64::MAX,
-        };
-        machine.runner.hear(now, (late, not_before), &self.log, &self.timing);
-        if !std::mem::replace(&mut machine.hearing.is_apart, true) {
+        }
+    }
+
+    /// A node may have older rules than the others.
+    fn set_apart(&mut self, node: NodeId) {
+        if !std::mem::replace(&mut self.nodes[node.at()].hearing.is_apart, true) {
             self.apart.nodes.push(node);
         }
         self.apart.look_at = 0;

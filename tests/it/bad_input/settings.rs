@@ -25,6 +25,7 @@ fn networks_that_cannot_be_field_by_field() {
         "minSyncPeriod",
         "syncBase",
         "syncPerEndpoint",
+        "proxyStart",
         "nodeJitter",
         "hop",
         "outside",

@@ -3,6 +3,8 @@
 mod nodes;
 mod ports;
 mod slices;
+#[cfg(test)]
+mod tests;
 mod ways_in;
 
 use std::net::IpAddr;
@@ -58,6 +60,8 @@ pub(in crate::network) struct ProxyTable {
     pools: Vec<HealthPool>,
     /// From an accepted write to the proxies, ns.
     pub(super) watch: u64,
+    /// From the start of a machine to that of its proxy, ns.
+    proxy_start: u64,
     streams: Streams,
     pub(super) nodes: Vec<ProxyNode>,
     pub(super) apart: Apart,
@@ -86,6 +90,7 @@ impl ProxyTable {
             check: config.load_balancer,
             pools: Vec::new(),
             watch: watch.as_nanos(),
+            proxy_start: config.proxy_start.as_nanos(),
             streams,
             nodes: Vec::new(),
             apart: Apart::default(),

@@ -27,6 +27,8 @@ pub(in crate::network::proxy) struct ProxyNode {
     pub(in crate::network::proxy) hearing: Hearing,
     /// The machine runs.
     pub(super) up: bool,
+    /// It was said of the machine that it runs, or that it does not.
+    is_known: bool,
     /// The Node object exists.
     pub(in crate::network::proxy) registered: bool,
     /// Load balancers leave it out.
@@ -49,13 +51,15 @@ impl ProxyTable {
         }
     }
 
-    /// A machine runs, or not any more.
+    /// A machine runs, or not any more. The rules of one that starts are gone with the memory of its kernel; machines of the first
+    /// instant have run for long.
     pub(in crate::network) fn set_up(&mut self, name: &Arc<str>, up: bool, now: u64) -> NodeId {
         let number = self.node(name);
-        if self.nodes[number.at()].up != up {
-            self.nodes[number.at()].up = up;
-            if up {
-                self.start_proxy(number);
+        let node = &mut self.nodes[number.at()];
+        if node.up != up || !node.is_known {
+            (node.up, node.is_known) = (up, true);
+            if up && now > 0 {
+                self.start_proxy(number, now.saturating_add(self.proxy_start));
             }
             self.refresh_pools(now);
         }
@@ -77,11 +81,11 @@ impl ProxyTable {
             runner: Runner::new(SimDuration::from_nanos(lag)),
             hearing: Hearing::default(),
             up: true,
+            is_known: false,
             registered: false,
             excluded: false,
         });
         self.nodes_by_name.insert(name.clone(), number);
-        self.start_proxy(number);
         number
     }
 

@@ -55,7 +55,7 @@ impl ProxyTable {
         ranges.is_empty() || !is_balanced() || ranges.iter().filter_map(|range| Cidr::parse(range.trim())).any(covers)
     }
 
-    pub(super) fn refresh_pools(&mut self, now: u64) {
+    pub(in crate::network::proxy) fn refresh_pools(&mut self, now: u64) {
         let registered = |node: &&ProxyNode| node.registered;
         let numbers = |chosen: &dyn Fn(&&ProxyNode) -> bool| -> Vec<NodeId> {
             let all = self.nodes.iter().enumerate();
@@ -89,7 +89,7 @@ impl ProxyTable {
                 (true, true) => NodeAnswer::Healthy,
                 (true, false) => NodeAnswer::Unhealthy,
             };
-            (node_id, answer)
+            (node_id, answer, node.runner.has_rules_from(now, &self.log, &self.timing))
         });
         let interval = self.check.interval.as_nanos().max(1);
         let phase = |node: NodeId| {

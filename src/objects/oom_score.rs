@@ -1,8 +1,6 @@
 //! Who is killed first when memory is short (upstream `pkg/kubelet/qos/policy.go`), and which pods are critical
 //! (`pkg/kubelet/types/pod_update.go`).
 
-use serde_json::Value;
-
 use super::pod_resources::container_requests;
 use super::{Container, Pod, PodSpec, QosClass};
 
@@ -86,7 +84,7 @@ fn pod_share(spec: &PodSpec) -> i64 {
     if pod_level.requests.named == 0 && pod_level.requests.extended.is_empty() {
         return 0;
     }
-    let aggregate = container_requests(&Value::Object(spec.wire().clone()));
+    let aggregate = container_requests(spec.wire());
     let requested = aggregate.get("memory").map_or(0, |quantity| quantity.value());
     let containers = i64::try_from(spec.containers.len() + spec.init_containers.len()).unwrap_or(1).max(1);
     (pod_level.requests.memory - requested) / containers
@@ -94,7 +92,7 @@ fn pod_share(spec: &PodSpec) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -28,7 +28,7 @@ pub struct ResourceOptions<'a> {
 }
 
 /// The amounts of the list in a field.
-pub(super) fn amounts(owner: &Value, list: &str) -> ResourceAmounts {
+pub(super) fn amounts(owner: &impl Wire, list: &str) -> ResourceAmounts {
     listed(owner.at(list))
 }
 
@@ -41,7 +41,7 @@ pub fn listed(list: &Value) -> ResourceAmounts {
 
 /// What a pod's spec requests, pod-level resources and overhead included (`PodRequests`).
 #[must_use]
-pub fn pod_requests(spec: &Value, options: ResourceOptions<'_>) -> ResourceAmounts {
+pub fn pod_requests(spec: &impl Wire, options: ResourceOptions<'_>) -> ResourceAmounts {
     let mut total = aggregate(spec, List::Requests, options);
     if !options.without_pod_level {
         take_pod_level(&mut total, spec, List::Requests);
@@ -55,7 +55,7 @@ pub fn pod_requests(spec: &Value, options: ResourceOptions<'_>) -> ResourceAmoun
 /// What a pod's spec is limited to, pod-level resources included, and overhead where there is a limit other than zero
 /// (`PodLimits`).
 #[must_use]
-pub fn pod_limits(spec: &Value, options: ResourceOptions<'_>) -> ResourceAmounts {
+pub fn pod_limits(spec: &impl Wire, options: ResourceOptions<'_>) -> ResourceAmounts {
     let mut total = aggregate(spec, List::Limits, options);
     if !options.without_pod_level {
         take_pod_level(&mut total, spec, List::Limits);
@@ -73,13 +73,13 @@ pub fn pod_limits(spec: &Value, options: ResourceOptions<'_>) -> ResourceAmounts
 /// What the containers of a pod's spec request: the larger of what runs together and what its init containers need one
 /// after the other, without pod-level resources and overhead (`AggregateContainerRequests`).
 #[must_use]
-pub fn container_requests(spec: &Value) -> ResourceAmounts {
+pub fn container_requests(spec: &impl Wire) -> ResourceAmounts {
     aggregate(spec, List::Requests, ResourceOptions::default())
 }
 
 /// The same for limits (`AggregateContainerLimits`).
 #[must_use]
-pub fn container_limits(spec: &Value) -> ResourceAmounts {
+pub fn container_limits(spec: &impl Wire) -> ResourceAmounts {
     aggregate(spec, List::Limits, ResourceOptions::default())
 }
 
@@ -98,7 +98,7 @@ impl List {
     }
 }
 
-fn aggregate(spec: &Value, list: List, options: ResourceOptions<'_>) -> ResourceAmounts {
+fn aggregate(spec: &impl Wire, list: List, options: ResourceOptions<'_>) -> ResourceAmounts {
     let needed = |container: &Value, resizable: bool| {
         let mut needed = amounts(container.at("resources"), list.as_str());
         if let Some(status) = options.status.filter(|_| resizable) {
@@ -149,7 +149,7 @@ fn effective(asked: ResourceAmounts, name: &str, status: &Value, list: List) -> 
 }
 
 /// Pod-level amounts stand in for those of the containers.
-fn take_pod_level(total: &mut ResourceAmounts, spec: &Value, list: List) {
+fn take_pod_level(total: &mut ResourceAmounts, spec: &impl Wire, list: List) {
     let pod_level = amounts(spec.at("resources"), list.as_str());
     total.extend(pod_level.into_iter().filter(|(name, _)| is_pod_level_resource(name)));
 }

@@ -11,85 +11,67 @@ pub trait Wire {
     /// The field's value, unless it is absent or null.
     fn get_some(&self, name: &str) -> Option<&Value>;
     /// The field's value, or null.
-    fn at(&self, name: &str) -> &Value;
-    /// The text of the field, or nothing if it is empty, absent or not a string.
-    fn text(&self, name: &str) -> &str;
-    /// The text of the field if it is given, even when empty.
-    fn text_some(&self, name: &str) -> Option<&str>;
-    /// The integer, or 0.
-    fn int(&self, name: &str) -> i64;
-    /// The integer if it is given.
-    fn int_some(&self, name: &str) -> Option<i64>;
-    /// Whether the field is `true`.
-    fn flag(&self, name: &str) -> bool;
-    /// The boolean if it is given.
-    fn flag_some(&self, name: &str) -> Option<bool>;
-    /// The elements of the list, or none.
-    fn list(&self, name: &str) -> &[Value];
-    /// The strings of the list of strings.
-    fn texts(&self, name: &str) -> Vec<&str>;
-    /// The entries of the map in byte order of their keys.
-    fn entries(&self, name: &str) -> Vec<(&str, &Value)>;
-    /// The entries of the map of strings in byte order of their keys.
-    fn text_entries(&self, name: &str) -> Vec<(&str, &str)>;
-    /// Whether the field is given and not null.
-    fn has(&self, name: &str) -> bool;
-}
-
-impl Wire for Value {
-    fn get_some(&self, name: &str) -> Option<&Value> {
-        self.as_object()?.get(name).filter(|value| !value.is_null())
-    }
-
     fn at(&self, name: &str) -> &Value {
         self.get_some(name).unwrap_or(&NULL)
     }
-
+    /// The text of the field, or nothing if it is empty, absent or not a string.
     fn text(&self, name: &str) -> &str {
         self.text_some(name).unwrap_or_default()
     }
-
+    /// The text of the field if it is given, even when empty.
     fn text_some(&self, name: &str) -> Option<&str> {
         self.at(name).as_str()
     }
-
+    /// The integer, or 0.
     fn int(&self, name: &str) -> i64 {
         self.int_some(name).unwrap_or(0)
     }
-
+    /// The integer if it is given.
     fn int_some(&self, name: &str) -> Option<i64> {
         self.at(name).as_i64()
     }
-
+    /// Whether the field is `true`.
     fn flag(&self, name: &str) -> bool {
         self.flag_some(name).unwrap_or(false)
     }
-
+    /// The boolean if it is given.
     fn flag_some(&self, name: &str) -> Option<bool> {
         self.at(name).as_bool()
     }
-
+    /// The elements of the list, or none.
     fn list(&self, name: &str) -> &[Value] {
         self.at(name).as_array().map_or(&[], Vec::as_slice)
     }
-
+    /// The strings of the list of strings.
     fn texts(&self, name: &str) -> Vec<&str> {
         self.list(name).iter().filter_map(Value::as_str).collect()
     }
-
+    /// The entries of the map in byte order of their keys.
     fn entries(&self, name: &str) -> Vec<(&str, &Value)> {
         let Some(members) = self.at(name).as_object() else { return Vec::new() };
         let mut entries: Vec<_> = members.iter().map(|(key, value)| (key.as_str(), value)).collect();
         entries.sort_unstable_by_key(|(key, _)| *key);
         entries
     }
-
+    /// The entries of the map of strings in byte order of their keys.
     fn text_entries(&self, name: &str) -> Vec<(&str, &str)> {
         self.entries(name).into_iter().filter_map(|(key, value)| Some((key, value.as_str()?))).collect()
     }
-
+    /// Whether the field is given and not null.
     fn has(&self, name: &str) -> bool {
         self.get_some(name).is_some()
+    }
+}
+
+impl Wire for Value {
+    fn get_some(&self, name: &str) -> Option<&Value> {
+        self.as_object()?.get_some(name)
+    }
+}
+
+impl Wire for Map<String, Value> {
+    fn get_some(&self, name: &str) -> Option<&Value> {
+        self.get(name).filter(|value| !value.is_null())
     }
 }
 

@@ -1,13 +1,16 @@
 //! The resource quota controller: measures what a namespace uses, and credits what is gone (upstream
 //! `pkg/controller/resourcequota`).
 
-use rustc_hash::FxHashMap;
+mod tally;
+
+use std::collections::BTreeMap;
+
+use tally::Tally;
 
 use crate::api::{Change, ChangeType, Context, Enqueue, Part, Reconciler, Request, Response, Step, View};
 use crate::kernel::SimDuration;
 use crate::objects::quota::{tracked, usage};
-use crate::objects::storage::ResourceList;
-use crate::objects::{Key, Kind, Object, Quantity, Resource, ResourceQuota, ResourceQuotaStatus, WallTime};
+use crate::objects::{Key, Kind, Object, Resource, ResourceQuota, ResourceQuotaStatus, WallTime};
 
 /// How often everything is measured anew (`--resource-quota-sync-period`).
 const RESYNC: SimDuration = SimDuration::from_secs(300);
@@ -19,9 +22,10 @@ const RESYNC: SimDuration = SimDuration::from_secs(300);
 /// use seatrial::controllers::ResourceQuotaController;
 /// assert_eq!(ResourceQuotaController::default().name(), "resourcequota-controller");
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ResourceQuotaController {
-    _private: (),
+    /// Of the quotas that were measured once.
+    tallies: BTreeMap<Key, Tally>,
 }
 
 impl Reconciler for ResourceQuotaController {
@@ -36,6 +40,7 @@ impl Reconciler for ResourceQuotaController {
     }
 
     fn on_change(&mut self, view: &View, change: &Change, now: WallTime, queue: &mut Enqueue) {
+        self.follow(change, now);
         if view.resource_quotas.is_empty() {
             return;
         }
@@ -56,8 +61,16 @@ impl Reconciler for ResourceQuotaController {
 
     fn reconcile(&mut self, cx: Context<'_>, key: &Key) -> Step<()> {
         let Some(quota) = cx.view.resource_quotas.get(key) else { return Step::done() };
+        if !self.tallies.get(key).is_some_and(|tally| tally.is_of(quota)) {
+            self.tallies.insert(key.clone(), Tally::take(cx.view, quota, cx.now));
+        }
         let hard = quota.spec.hard.clone();
-        let used = measure(cx.view, quota, cx.now);
+        // Of what this controller cannot measure, the last that is known.
+        let mut used = quota.status.used.clone();
+        used.retain(|name, _| hard.contains_key(name));
+        if let Some(tally) = self.tallies.get_mut(key) {
+            used.extend(tally.used(cx.now).clone());
+        }
         let status = ResourceQuotaStatus { hard, used };
         let step = if status == quota.status {
             Step::done()
@@ -70,6 +83,20 @@ impl Reconciler for ResourceQuotaController {
 
     fn resume(&mut self, _cx: Context<'_>, _key: &Key, (): (), _responses: Vec<Response>) -> Step<()> {
         Step::done()
+    }
+}
+
+impl ResourceQuotaController {
+    /// Keeps the tallies up.
+    fn follow(&mut self, change: &Change, now: WallTime) {
+        let meta = change.object.meta();
+        let first = Key::new(meta.namespace.clone(), "");
+        for (_, tally) in self.tallies.range_mut(first..).take_while(|(key, _)| key.namespace == meta.namespace) {
+            tally.follow(change, now);
+        }
+        if change.kind() == Kind::ResourceQuota && change.change_type == ChangeType::Deleted {
+            self.tallies.remove(&change.object.key());
+        }
     }
 }
 
@@ -87,30 +114,4 @@ fn sets_free(change: &Change, now: WallTime) -> bool {
         (ChangeType::Modified, Some(old @ Object::PersistentVolumeClaim(_)), new) => usage(old, now) != usage(new, now),
         _ => false,
     }
-}
-
-/// The use of every resource of the quota that this controller can measure; of others the last that is known.
-fn measure(view: &View, quota: &ResourceQuota, now: WallTime) -> ResourceList {
-    let hard = &quota.spec.hard;
-    let mut used: ResourceList = quota.status.used.clone();
-    used.retain(|name, _| hard.contains_key(name));
-    for &kind in Kind::ALL.iter().filter(|kind| kind.is_namespaced()) {
-        let names: Vec<_> = hard.keys().filter(|name| tracked(kind, name)).collect();
-        if names.is_empty() {
-            continue;
-        }
-        let mut total: FxHashMap<&str, Quantity> = FxHashMap::default();
-        for object in view.list_in(kind, &quota.meta.namespace).iter().filter(|object| quota.scopes_match(object)) {
-            let each = usage(object, now);
-            for name in &names {
-                if let Some(amount) = each.get(*name) {
-                    *total.entry(&***name).or_default() += *amount;
-                }
-            }
-        }
-        for name in names {
-            used.insert(name.clone(), total.get(&**name).copied().unwrap_or_default());
-        }
-    }
-    used
 }

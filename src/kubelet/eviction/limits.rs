@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::kubelet::behaviour::Behaviours;
 use crate::kubelet::worker::{Role, Worker};
 use crate::objects::pod_resources::{ResourceOptions, pod_limits};
@@ -36,8 +34,8 @@ impl StorageLimits {
         if volumes.is_empty() && !any {
             return None;
         }
-        let spec = Value::Object(worker.spec.wire().clone());
-        let pod = pod_limits(&spec, ResourceOptions::default()).get(EPHEMERAL_STORAGE).copied();
+        let spec = worker.spec.wire();
+        let pod = pod_limits(spec, ResourceOptions::default()).get(EPHEMERAL_STORAGE).copied();
         let text = |at: usize| {
             let container = spec.list("containers").get(at - worker.init_count())?;
             container.at("resources").at("limits").text(EPHEMERAL_STORAGE).parse().ok()

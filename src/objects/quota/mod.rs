@@ -16,7 +16,7 @@ use super::storage::ResourceList;
 use super::{SharedList, Text};
 
 pub use scopes::ScopeRequirement;
-pub use usage::{UsageError, missing_requests, tracked, usage};
+pub use usage::{UsageError, grace_ends, missing_requests, tracked, usage};
 
 /// A ResourceQuota.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::objects::pod_resources::{ResourceAmounts, ResourceOptions, listed, pod_limits, pod_requests};
 use crate::objects::storage::ResourceList;
 use crate::objects::wire::Wire;
@@ -91,20 +89,20 @@ fn pod_usage(pod: &Pod, now: WallTime) -> ResourceList {
     if !counts_for_compute(pod, now) {
         return used;
     }
-    let spec = Value::Object(pod.spec.wire().clone());
-    let options = ResourceOptions::default();
-    used.extend(compute(&pod_requests(&spec, options), &pod_limits(&spec, options)));
+    let (spec, options) = (pod.spec.wire(), ResourceOptions::default());
+    used.extend(compute(&pod_requests(spec, options), &pod_limits(spec, options)));
     used
 }
 
-/// A pod stuck in termination is not charged once its grace is over. The deletion timestamp already includes the grace; upstream
-/// adds it once more.
 fn counts_for_compute(pod: &Pod, now: WallTime) -> bool {
-    let over = match (pod.meta.deletion_timestamp, pod.meta.deletion_grace_period_seconds) {
-        (Some(end), Some(grace)) => now > end.plus_secs(grace).wall(),
-        _ => false,
-    };
-    !pod.is_terminal() && !over
+    !pod.is_terminal() && grace_ends(pod).is_none_or(|end| now <= end)
+}
+
+/// When the grace of a pod that is being deleted is over: a pod stuck in termination is not charged beyond. The deletion
+/// timestamp already includes the grace; upstream adds it once more.
+#[must_use]
+pub fn grace_ends(pod: &Pod) -> Option<WallTime> {
+    Some(pod.meta.deletion_timestamp?.plus_secs(pod.meta.deletion_grace_period_seconds?).wall())
 }
 
 /// Requests and limits by the names that quotas have for them (upstream `podComputeUsageHelper`).
@@ -132,7 +130,7 @@ fn compute(requests: &ResourceAmounts, limits: &ResourceAmounts) -> ResourceList
 /// # Errors
 /// What is missing where.
 pub fn missing_requests(pod: &Pod, tracked: &[&str]) -> Result<(), UsageError> {
-    let spec = Value::Object(pod.spec.wire().clone());
+    let spec = pod.spec.wire();
     if !spec.at("resources").at("requests").is_null() || !spec.at("resources").at("limits").is_null() {
         return Ok(());
     }
@@ -185,7 +183,7 @@ fn claim_usage(claim: &PersistentVolumeClaim) -> ResourceList {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn object(wire: Value) -> Object {
         Object::from_wire(wire).expect("a well-formed object")

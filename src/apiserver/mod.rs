@@ -60,7 +60,7 @@ use crate::objects::{Key, Kind, Namespace, WallTime};
 use bind::TopologyLabels;
 use documents::Repeated;
 use identity::Identity;
-use pod_admission::PodAdmission;
+use pod_admission::AdmittedSpecs;
 use pod_presets::PodPresets;
 use services::ServiceAllocations;
 use store::Store;
@@ -82,7 +82,7 @@ const FIRST_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public"
 pub struct ApiServer {
     store: Store,
     identity: Identity,
-    pod_admission: PodAdmission,
+    admitted_specs: AdmittedSpecs,
     label_keys: label_keys::LabelKeys,
     pod_presets: PodPresets,
     feature_gates: FeatureGates,
@@ -108,7 +108,7 @@ impl ApiServer {
         let mut server = Self {
             store: Store::default(),
             identity: Identity::new(streams),
-            pod_admission: PodAdmission::default(),
+            admitted_specs: AdmittedSpecs::default(),
             label_keys: label_keys::LabelKeys::default(),
             pod_presets: PodPresets::default(),
             feature_gates: FeatureGates::default(),

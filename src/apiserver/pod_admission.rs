@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, EventKind, EventSpec, View};
 use crate::objects::wire::WireMut;
 use crate::objects::{
-    Condition, ConditionList, ConditionStatus, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource, WallTime,
-    names,
+    Condition, ConditionList, ConditionStatus, DerivedSpecs, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource,
+    WallTime, names,
 };
 
 use super::{ApiServer, errors, limit_ranger, priority, runtime_class};
@@ -18,43 +17,14 @@ use super::{ApiServer, errors, limit_ranger, priority, runtime_class};
 const TOLERATION_SECONDS: i64 = 300;
 const TOLERATED_TAINTS: [&str; 2] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
 
-/// How many specs are remembered.
-const SPECS_MAX: usize = 1024;
-
-/// Admitted specs by the identity of the spec they were made from, so that the pods of one template share one.
-/// What is forgotten is admitted again, to an equal spec.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PodAdmission {
-    admitted: FxHashMap<usize, Admitted>,
-}
+/// Admitted specs by namespace, since limits are those of one.
+pub(super) type AdmittedSpecs = DerivedSpecs<Arc<str>, Admitted>;
 
 #[derive(Clone, Debug)]
-struct Admitted {
-    /// Kept so that no other spec comes to the same address.
-    from: Arc<PodSpec>,
-    to: Arc<PodSpec>,
-    /// Limits are those of a namespace.
-    namespace: Arc<str>,
+pub(super) struct Admitted {
+    spec: Arc<PodSpec>,
     /// What LimitRanges filled in, as the annotation tells it.
     limits: Option<Arc<str>>,
-}
-
-impl PodAdmission {
-    fn admit(&mut self, view: &View, namespace: &Arc<str>, spec: &Arc<PodSpec>) -> Result<Admitted, Refusal> {
-        let address = Arc::as_ptr(spec).addr();
-        if let Some(known) = self.admitted.get(&address).filter(|known| known.namespace == *namespace) {
-            return Ok(known.clone());
-        }
-        let (to, limits) = admitted(view, namespace, spec)?;
-        let new = Admitted { from: spec.clone(), to, namespace: namespace.clone(), limits };
-        if self.admitted.len() >= SPECS_MAX {
-            self.admitted.retain(|_, known| Arc::strong_count(&known.from) > 1);
-        }
-        if self.admitted.len() < SPECS_MAX {
-            self.admitted.insert(address, new.clone());
-        }
-        Ok(new)
-    }
 }
 
 /// The labels that components make of names may be too long, as with those of a StatefulSet of more than 52 characters.
@@ -75,18 +45,20 @@ enum Refusal {
 impl ApiServer {
     /// Forgets what specs were made into: a PriorityClass, RuntimeClass or LimitRange changed.
     pub(super) fn forget_admitted(&mut self) {
-        self.pod_admission.admitted.clear();
+        self.admitted_specs.forget();
         self.repeated.forget();
     }
 
     pub(super) fn admit_pod(&mut self, pod: &mut Pod) -> Result<(), ApiError> {
         self.apply_presets(pod)?;
-        let admitted = self.pod_admission.admit(self.store.view(), &pod.meta.namespace, &pod.spec);
+        let view = self.store.view();
+        let admit = |namespace: &Arc<str>| admitted(view, namespace, &pod.spec);
+        let admitted = self.admitted_specs.of(&pod.spec, pod.meta.namespace.clone(), admit);
         let admitted = admitted.map_err(|refusal| match refusal {
             Refusal::Forbidden(why) => errors::forbidden(Kind::Pod, &pod.key(), why),
             Refusal::Malformed(why) => errors::bad_request(why),
         })?;
-        let merged = self.label_keys.merge(&admitted.to, &pod.meta.labels);
+        let merged = self.label_keys.merge(&admitted.spec, &pod.meta.labels);
         pod.spec = merged.map_err(|error| errors::bad_request(error.to_string()))?;
         // A document was given its class before.
         pod.status.qos_class = pod.status.qos_class.map(|_| pod.spec.qos_class);
@@ -140,7 +112,7 @@ impl ApiServer {
     }
 }
 
-fn admitted(view: &View, namespace: &str, spec: &Arc<PodSpec>) -> Result<(Arc<PodSpec>, Option<Arc<str>>), Refusal> {
+fn admitted(view: &View, namespace: &str, spec: &Arc<PodSpec>) -> Result<Admitted, Refusal> {
     let mut wire = spec.wire().clone();
     let limits = if limit_ranger::applies(view, namespace) {
         limit_ranger::admit_pod(view, namespace, &mut wire).map_err(Refusal::Forbidden)?
@@ -150,10 +122,10 @@ fn admitted(view: &View, namespace: &str, spec: &Arc<PodSpec>) -> Result<(Arc<Po
     admit_wire(view, &mut wire).map_err(Refusal::Forbidden)?;
     let limits = limits.map(Arc::from);
     if wire == *spec.wire() {
-        return Ok((spec.clone(), limits));
+        return Ok(Admitted { spec: spec.clone(), limits });
     }
     let admitted = PodSpec::from_wire(wire).map_err(|error| Refusal::Malformed(error.to_string()))?;
-    Ok((Arc::new(admitted), limits))
+    Ok(Admitted { spec: Arc::new(admitted), limits })
 }
 
 /// Admits a spec in wire form. Twice is as once.

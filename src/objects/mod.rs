@@ -13,6 +13,7 @@ pub mod cron;
 mod cron_job;
 mod daemon_set;
 pub mod defaults;
+mod derived_specs;
 mod disruption;
 mod endpoint_slice;
 mod endpoints;
@@ -73,6 +74,7 @@ pub use cron_job::{
     CRON_JOB_SCHEDULED_ANNOTATION, ConcurrencyPolicy, CronJob, CronJobSpec, CronJobStatus, JobTemplate, Timing,
 };
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, TEMPLATE_GENERATION};
+pub(crate) use derived_specs::DerivedSpecs;
 pub use disruption::{DISRUPTION_TARGET, disruption_reason, disruption_target};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, SERVICE_NAME_LABEL, TargetRef};
 pub use endpoints::{EndpointAddress, EndpointSubset, Endpoints};

@@ -1,5 +1,7 @@
 //! Random StatefulSets under random changes and faults: the invariants hold, and the cluster comes to rest.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -307,4 +309,33 @@ fn a_name_that_is_too_long_for_the_labels_of_its_pods_is_told() {
     assert!(sim.view().pods.is_empty());
     let told = sim.view().events.iter().find(|event| event.reason == *"FailedCreate").expect("an Event");
     assert!(told.message.contains("metadata.labels: Invalid value") && told.message.contains("63"), "{}", told.message);
+}
+
+#[test]
+fn pods_of_one_template_share_their_spec_whenever_they_were_made() {
+    let set = |replicas: i32, service: &str, image: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: web}}, spec: {{replicas: {replicas}, serviceName: {service}, \
+             selector: {{matchLabels: {{app: web}}}}, template: {{metadata: {{labels: {{app: web}}}}, \
+             spec: {{containers: [{{name: c, image: {image}}}]}}}}}}}}"
+        )
+    };
+    let mut sim = Simulation::builder().delays(Delays::realistic()).nodes(2).build().expect("a cluster");
+    let pod = |sim: &Simulation, name: &str| sim.view().pods.get(&Key::new("default", name)).cloned().expect("a pod");
+    for replicas in [2, 4] {
+        sim.apply(&set(replicas, "web", "one")).expect("accepted");
+        sim.run_for(SimDuration::from_secs(120));
+    }
+    let first = pod(&sim, "web-0");
+    for name in ["web-1", "web-2", "web-3"] {
+        let other = pod(&sim, name);
+        assert!(Arc::ptr_eq(&first.spec, &other.spec), "{name}");
+        assert_eq!((&**other.hostname(), &*other.spec.subdomain), (name, "web"));
+        assert_eq!(other.to_wire()["spec"]["hostname"], name);
+    }
+    sim.apply(&set(4, "web", "two")).expect("accepted");
+    sim.run_for(SimDuration::from_secs(300));
+    let renewed = pod(&sim, "web-0");
+    assert_eq!(*renewed.spec.containers[0].image, *"two");
+    assert!(!Arc::ptr_eq(&first.spec, &renewed.spec) && Arc::ptr_eq(&renewed.spec, &pod(&sim, "web-3").spec));
 }

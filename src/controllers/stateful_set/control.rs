@@ -12,7 +12,7 @@ use crate::objects::{
     StatefulSetUpdateStrategy, WallTime,
 };
 
-use super::identity::{self, revision_of};
+use super::identity::{self, SpecsInSubdomain, revision_of};
 use super::pod_control::{Member, all_well};
 use super::revisions::{self, Revisions};
 use super::status::{self, is_unavailable};
@@ -79,13 +79,14 @@ pub(super) struct StatefulSetSync<'a> {
     pub(super) view: &'a View,
     read: &'a Read,
     pub(super) script: Script,
+    pub(super) specs: &'a mut SpecsInSubdomain,
     about: ObjectReference,
 }
 
 impl<'a> StatefulSetSync<'a> {
-    pub(super) fn new(view: &'a View, read: &'a Read, script: Script) -> Self {
+    pub(super) fn new(view: &'a View, read: &'a Read, script: Script, specs: &'a mut SpecsInSubdomain) -> Self {
         let about = ObjectReference::to(Kind::StatefulSet, &read.set.meta);
-        Self { view, read, script, about }
+        Self { view, read, script, specs, about }
     }
 
     pub(super) fn into_step(self, outcome: Flow<Option<SimDuration>>) -> Step<Log> {

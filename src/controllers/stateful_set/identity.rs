@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::controllers::controller_ref::controller_reference;
 use crate::controllers::history::POD_REVISION_LABEL;
 use crate::objects::{
-    Kind, Labels, ObjectMeta, Pod, PodSpec, PodTemplate, SharedList, StatefulSet, StatefulSetUpdateStrategy, WireError,
+    DerivedSpecs, Kind, Labels, ObjectMeta, Pod, PodSpec, PodTemplate, SharedList, StatefulSet,
+    StatefulSetUpdateStrategy, WireError,
 };
 
 use super::claims;
@@ -74,24 +75,25 @@ pub(super) fn is_of_current_revision(set: &StatefulSet, ordinal: i32) -> bool {
     }
 }
 
-/// A pod as it is to be created (upstream `newStatefulSetPod`).
+/// Specs of templates in the subdomain of a Service.
+pub(super) type SpecsInSubdomain = DerivedSpecs<Arc<str>, Arc<PodSpec>>;
+
+/// A pod as it is to be created (upstream `newStatefulSetPod`). Pods without claims of their own share their spec.
 pub(super) fn new_pod(
+    specs: &mut SpecsInSubdomain,
     set: &StatefulSet,
     template: &PodTemplate,
     revision: &str,
     ordinal: i32,
 ) -> Result<Pod, WireError> {
     let name = pod_name(set, ordinal);
-    let mut spec = template.spec.wire().clone();
-    spec.insert("hostname".into(), name.clone().into());
-    if set.spec.service_name.is_empty() {
-        spec.remove("subdomain");
-    } else {
-        spec.insert("subdomain".into(), set.spec.service_name.to_string().into());
-    }
+    let mut spec =
+        specs.of(&template.spec, set.spec.service_name.clone(), |service| in_subdomain(&template.spec, service))?;
     if !set.spec.volume_claim_templates.is_empty() {
-        let volumes = volumes(set, spec.get("volumes"), ordinal);
-        spec.insert("volumes".into(), volumes);
+        let mut wire = spec.wire().clone();
+        let volumes = volumes(set, wire.get("volumes"), ordinal);
+        wire.insert("volumes".into(), volumes);
+        spec = Arc::new(PodSpec::from_wire(wire)?);
     }
     let meta = ObjectMeta {
         labels: with_identity(&template.labels, &name, ordinal).with(POD_REVISION_LABEL, revision),
@@ -100,8 +102,19 @@ pub(super) fn new_pod(
         generate_name: format!("{}-", set.meta.name).into(),
         namespace: Arc::clone(&set.meta.namespace),
         owner_references: SharedList::from(vec![controller_reference(Kind::StatefulSet, &set.meta)]),
-        name: name.into(),
+        name: name.as_str().into(),
         ..ObjectMeta::default()
     };
-    Ok(Pod { meta, spec: Arc::new(PodSpec::from_wire(spec)?), ..Pod::default() })
+    Ok(Pod { meta, spec, own_hostname: name.into(), ..Pod::default() })
+}
+
+/// The spec in the subdomain of the Service, if there is one, and without a host name, for each pod has its own.
+fn in_subdomain(spec: &Arc<PodSpec>, service: &str) -> Result<Arc<PodSpec>, WireError> {
+    let mut wire = spec.wire().clone();
+    wire.remove("hostname");
+    wire.remove("subdomain");
+    if !service.is_empty() {
+        wire.insert("subdomain".into(), service.into());
+    }
+    Ok(if wire == *spec.wire() { Arc::clone(spec) } else { Arc::new(PodSpec::from_wire(wire)?) })
 }

@@ -19,6 +19,7 @@ use crate::objects::{Key, Kind, ObjectMeta, OwnerReference, Pod, Resource, State
 use super::controller_ref;
 use super::script::{Log, Script};
 use control::{Read, StatefulSetSync};
+use identity::SpecsInSubdomain;
 
 /// Keeps the pods of each StatefulSet.
 ///
@@ -28,13 +29,15 @@ use control::{Read, StatefulSetSync};
 /// assert_eq!(StatefulSetController::new().name(), "statefulset-controller");
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct StatefulSetController {}
+pub struct StatefulSetController {
+    specs: SpecsInSubdomain,
+}
 
 impl StatefulSetController {
     /// A controller that has not seen anything yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self {}
+    pub fn new() -> Self {
+        Self::default()
     }
 }
 
@@ -75,27 +78,29 @@ impl Reconciler for StatefulSetController {
         if !cx.expectations_met {
             return Step::retry("the cache does not show all of the last sync yet");
         }
-        run(cx, Read::new(cx.view, set, cx.now), Log::default())
+        self.run(cx, Read::new(cx.view, set, cx.now), Log::default())
     }
 
     fn resume(&mut self, cx: Context<'_>, _: &Key, state: SyncState, responses: Vec<Response>) -> Step<SyncState> {
         let SyncState { read, mut log } = state;
         log.answer(responses, cx.now);
-        run(cx, read, log)
+        self.run(cx, read, log)
     }
 }
 
-/// Runs a sync as far as the answers go.
-fn run(cx: Context<'_>, read: Read, log: Log) -> Step<SyncState> {
-    let mut sync = StatefulSetSync::new(cx.view, &read, Script::new(log, read.started));
-    let outcome = sync.run();
-    let Step { requests, then } = sync.into_step(outcome);
-    let then = match then {
-        Then::Resume(log) => Then::Resume(SyncState { read, log }),
-        Then::Done { requeue_after } => Then::Done { requeue_after },
-        Then::Retry(why) => Then::Retry(why),
-    };
-    Step { requests, then }
+impl StatefulSetController {
+    /// Runs a sync as far as the answers go.
+    fn run(&mut self, cx: Context<'_>, read: Read, log: Log) -> Step<SyncState> {
+        let mut sync = StatefulSetSync::new(cx.view, &read, Script::new(log, read.started), &mut self.specs);
+        let outcome = sync.run();
+        let Step { requests, then } = sync.into_step(outcome);
+        let then = match then {
+            Then::Resume(log) => Then::Resume(SyncState { read, log }),
+            Then::Done { requeue_after } => Then::Done { requeue_after },
+            Then::Retry(why) => Then::Retry(why),
+        };
+        Step { requests, then }
+    }
 }
 
 fn pod_changed(view: &View, change: ChangeType, old: Option<&Arc<Pod>>, pod: &Pod, queue: &mut Enqueue) {

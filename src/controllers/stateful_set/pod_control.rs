@@ -12,7 +12,7 @@ use crate::objects::{ClaimTemplate, Key, Kind, PersistentVolumeClaim, Pod, Resou
 
 use super::claims::{self, ClaimPod};
 use super::control::StatefulSetSync;
-use super::identity;
+use super::identity::{self, SpecsInSubdomain};
 use super::revisions::{self, Revisions};
 
 /// A pod by its ordinal, whether it exists or not.
@@ -66,10 +66,9 @@ impl StatefulSetSync<'_> {
         if ready.is_empty() {
             return all_well(failures);
         }
-        let set = self.set();
-        let answers = self.script.try_call_all(|| {
-            ready.iter().map(|at| new_pod(set, revisions, members[*at].ordinal).map(Request::Create)).collect()
-        })?;
+        let (set, specs) = (self.set(), &mut *self.specs);
+        let mut create = |at: &usize| new_pod(specs, set, revisions, members[*at].ordinal).map(Request::Create);
+        let answers = self.script.try_call_all(|| ready.iter().map(&mut create).collect())?;
         // A pod that is there already was not made by this sync: nothing is told, and the next one sees it.
         let mut made = Vec::new();
         for (at, answer) in ready.into_iter().zip(answers) {
@@ -303,11 +302,16 @@ impl StatefulSetSync<'_> {
 }
 
 /// A pod as it is to be created.
-fn new_pod(set: &crate::objects::StatefulSet, revisions: &Revisions, ordinal: i32) -> Flow<crate::objects::Object> {
+fn new_pod(
+    specs: &mut SpecsInSubdomain,
+    set: &crate::objects::StatefulSet,
+    revisions: &Revisions,
+    ordinal: i32,
+) -> Flow<crate::objects::Object> {
     let current = identity::is_of_current_revision(set, ordinal);
     let revision = if current { &revisions.current } else { &revisions.update };
     let template = revisions::template(set, revision)?;
-    let pod = identity::new_pod(set, &template, &revision.meta.name, ordinal);
+    let pod = identity::new_pod(specs, set, &template, &revision.meta.name, ordinal);
     pod.map(Into::into).map_err(|error| Halt::from(error.to_string()))
 }
 

@@ -34,7 +34,7 @@ fn a_pod_bears_its_identity() {
     assert_eq!(pod.meta.labels.get(POD_NAME_LABEL), Some("web-7"));
     assert_eq!(pod.meta.labels.get(POD_INDEX_LABEL), Some("7"));
     assert_eq!((pod.meta.labels.get("app"), &*pod.meta.generate_name), (Some("web"), "web-"));
-    assert_eq!((&*pod.spec.hostname, &*pod.spec.subdomain), ("web-7", "svc"));
+    assert_eq!((&**pod.hostname(), &*pod.spec.subdomain), ("web-7", "svc"));
     assert_eq!(cluster.revision_of("web-7"), &*cluster.set().status.update_revision);
     assert_eq!(pod.meta.controller().map(|owner| &owner.uid), Some(&cluster.set().meta.uid));
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, EventKind, EventSpec, View};
+use crate::objects::defaults::complete_spec_from_template;
 use crate::objects::wire::WireMut;
 use crate::objects::{
     Condition, ConditionList, ConditionStatus, DerivedSpecs, Kind, ObjectMeta, ObjectReference, Pod, PodSpec, Resource,
@@ -114,6 +115,7 @@ impl ApiServer {
 
 fn admitted(view: &View, namespace: &str, spec: &Arc<PodSpec>) -> Result<Admitted, Refusal> {
     let mut wire = spec.wire().clone();
+    complete_spec_from_template(&mut wire);
     let limits = if limit_ranger::applies(view, namespace) {
         limit_ranger::admit_pod(view, namespace, &mut wire).map_err(Refusal::Forbidden)?
     } else {

@@ -1,5 +1,5 @@
 use crate::api::PatchType;
-use crate::objects::{ConditionStatus, PodPhase, QosClass};
+use crate::objects::{ConditionStatus, PodPhase, QosClass, defaults};
 
 use super::*;
 
@@ -24,6 +24,33 @@ fn admission_adds_tolerations_priority_and_service_account() {
     assert_eq!((&spec["priority"], &spec["preemptionPolicy"]), (&json!(0), &json!("PreemptLowerPriority")));
     assert_eq!((&spec["serviceAccountName"], &spec["serviceAccount"]), (&json!("default"), &json!("default")));
     assert_eq!(stored.spec.priority, Some(0));
+}
+
+#[test]
+fn what_a_component_makes_of_a_template_is_completed_as_a_pod_and_can_be_labelled() {
+    let mut server = server();
+    let amounts = json!({"cpu": "1", "memory": "1Gi"});
+    let mut set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "spec": {"template": {"spec": {
+        "hostNetwork": true, "terminationGracePeriodSeconds": -1,
+        "initContainers": [{"name": "i", "image": "init:1", "resources": {"limits": amounts}}],
+        "containers": [{"name": "c", "image": "web:1", "ports": [{"containerPort": 80}], "resources": {"limits": amounts}}],
+    }}}});
+    defaults::apply("ReplicaSet", "apps/v1", &mut set);
+    let spec = &set["spec"]["template"]["spec"];
+    assert!(spec["containers"][0]["resources"].get("requests").is_none(), "templates stay as they are");
+    let metadata = json!({"name": "web", "namespace": "default"});
+    server.make(object(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})));
+    let pod: Arc<Pod> = stored(&server, "web");
+    let spec = pod.spec.wire();
+    for list in ["initContainers", "containers"] {
+        assert_eq!(spec[list][0]["resources"]["requests"], amounts, "{list}");
+    }
+    assert_eq!(pod.spec.qos_class, QosClass::Guaranteed);
+    assert_eq!(spec["containers"][0]["ports"][0]["hostPort"], 80, "two of them have no room on one node");
+    assert_eq!((&spec["enableServiceLinks"], &spec["terminationGracePeriodSeconds"]), (&json!(true), &json!(1)));
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
+    let labelled = server.patch(at(1), Kind::Pod, &key("web"), PatchType::Merge, &label, Part::Main);
+    assert!(labelled.is_ok(), "{labelled:?}");
 }
 
 #[test]

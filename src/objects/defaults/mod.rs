@@ -27,6 +27,7 @@ pub(in crate::objects) use base64::decode as decode_base64;
 #[cfg(feature = "serve")]
 pub(crate) use base64::encode as encode_base64;
 pub use create::{Creation, prepare_for_create};
+pub(crate) use pod::complete_spec_from_template;
 pub(in crate::objects) use service::is_externally_accessible;
 pub use update::{Subresource, prepare_for_update};
 

@@ -1,6 +1,6 @@
 //! Pods and the pod specs in templates.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::image::default_pull_policy;
 use super::{resources, volumes};
@@ -23,17 +23,29 @@ pub(super) fn default_pod(pod: &mut Value) {
         default_status(status);
     }
     let Some(spec) = pod.ensure_object("spec") else { return };
+    default_beyond_template(spec);
+    default_pod_spec(spec);
+}
+
+/// What the API server completes in pods, but not in the templates they are made from: a pod that a controller makes
+/// gets it too (`SetDefaults_Pod`). Twice is as once.
+pub(crate) fn complete_spec_from_template(spec: &mut Map<String, Value>) {
+    let mut value = Value::Object(std::mem::take(spec));
+    default_beyond_template(&mut value);
+    if let Value::Object(completed) = value {
+        *spec = completed;
+    }
+}
+
+fn default_beyond_template(spec: &mut Value) {
     for list in ["containers", "initContainers"] {
-        for container in spec.list_mut(list) {
-            request_what_is_limited(container);
-        }
+        spec.list_mut(list).iter_mut().for_each(request_what_is_limited);
     }
     resources::default_pod_level(spec);
     spec.default_to("enableServiceLinks", true);
     if spec.flag("hostNetwork") {
         expose_container_ports_on_host(spec);
     }
-    default_pod_spec(spec);
     if spec.int("terminationGracePeriodSeconds") < 0 {
         spec.set("terminationGracePeriodSeconds", 1);
     }
@@ -48,10 +60,10 @@ fn drop_legacy_annotations(pod: &mut Value) {
     }
 }
 
-/// A limit without a request is also a request; in pods only, not in templates.
+/// A limit without a request is also a request.
 fn request_what_is_limited(container: &mut Value) {
     let Some(resources) = container.object_mut("resources") else { return };
-    let Some(limits) = resources.at("limits").as_object().cloned() else { return };
+    let Some(limits) = resources.at("limits").as_object().filter(|limits| !limits.is_empty()).cloned() else { return };
     let Some(requests) = resources.ensure_object("requests") else { return };
     for (name, limit) in limits {
         requests.default_to(&name, limit);

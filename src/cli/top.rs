@@ -2,6 +2,8 @@
 
 use std::io::{self, Write as _};
 
+use crate::api::View;
+use crate::objects::{Key, Kind};
 use crate::report::{TopOptions, TopOrder};
 
 use super::args::{TopCommand, TopSort};
@@ -38,6 +40,13 @@ pub(super) fn top(command: &TopCommand) -> io::Result<Exit> {
         writeln!(anstream::stderr(), "error: Metrics API not available")?;
         return Ok(Exit::Broken);
     }
+    if let Some(name) =
+        options.name.as_deref().filter(|name| !is_there(sim.view(), name, options.namespace.as_deref(), is_pods))
+    {
+        let resource = if is_pods { Kind::Pod } else { Kind::Node }.plural();
+        input::refuse(format!("Error from server (NotFound): {resource} {name:?} not found"))?;
+        return Ok(Exit::Broken);
+    }
     let text = if is_pods { crate::report::top_pods(sim, &options) } else { crate::report::top_nodes(sim, &options) };
     match text {
         Some(text) => write!(anstream::stdout(), "{text}")?,
@@ -48,4 +57,13 @@ pub(super) fn top(command: &TopCommand) -> io::Result<Exit> {
         None => input::none_found("resources", options.namespace.as_deref())?,
     }
     Ok(Exit::Held)
+}
+
+/// What is not there is not merely unmeasured.
+fn is_there(view: &View, name: &str, namespace: Option<&str>, is_pod: bool) -> bool {
+    if is_pod {
+        view.pods.get(&Key::new(namespace.unwrap_or("default"), name)).is_some()
+    } else {
+        view.nodes.get(&Key::new("", name)).is_some()
+    }
 }

@@ -21,7 +21,7 @@ pub(super) fn describe(out: &mut TabWriter, sim: &Simulation, cron_job: &CronJob
     out.field(0, "Failed Job History Limit", or_unset(spec.int_some("failedJobsHistoryLimit")));
     let deadline = spec.int_some("startingDeadlineSeconds").map(|seconds| format!("{seconds}s"));
     out.field(0, "Starting Deadline Seconds", or_unset(deadline));
-    job_template(out, &cron_job.spec.job_template.spec);
+    job_template(out, &cron_job.spec.job_template.spec, spec.at("jobTemplate").at("spec"));
     out.field(0, "Last Schedule Time", or_unset(cron_job.status.last_schedule_time.map(rfc1123)));
     let active: Vec<&str> = cron_job.status.active.iter().map(|job| &*job.name).collect();
     out.field(0, "Active Jobs", or_none(&active.join(", ")));

@@ -1,5 +1,7 @@
 //! `describe job` and what a CronJob says of its jobs (upstream `describeJob`, `describeJobTemplate`).
 
+use serde_json::Value;
+
 use super::events_about;
 use super::parts::{controlled_by, events, instant, labels_and_annotations, name_and_namespace, or_unset};
 use super::tabs::TabWriter;
@@ -54,11 +56,12 @@ pub(super) fn describe(out: &mut TabWriter, sim: &Simulation, job: &Job) {
 }
 
 /// What jobs are made from.
-pub(super) fn job_template(out: &mut TabWriter, spec: &JobSpec) {
+/// `wire`: the template as it is stored. Templates of Jobs are not completed, so that it shows what is unset.
+pub(super) fn job_template(out: &mut TabWriter, spec: &JobSpec, wire: &Value) {
     let selector = Some(&spec.selector).filter(|selector| !selector.wire.is_empty());
     out.field(0, "Selector", or_unset(selector.map(|selector| &selector.compiled)));
-    out.field(0, "Parallelism", spec.parallelism);
-    out.field(0, "Completions", or_unset(spec.completions));
+    out.field(0, "Parallelism", or_unset(wire.int_some("parallelism")));
+    out.field(0, "Completions", or_unset(wire.int_some("completions")));
     deadline(out, spec);
     pod_template(out, &spec.template);
 }

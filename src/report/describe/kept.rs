@@ -1,10 +1,10 @@
-//! Kinds that are kept as data and have a layout of their own: `describe configmap`, `secret` and `priorityclass` (upstream
-//! `ConfigMapDescriber`, `describeSecret`, `describePriorityClass`).
+//! Kinds that are kept as data and have a layout of their own: `describe configmap`, `secret`, `serviceaccount` and
+//! `priorityclass` (upstream `ConfigMapDescriber`, `describeSecret`, `describeServiceAccount`, `describePriorityClass`).
 
 use serde_json::Value;
 
 use super::events_about;
-use super::parts::{events, labels_and_annotations, name_and_namespace, pairs};
+use super::parts::{events, labels_and_annotations, list, name_and_namespace, pairs};
 use super::tabs::TabWriter;
 use crate::objects::OpaqueObject;
 use crate::objects::wire::Wire;
@@ -24,6 +24,14 @@ pub(super) fn config_map(out: &mut TabWriter, sim: &Simulation, map: &OpaqueObje
     }
     out.line(0, "");
     events(out, events_about(sim, &map.meta), sim.wall());
+}
+
+pub(super) fn service_account(out: &mut TabWriter, sim: &Simulation, account: &OpaqueObject) {
+    let wire = account.to_wire();
+    name_and_namespace(out, &account.meta);
+    labels_and_annotations(out, &account.meta);
+    list(out, "Image pull secrets", wire.list("imagePullSecrets").iter().map(|secret| secret.text("name").to_owned()));
+    events(out, events_about(sim, &account.meta), sim.wall());
 }
 
 /// Only the sizes of the data are told, as kubectl does.

@@ -110,6 +110,7 @@ pub fn describe_object(sim: &Simulation, object: &Object, options: DescribeOptio
         Object::Opaque(kept) => match (&*kept.api_version, &*kept.kind) {
             ("v1", "ConfigMap") => kept::config_map(&mut out, sim, kept),
             ("v1", "Secret") => kept::secret(&mut out, kept),
+            ("v1", "ServiceAccount") => kept::service_account(&mut out, sim, kept),
             ("scheduling.k8s.io/v1", "PriorityClass") => kept::priority_class(&mut out, sim, kept),
             _ => generic::describe(&mut out, sim, object),
         },

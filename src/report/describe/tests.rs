@@ -83,6 +83,8 @@ const ALL: &str = r#"
 ---
 {apiVersion: v1, kind: Secret, metadata: {name: login}, stringData: {user: admin}, data: {word: c2VjcmV0}}
 ---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: robot}, imagePullSecrets: [{name: hub}, {name: mirror}]}
+---
 {apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: {name: sandbox}, handler: gvisor, overhead: {podFixed: {cpu: 10m}}}
 ---
 {apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: public}, spec: {controller: k8s.io/ingress-nginx}}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::{ApiError, Response};
-use crate::objects::{Key, Kind, Object, ObjectMeta, WallTime};
+use crate::objects::{Key, Kind, Object, ObjectMeta, WallTime, names};
 
 use super::strategy::Stored;
 use super::{ApiServer, errors};
@@ -19,6 +19,7 @@ impl ApiServer {
     pub(super) fn create_owned<T: Stored>(&mut self, now: WallTime, mut object: T) -> Response {
         self.admit_into_namespace(T::KIND, object.meta(), || key_for_people(&object))?;
         self.choose_name(&mut object)?;
+        check_name_fits(&object)?;
         object.admit(self)?;
         self.charge_new(now, &object)?;
         let uid = self.identity.uid(T::KIND, &object.meta().namespace, &object.meta().name);
@@ -84,4 +85,16 @@ fn key_for_people<T: Stored>(object: &T) -> Key {
         object.meta_mut().name = object.meta().generate_name.clone();
     }
     object.store_key()
+}
+
+/// Names that components make of others may be too long, as that of the ReplicaSet of a Deployment with a long one.
+fn check_name_fits<T: Stored>(object: &T) -> Result<(), ApiError> {
+    let name = &object.meta().name;
+    // Recorders find another name for an Event; what is kept as it is follows rules of its own.
+    if name.len() <= names::SUBDOMAIN_MAX || matches!(T::KIND, Kind::Event | Kind::Opaque) {
+        return Ok(());
+    }
+    let why = names::dns1123_subdomain(name).into_iter().next().unwrap_or_default();
+    let detail = format!("Invalid value: {name:?}: {why}");
+    Err(errors::invalid(T::KIND, &object.store_key(), "metadata.name", "FieldValueInvalid", detail))
 }

@@ -4,6 +4,7 @@ mod apply;
 mod patch;
 mod repeated;
 mod rules;
+mod served;
 
 use std::sync::Arc;
 
@@ -49,7 +50,9 @@ impl Header {
         }
         let kind = Kind::of(&api_version, &kind_name).unwrap_or(Kind::Opaque);
         let header = Self { api_version, kind_name, kind };
-        if header.is_of_kubernetes() && header.ruled_as().is_empty() && validation::is_known(&header.kind_name) {
+        let is_elsewhere =
+            header.is_of_kubernetes() && header.ruled_as().is_empty() && validation::is_known(&header.kind_name);
+        if is_elsewhere || served::is_missing(&header.api_version, &header.kind_name) {
             let Self { api_version, kind_name, .. } = header;
             return Err(errors::bad_request(format!("no matches for kind {kind_name:?} in version {api_version:?}")));
         }

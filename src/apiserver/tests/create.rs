@@ -150,3 +150,12 @@ fn kinds_that_are_not_simulated_are_kept_whole() {
     assert_eq!(stored.meta().generation, 0);
     assert_eq!(message(server.execute(at(0), &Request::Create(object(wire)))), "configmaps \"cfg\" already exists");
 }
+
+#[test]
+fn a_name_that_a_component_makes_may_be_too_long() {
+    let mut server = server();
+    let mut make = |length: usize| server.execute(at(0), &Request::Create(pod(&"a".repeat(length))));
+    assert!(make(253).is_ok());
+    let error = make(254).unwrap_err();
+    assert!(error.message.ends_with(": must be no more than 253 characters"), "{error}");
+}

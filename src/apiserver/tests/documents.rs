@@ -82,6 +82,21 @@ fn a_kind_is_served_in_its_own_version_only() {
 }
 
 #[test]
+fn kubernetes_groups_have_the_kinds_that_they_have_and_no_others() {
+    let mut server = server();
+    for (version, kind) in [("v1", "pod"), ("apps/v1", "Deploymnet"), ("batch/v1", "Jobs"), ("v1", "Deployment")] {
+        let document = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
+        let error = refusal(server.create_document(at(0), document));
+        let told = format!("no matches for kind {kind:?} in version {version:?}");
+        assert_eq!((error.code(), &*error.message), (400, &*told));
+    }
+    for (version, kind) in [("storage.k8s.io/v1", "CSIDriver"), ("rbac.authorization.k8s.io/v1", "Role")] {
+        let document = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "x"}});
+        assert_eq!(applied(&mut server, document).0.kind(), Kind::Opaque, "{kind} is there, but not simulated");
+    }
+}
+
+#[test]
 fn a_custom_resource_with_the_name_of_a_known_kind_follows_none_of_its_rules() {
     let mut server = server();
     for (version, kind) in [("serving.knative.dev/v1", "Service"), ("longhorn.io/v1beta2", "Node")] {

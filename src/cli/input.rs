@@ -21,12 +21,13 @@ pub(super) fn name(path: &Path) -> String {
 /// The text of a file, or of standard input for `-`.
 pub(super) fn read(path: &Path) -> Result<String, ScenarioError> {
     let read = if is_stdin(path) {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
     } else {
-        std::fs::read_to_string(path)
+        std::fs::read(path)
     };
-    read.map_err(|error| ScenarioError::File { path: name(path), message: error.to_string() })
+    let read = read.map_err(|error| error.to_string());
+    read.and_then(crate::scenario::text).map_err(|message| ScenarioError::File { path: name(path), message })
 }
 
 /// Values for the parameters of a scenario, as the arguments give them.

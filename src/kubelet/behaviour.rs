@@ -332,6 +332,14 @@ impl Behaviours {
     }
 }
 
+impl BehaviourSpec {
+    /// Whether the pattern is one for this image. Of several the most specific holds.
+    #[must_use]
+    pub fn is_for(&self, image: &str) -> bool {
+        matches(&self.image, image)
+    }
+}
+
 /// Literal characters, and those before the first `*`.
 fn specificity(glob: &str) -> (usize, usize) {
     (glob.chars().filter(|c| *c != '*').count(), glob.chars().take_while(|c| *c != '*').count())

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::kernel::SimTime;
 use crate::objects::{Conditions, Key, Kind, Pod};
-use crate::scenario::{Measured, Outcome, Run, Scenario, Trigger, Verdict};
-use crate::sim::{Simulation, StepRecord};
+use crate::scenario::{Measured, Outcome, Run, Scenario, Step, StepOutcome, Trigger, Verdict};
+use crate::sim::{SimError, Simulation, StepRecord};
 
 use super::failure::failure;
 use super::get::get;
@@ -200,16 +200,25 @@ fn promises(scenario: &Scenario, run: &Run) -> String {
             }
         };
     }
-    for (step, _) in scenario.steps.iter().zip(&run.steps).filter(|(_, taken)| taken.at.is_none()) {
+    for (step, outcome) in scenario.steps.iter().zip(&run.steps) {
+        let Some(why) = why_void(step, outcome) else { continue };
         let (name, args) = (step.verb.name().to_owned(), step.verb.args());
         let asked = step_line(&StepRecord { name, args, result: Value::Null }, None);
-        let why = match &step.trigger {
-            Trigger::At(_) => "the run ended before".to_owned(),
-            Trigger::When(condition) => format!("{condition} did not come true"),
-        };
-        let _ = writeln!(text, "  note    the step {asked} was not taken: {why}");
+        let _ = writeln!(text, "  note    the step {asked} {why}");
     }
     text
+}
+
+/// Why a step did nothing, if that is for the scenario's author to know: what it asks for came too late, is not there or
+/// is wrong. A cluster may refuse other things as it should, such as an eviction against a budget.
+fn why_void(step: &Step, outcome: &StepOutcome) -> Option<String> {
+    match (&outcome.error, &step.trigger) {
+        (None, _) if outcome.at.is_some() => None,
+        (None, Trigger::At(_)) => Some("was not taken: the run ended before".to_owned()),
+        (None, Trigger::When(condition)) => Some(format!("was not taken: {condition} did not come true")),
+        (Some(SimError::Api(error)), _) if !matches!(error.code(), 400 | 404 | 422) => None,
+        (Some(error), _) => Some(format!("was refused: {error}")),
+    }
 }
 
 pub(super) fn verdict(run: &Run) -> String {

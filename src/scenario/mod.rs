@@ -30,6 +30,7 @@
 //! ```
 
 mod check;
+mod encoding;
 mod error;
 mod excerpt;
 mod expectation;
@@ -48,6 +49,7 @@ mod steps;
 mod traffic;
 mod ways;
 
+pub(crate) use encoding::text;
 pub use error::{Problem, ScenarioError};
 pub use excerpt::Excerpt;
 pub use expectation::{Expectation, ExpectationKind, Outcome, Verdict, Written};

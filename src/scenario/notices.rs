@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::kubelet::Signal;
+use crate::kubelet::{BehaviourSpec, Signal};
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
 use crate::objects::{Kind, horizontal_pod_autoscaler};
@@ -87,6 +87,31 @@ pub(super) fn about_traffic<'a>(clients: &[ClientSpec], documents: impl Iterator
     notices.into_iter().collect()
 }
 
+/// Patterns of behaviours that match no image of these documents; nothing if there are no images.
+pub(super) fn about_images<'a>(
+    behaviours: &[BehaviourSpec],
+    documents: impl Iterator<Item = &'a Value>,
+) -> Vec<String> {
+    let mut images = BTreeSet::new();
+    documents.for_each(|document| collect_images(document, &mut images));
+    let is_unused = |behaviour: &&BehaviourSpec| !images.iter().any(|image| behaviour.is_for(image));
+    let unused = behaviours.iter().filter(|_| !images.is_empty()).filter(is_unused);
+    unused
+        .map(|behaviour| format!("containers: no image of manifests or steps matches {:?}", &*behaviour.image))
+        .collect()
+}
+
+fn collect_images<'a>(value: &'a Value, images: &mut BTreeSet<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            images.extend(members.get("image").and_then(Value::as_str));
+            members.values().for_each(|member| collect_images(member, images));
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_images(item, images)),
+        _ => {}
+    }
+}
+
 /// Looks for fields of pods wherever a document has them. Documents are not deep: their reader saw to that.
 fn fields(value: &Value, notices: &mut BTreeSet<String>) {
     match value {
@@ -120,6 +145,8 @@ fn field(name: &str, value: &Value) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use serde_json::json;
 
     use super::*;
     use crate::objects::reader::{ReaderLimits, read_manifests};
@@ -161,6 +188,19 @@ mod tests {
         assert_eq!(scenario(""), Vec::<String>::new());
         assert_eq!(scenario("{name: a, to: service/web, rate: 1/s}"), Vec::<String>::new());
         assert_eq!(scenario("{name: a, to: service/web, rate: 1/s, from: node/w}"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn patterns_that_match_no_image_are_named() {
+        let behaviour = |image: &str| BehaviourSpec { image: image.into(), ..BehaviourSpec::default() };
+        let behaviours = ["shop/web:*", "web:*", "debug:1"].map(behaviour);
+        let pod = json!({"spec": {"containers": [{"image": "shop/web:v1"}], "image": 3}});
+        let step = json!({"image": "debug:1"});
+        assert_eq!(
+            about_images(&behaviours, [&pod, &step].into_iter()),
+            ["containers: no image of manifests or steps matches \"web:*\""]
+        );
+        assert_eq!(about_images(&behaviours, std::iter::empty()), Vec::<String>::new(), "others may bring images");
     }
 
     #[test]

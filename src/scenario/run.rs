@@ -170,7 +170,11 @@ impl Scenario {
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
         let documents = self.manifests.iter().chain(applied).map(|manifest| &manifest.document);
         notices.extend(super::notices::about(documents.clone()));
-        notices.extend(super::notices::about_traffic(&self.clients, documents));
+        notices.extend(super::notices::about_traffic(&self.clients, documents.clone()));
+        let asked: Vec<Value> = self.steps.iter().map(|step| step.verb.args()).collect();
+        let static_pods = self.nodes.iter().flat_map(|node| &node.static_pods);
+        let images = documents.map(|document| &document.value).chain(&asked).chain(static_pods);
+        notices.extend(super::notices::about_images(&self.containers, images));
         self.apply_manifests(&mut sim)?;
         let slack = if self.delays.watch.is_zero() { SimDuration::ZERO } else { SimDuration::from_secs(2) };
         let watches = self.expectations.iter().map(|e| Watch::new(e.clone(), slack)).collect();
@@ -254,12 +258,16 @@ impl Manifest {
         };
         if error.causes.is_empty() {
             // What is not about a field is about the type, the namespace that is not there, or the object as a whole.
-            let path = match error.code() {
-                400 => "apiVersion",
-                404 => "metadata.namespace",
-                _ => "metadata.name",
+            let kind_help = || self.document.notice.as_ref().and_then(|kind| kind.help.clone());
+            let (path, help) = match error.code() {
+                400 if self.document.name.is_none() => {
+                    ("metadata.generateName", Some("manifests are applied, which needs a `name:`".to_owned()))
+                }
+                400 => ("apiVersion", kind_help()),
+                404 => ("metadata.namespace", None),
+                _ => ("metadata.name", None),
             };
-            return vec![problem(path, &error.message)];
+            return vec![Problem { help, ..problem(path, &error.message) }];
         }
         error.causes.iter().map(|cause| problem(&cause.field, &cause.text)).collect()
     }

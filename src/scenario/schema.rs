@@ -15,7 +15,7 @@ use crate::controllers::horizontal_pod_autoscaler::HorizontalPodAutoscalerConfig
 use crate::kernel::{Sampler, SimDuration};
 use crate::kubelet::{BehaviourSpec, KubeletConfig, static_pod};
 use crate::objects::reader::{
-    Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, parse_spanned,
+    Document, Node, ReadError, ReadErrorKind, ReaderLimits, Span, from_spanned, in_quotes, parse_spanned,
 };
 use crate::objects::{Labels, Quantity, Taint, Timestamp};
 use crate::sim::{
@@ -24,6 +24,7 @@ use crate::sim::{
 };
 
 use super::check::Checker;
+use super::encoding;
 use super::error::{Fault, Problem, ScenarioError};
 use super::excerpt::Excerpt;
 use super::expectation::Expectation;
@@ -385,7 +386,7 @@ impl Scenario {
 fn with_quotes(error: ReadError, text: &str) -> ReadError {
     let wants_text = error.kind == ReadErrorKind::WrongType && error.message.starts_with("expected a string, got the ");
     let written = error.span.slice_line(text).filter(|written| wants_text && !written.is_empty());
-    let help = written.map(|written| format!("put it in quotes: \"{written}\""));
+    let help = written.map(in_quotes);
     ReadError { help: error.help.clone().or(help), ..error }
 }
 
@@ -411,12 +412,11 @@ const MAX_BYTES: u64 = (64 << 20) + 1;
 
 pub(super) fn read_file(path: &Path) -> Result<String, ScenarioError> {
     let read = || {
-        let mut text = String::new();
-        File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;
-        Ok(text)
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+        Ok(bytes)
     };
-    read().map_err(|error: io::Error| ScenarioError::File {
-        path: path.display().to_string(),
-        message: error.to_string(),
-    })
+    let read = read().map_err(|error: io::Error| error.to_string());
+    let wrong = |message| ScenarioError::File { path: path.display().to_string(), message };
+    read.and_then(encoding::text).map_err(wrong)
 }

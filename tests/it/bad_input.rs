@@ -224,6 +224,11 @@ fn steps_and_expectations_that_make_no_sense() {
         ("a label that is no string", spec("steps: [{at: 1s, label: {target: node/w, labels: {zone: 3}}}]")),
         ("no labels", spec("steps: [{at: 1s, label: {target: node/w}}]")),
         ("taints that are no list", spec("steps: [{at: 1s, taint: {node: w, taints: {key: a}}}]")),
+        ("a taint as kubectl takes it", spec("steps: [{at: 1s, taint: {node: w, taints: [\"a=b:NoSchedule\"]}}]")),
+        (
+            "a taint of an unknown effect",
+            spec("steps: [{at: 1s, taint: {node: w, taints: [{key: a, effect: Never}]}}]"),
+        ),
         ("an unknown patch type", spec("steps: [{at: 1s, patch: {target: pod/a, type: yaml, patch: {}}}]")),
         ("a time that is none", spec("steps: [{at: noon, nodeDown: {node: w}}]")),
         ("an apply of nothing", spec("steps:\n- at: 1s\n  apply: {objects: \"\"}")),

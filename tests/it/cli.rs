@@ -352,3 +352,53 @@ fn a_parameter_is_set_from_the_command_line() {
         "{wrong}"
     );
 }
+
+#[test]
+fn steps_that_could_do_nothing_are_told_and_evictions_that_a_budget_refuses_are_not() {
+    let folder = folder();
+    let text = r#"
+apiVersion: seatrial.dev/v1
+kind: Scenario
+metadata: {name: void}
+spec:
+  duration: 20s
+  nodes: [{name: w}]
+  objects: |
+    {apiVersion: v1, kind: Pod, metadata: {name: a, labels: {app: a}}, spec: {containers: [{name: c, image: i}]}}
+    ---
+    {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: a}, spec: {minAvailable: 1, selector: {matchLabels: {app: a}}}}
+  steps:
+  - {at: 5s, scale: {target: deployment/nope, replicas: 3}}
+  - {at: 6s, nodeDown: {node: elsewhere}}
+  - {at: 10s, evict: {target: pod/a}}
+  - {at: 1m, cordon: {node: w}}
+"#;
+    let path = file(&folder, "void.yaml", text);
+    let told = stdout(&seatrial(&["run", &path]).success());
+    let notes: Vec<&str> = told.lines().filter_map(|line| line.trim_start().strip_prefix("note ")).collect();
+    assert_eq!(
+        notes.iter().map(|note| note.trim()).collect::<Vec<_>>(),
+        [
+            "the step scale deployment/nope replicas=3 was refused: deployments.apps \"nope\" not found",
+            "the step nodeDown elsewhere was refused: nodes \"elsewhere\" not found",
+            "the step cordon w was not taken: the run ended before",
+        ]
+    );
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_with_the_place_of_the_first_wrong_byte() {
+    let folder = folder();
+    let path = folder.path().join("latin.yaml");
+    fs::write(&path, b"kind: Pod\nmetadata: {name: \xe9}\n").expect("a file");
+    let told = stderr(&seatrial(&["check", path.to_str().expect("UTF-8")]).code(2));
+    assert!(told.contains("latin.yaml: line 2, column 18: the byte 0xe9 is not UTF-8"), "{told}");
+}
+
+#[test]
+fn usage_of_what_is_not_there_is_not_found() {
+    let told = stderr(&seatrial(&["top", "pod", "nope", "-f", HOLDS]).code(1));
+    assert_eq!(told, "Error from server (NotFound): pods \"nope\" not found\n");
+    let told = stderr(&seatrial(&["top", "node", "nope", "-f", HOLDS]).code(1));
+    assert_eq!(told, "Error from server (NotFound): nodes \"nope\" not found\n");
+}

@@ -196,7 +196,7 @@ impl<'c, 't> Checker<'c, 't> {
                 let is_scalar =
                     matches!(content, Content::Bool(_) | Content::Int(_) | Content::UInt(_) | Content::Float(_));
                 let text = node.span.slice_line(self.sink.text).filter(|_| is_scalar)?;
-                Some(format!("put it in quotes: \"{text}\""))
+                Some(suggest::in_quotes(text))
             }
             (FieldType::Int32 | FieldType::Int64 | FieldType::Number, Content::Str(text)) => {
                 text.parse::<f64>().is_ok().then(|| format!("remove the quotes: {text}"))

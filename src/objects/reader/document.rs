@@ -195,7 +195,7 @@ impl<'c> Extractor<'c, '_> {
                 let span = pointed_span(nodes[at].span, is_collection, Some(nodes[key].span));
                 let message = format!("expected a string, got {}", self.describe(at));
                 let source = nodes[at].span.slice_line(self.sink.text).filter(|_| !is_collection);
-                let help = source.map(|text| format!("put it in quotes: \"{text}\""));
+                let help = source.map(super::suggest::in_quotes);
                 self.error(at, span, ReadErrorKind::WrongType, message, help);
                 Err(())
             }
@@ -253,7 +253,7 @@ impl<'c> Extractor<'c, '_> {
         let is_checked =
             !matches!(nodes[metadata].content, Content::Map) || is_wrong("name") || is_wrong("generateName");
         if names[0].is_none() && names[1].is_none() && !is_checked {
-            self.missing(metadata, "name", "every object has a name: add `name:`, or `generateName:`");
+            self.missing(metadata, "name", "every object has a name: add `name:`");
         }
         names
     }

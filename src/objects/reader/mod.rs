@@ -35,6 +35,7 @@ pub use document::{Document, Notice};
 pub use error::{ReadError, ReadErrorKind};
 pub use limits::{Limit, ReaderLimits};
 pub use span::{Place, Span};
+pub(crate) use suggest::in_quotes;
 pub use tree::{Node, SpannedFile, Value};
 
 /// Reads the manifests of a text: YAML documents, or JSON documents in a row. Empty documents are skipped, lists

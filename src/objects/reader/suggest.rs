@@ -24,6 +24,15 @@ pub(super) fn similar<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
+/// What to do with a scalar that was meant as text. That `n` is a boolean surprises those who did not mean one.
+pub(crate) fn in_quotes(written: &str) -> String {
+    let why = match written.to_ascii_lowercase().as_str() {
+        "y" | "n" | "yes" | "no" | "on" | "off" => " (without them y, n, yes, no, on and off are booleans)",
+        _ => "",
+    };
+    format!("put it in quotes: \"{written}\"{why}")
+}
+
 /// The names of a small object's fields, for help texts.
 pub(super) fn known_fields(ty: TypeRef) -> Option<String> {
     const FEW: usize = 12;

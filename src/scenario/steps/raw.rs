@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::{DeleteOptions, PatchType, Propagation};
 use crate::kernel::SimDuration;
 use crate::kubelet::MachineResource;
+use crate::objects::validation::validate_create;
 use crate::objects::{Kind, SelectorError};
 use crate::scenario::error::Fault;
 use crate::scenario::schema::RawNode;
@@ -429,11 +430,25 @@ impl RawScale {
     }
 }
 
+/// What the API server would refuse of them is told before the run.
+fn check_taints(taints: &[Value]) -> Result<(), Fault> {
+    if let Some(at) = taints.iter().position(|taint| !taint.is_object()) {
+        let help = "such as `{key: dedicated, value: gpu, effect: NoSchedule}`";
+        return Err(Fault::new(format!("taints[{at}]"), "expected a mapping").help(help));
+    }
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node"}, "spec": {"taints": taints}});
+    let errors = validate_create("Node", &node);
+    let Some(error) = errors.first() else { return Ok(()) };
+    let field = error.field.split_once('.').map_or(&*error.field, |(_, field)| field);
+    Err(Fault::new(field, error.body()))
+}
+
 impl RawTaint {
     fn verb(self) -> Reading {
-        if !self.taints.is_array() {
+        let Value::Array(taints) = &self.taints else {
             return Err(Fault::new("taints", "expected a list of taints").help("`taints: []` takes all of them away"));
-        }
+        };
+        check_taints(taints)?;
         Ok(Verb::Taint { node: self.node, taints: self.taints })
     }
 }

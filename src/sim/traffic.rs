@@ -113,11 +113,7 @@ impl Simulation {
             containers: self.containers_up(pod),
             resolv_conf: self.network.as_ref().and_then(|network| network.resolv_conf(pod)),
             reverse_proxy: reverse_proxy(pod),
-            has_host_ports: pod
-                .spec
-                .containers
-                .iter()
-                .any(|container| container.ports.iter().any(|port| port.host_port > 0)),
+            host_ports: host_ports(pod),
         })
     }
 
@@ -154,6 +150,13 @@ impl Simulation {
             network.set_node_up(&name, up, now);
         }
     }
+}
+
+/// Ports of a pod's machine that lead to it, each with the port behind it.
+fn host_ports(pod: &Pod) -> Vec<(u16, u16)> {
+    let ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
+    let number = |port: i32| u16::try_from(port).ok().filter(|port| *port > 0);
+    ports.filter_map(|port| Some((number(port.host_port)?, number(port.container_port)?))).collect()
 }
 
 /// What reports call a container: its image, and the revision of the template that its pod was made from.

@@ -31,8 +31,9 @@ pub(in crate::network) struct Sender {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::network) struct Connection {
     pub(in crate::network) server: ServerId,
-    /// The process at its other end.
+    /// The process at its other end, and which of its workers, if it is a reverse proxy.
     pub(in crate::network) process: u32,
+    pub(in crate::network) workers: u32,
     /// Node that it came in by.
     pub(in crate::network) entry: NodeId,
     /// Requests that it still takes.
@@ -53,6 +54,7 @@ impl Connection {
     pub(in crate::network) const CLOSED: Self = Self {
         server: ServerId::NONE,
         process: 0,
+        workers: 0,
         entry: NodeId::NONE,
         left: 0,
         until: 0,
@@ -70,8 +72,8 @@ pub(in crate::network) struct Goal {
     pub(in crate::network) port: Result<(PortId, Entrance), Cause>,
     /// The load balancer by which requests from outside come in.
     pub(in crate::network) pool: Option<PoolId>,
-    /// The reverse proxy that listens on ports of machines, by which they come in.
-    pub(in crate::network) door: Option<u32>,
+    /// The reverse proxy that listens on a port of machines, by which they come in.
+    pub(in crate::network) door: Option<(u32, u16)>,
 }
 
 /// A client at work.
@@ -105,6 +107,8 @@ pub(in crate::network) struct Client {
     pub(in crate::network) senders: Vec<Sender>,
     /// Thousandths of a retry that are left.
     pub(in crate::network) budget: u64,
+    /// Requests that were told apart so far.
+    begun: u64,
 }
 
 /// Retries that may be made at once, in thousandths.
@@ -139,6 +143,7 @@ impl Client {
             present: 0,
             senders: Vec::new(),
             budget: BUDGET_RESERVE,
+            begun: 0,
             spec: Arc::new(spec),
         }
     }
@@ -182,6 +187,13 @@ impl Client {
             Some(clock) => clock.next(&mut self.arrivals),
             None => u64::MAX,
         }
+    }
+
+    /// A request begins that must be told apart from others; returns its number.
+    #[inline]
+    pub(in crate::network) const fn begin(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun
     }
 
     /// The connection of the latest attempt is closed at `ends`, ns, as no answer came on it in time. A socket of UDP stays.

@@ -2,6 +2,8 @@
 
 use super::super::policy::Protocol;
 use super::super::proxy::Entrance;
+use super::super::relay::NO_SLOT;
+use super::super::servers::State;
 use super::Network;
 use super::send::Way;
 
@@ -30,6 +32,13 @@ impl Network {
             let server = self.fleet.servers.get(connection.server.at())?;
             if server.has_closed(connection.process) {
                 return None;
+            }
+            // Workers that were told to go, by a reload or SIGTERM, close the connections on which nothing is under way.
+            if server.slot != NO_SLOT && server.state != State::NodeDown {
+                let takes_more = now < server.closes && self.relays.workers(server.slot) == connection.workers;
+                if !takes_more {
+                    return None;
+                }
             }
             connection.server
         };

@@ -14,7 +14,7 @@ use super::super::outcome::Cause;
 use super::super::relay::{NO_SLOT, ReverseProxy};
 use super::super::servers::{NO_PASSAGE, NO_TICKET, Pending, PodUp, ProcessChange, State};
 use super::settle::count;
-use super::{Due, Network};
+use super::{Due, Network, Turn};
 
 /// Least time from a request of a user to the next one, ns.
 const SHORTEST_TURN: u64 = 1000;
@@ -32,7 +32,7 @@ impl Network {
             names.follow(change, now.as_nanos());
         }
         for (slot, at) in self.relays.follow(change, now.as_nanos()) {
-            self.due.push(at, Due::Sync { slot, life: self.relays.life(slot) });
+            self.due.push(at, Turn::sync(slot), Due::Sync { slot, life: self.relays.life(slot) });
         }
     }
 
@@ -78,14 +78,14 @@ impl Network {
         if let Some((place, what)) = &pod.reverse_proxy
             && let Some(id) = self.fleet.server_of(&pod.uid, *place)
         {
-            let slot = self.relays.add(what, &pod.key.namespace, &pod.labels, id);
+            let slot = self.relays.add(what, &pod.key.namespace, &pod.labels, (id, number));
             let server = &mut self.fleet.servers[id.at()];
             server.slot = slot;
             if let ReverseProxy::Ingress(controller) = what {
                 server.grace = controller.shutdown_grace.as_nanos();
             }
-            if pod.host_network || pod.has_host_ports {
-                self.relays.open_door(slot, node, now.as_nanos());
+            if pod.host_network || !pod.host_ports.is_empty() {
+                self.relays.open_door(slot, node, pod.host_ports.clone(), now.as_nanos());
             }
         }
     }
@@ -123,6 +123,10 @@ impl Network {
         let now = now.as_nanos();
         let model = &self.fleet.models[self.fleet.servers[id.at()].model()];
         let server = &mut self.fleet.servers[id.at()];
+        if server.state == State::NodeDown {
+            // Nothing happens on a machine that is down, and nobody there says anything.
+            return;
+        }
         match change {
             ProcessChange::Started => server.start(model),
             ProcessChange::Listening => {
@@ -131,12 +135,12 @@ impl Network {
                     self.relays.begin(server.slot, now, &mut self.proxies);
                 }
             }
-            ProcessChange::Hung => self.hang(id),
+            ProcessChange::Hung => self.hang(id, now),
             ProcessChange::Stopping { sigterm, stops } => {
                 let sigterm = sigterm.map(|sigterm| now.saturating_add(sigterm.as_nanos()));
                 server.plan_stop(sigterm, now.saturating_add(stops.as_nanos()), model);
                 let due = Due::Stop { server: id, plan: server.plan };
-                self.due.push(server.stops, due);
+                self.due.push(server.stops, Turn::stop(id), due);
             }
             ProcessChange::Ended => {
                 self.cut(id, State::NoProcess, now);
@@ -197,12 +201,31 @@ impl Network {
                 self.resume(passage, now);
             }
             Some(Due::Sync { slot, life }) => {
+                let workers = self.relays.workers(slot);
                 if let Some(at) = self.relays.sync(slot, life, now, &mut self.proxies) {
-                    self.due.push(at, Due::Adopt { slot, life });
+                    self.due.push(at, Turn::adopt(slot), Due::Adopt { slot, life });
+                }
+                self.replace_workers((slot, life, workers), now);
+            }
+            Some(Due::Adopt { slot, life }) => {
+                let workers = self.relays.workers(slot);
+                self.relays.adopt(slot, life, now);
+                self.replace_workers((slot, life, workers), now);
+            }
+            Some(Due::Retire { slot, life, workers }) => {
+                if let Some(front) = self.relays.server_of(slot, life) {
+                    self.cut_passages(front, workers, now);
                 }
             }
-            Some(Due::Adopt { slot, life }) => self.relays.adopt(slot, life, now),
             Some(Due::End { .. } | Due::Stop { .. } | Due::Passage { .. }) | None => {}
+        }
+    }
+
+    /// If those are not the workers of a pod any more, they have some time to end what they have begun.
+    fn replace_workers(&mut self, (slot, life, workers): (u32, u32, u32), now: u64) {
+        if self.relays.workers(slot) != workers {
+            let at = now.saturating_add(self.relays.shutdown(slot));
+            self.due.push(at, Turn::adopt(slot), Due::Retire { slot, life, workers });
         }
     }
 
@@ -223,7 +246,7 @@ impl Network {
         let sender = &mut self.clients[usize::from(client)];
         let succeeded = cause == Cause::Served;
         if !succeeded && let Some(wait) = sender.wait_to_retry(ticket.tries) {
-            return self.due.push(now.saturating_add(wait.as_nanos()), Due::Send { ticket: number });
+            return self.due.push(now.saturating_add(wait.as_nanos()), ticket.turn, Due::Send { ticket: number });
         }
         self.ledger.request(client, succeeded, now - ticket.begun);
         if sender.clock.is_some() {
@@ -234,18 +257,18 @@ impl Network {
         self.tickets.get(number).tries = 0;
         // Time passes from one request to the next, even if nothing takes any.
         let next = now.saturating_add(think).max(ticket.begun.saturating_add(SHORTEST_TURN));
-        self.due.push(next, Due::Send { ticket: number });
+        self.due.push(next, ticket.turn, Due::Send { ticket: number });
     }
 
-    /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others, in the order in
-    /// which the requests were sent.
+    /// A process has ended, and `then` is what takes its place: its connections are cut. Reverse proxies try others, each request in its
+    /// turn.
     fn cut(&mut self, id: ServerId, then: State, now: u64) {
         let pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
         self.fleet.servers[id.at()].end(then);
         self.under_way -= pending.len();
         let mut behind_others = Vec::new();
         for mut attempt in pending {
-            if attempt.ends > now {
+            if attempt.ends >= now {
                 if attempt.cause == Cause::NodeDown {
                     // It still waits for a machine that is not there any more.
                     self.under_way += 1;
@@ -253,7 +276,7 @@ impl Network {
                     continue;
                 }
                 if attempt.passage != NO_PASSAGE {
-                    behind_others.push((attempt.sent, attempt.client, attempt.passage));
+                    behind_others.push((self.passages.get(attempt.passage).turn, attempt.passage));
                     continue;
                 }
                 (attempt.cause, attempt.ends) = (Cause::Killed, now);
@@ -262,9 +285,9 @@ impl Network {
             self.passages.release(attempt.passage);
             count(&mut self.ledger, Some(&self.fleet.servers[id.at()]), &attempt);
         }
-        self.cut_passages(id, now);
+        self.cut_passages(id, u32::MAX, now);
         behind_others.sort_unstable();
-        behind_others.into_iter().for_each(|(_, _, passage)| self.upstream_ends(passage, now));
+        behind_others.into_iter().for_each(|(_, passage)| self.upstream_ends(passage, now));
     }
 
     /// A machine has gone down: those who are connected to the process wait in vain.
@@ -274,15 +297,15 @@ impl Network {
     }
 
     /// A process hangs: those who wait do so in vain.
-    fn hang(&mut self, id: ServerId) {
-        self.silence(id, self.now, Cause::Hung);
+    fn hang(&mut self, id: ServerId, now: u64) {
+        self.silence(id, now, Cause::Hung);
         self.fleet.servers[id.at()].state = State::Hung;
     }
 
     /// What is under way at a server ends by the timeouts of the clients, or of reverse proxies.
     fn silence(&mut self, id: ServerId, now: u64, cause: Cause) {
         let mut pending = std::mem::take(&mut self.fleet.servers[id.at()].pending);
-        for attempt in pending.iter_mut().filter(|attempt| attempt.ends > now) {
+        for attempt in pending.iter_mut().filter(|attempt| attempt.ends >= now) {
             if attempt.passage != NO_PASSAGE {
                 self.upstream_hangs(attempt, cause);
                 continue;
@@ -303,6 +326,6 @@ impl Network {
         let ticket = self.tickets.get(attempt.ticket);
         ticket.attempt += 1;
         ticket.cause = attempt.cause;
-        self.due.push(attempt.ends, Due::End { ticket: attempt.ticket, attempt: ticket.attempt });
+        self.due.push(attempt.ends, ticket.turn, Due::End { ticket: attempt.ticket, attempt: ticket.attempt });
     }
 }

@@ -7,8 +7,48 @@ use super::super::ids::{NodeId, ServerId};
 use super::super::outcome::Cause;
 use super::wheel::Wheel;
 
+/// Whose turn it is among all that is due at one instant: first the ends of processes, then what reverse proxies find, then requests, by
+/// client and in the order in which they were begun (the users of a client keep their places). When it was noted plays no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn(u64);
+
+impl Turn {
+    const ADOPT: u64 = 1 << 62;
+    const SYNC: u64 = 2 << 62;
+    const REQUEST: u64 = 3 << 62;
+    /// Bits for the number of a request.
+    const NUMBER: u32 = 46;
+
+    /// The end of a process.
+    pub(super) fn stop(server: ServerId) -> Self {
+        Self(server.0.into())
+    }
+
+    /// Workers take over what a sync has found.
+    pub(super) fn adopt(slot: u32) -> Self {
+        Self(Self::ADOPT | u64::from(slot))
+    }
+
+    /// A sync.
+    pub(super) fn sync(slot: u32) -> Self {
+        Self(Self::SYNC | u64::from(slot))
+    }
+
+    /// A request of a client, the n-th or that of the n-th user.
+    #[inline]
+    pub(super) fn request(client: u16, number: u64) -> Self {
+        Self(Self::REQUEST | u64::from(client) << Self::NUMBER | number & ((1 << Self::NUMBER) - 1))
+    }
+
+    /// The number of a request, or of the user who sends it.
+    #[inline]
+    pub(super) const fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER) - 1)
+    }
+}
+
 /// Something that is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
     /// The attempt of a ticket ends, unless it ended otherwise: then the number is another.
     End { ticket: u32, attempt: u32 },
@@ -24,43 +64,42 @@ pub(super) enum Due {
     Sync { slot: u32, life: u32 },
     /// Its workers take over what it has found.
     Adopt { slot: u32, life: u32 },
+    /// Those workers and older ones have had their time to end what they had begun.
+    Retire { slot: u32, life: u32, workers: u32 },
 }
 
-/// What is due, by time and then in the order in which it was noted.
+/// What is due, by time and then by [`Turn`].
 #[derive(Clone, Debug)]
 pub(super) struct DueQueue {
-    /// With the order.
-    wheel: Wheel<(u64, Due)>,
-    /// Time and order of what was noted to stand in line and is due after all that stood there before.
-    line: VecDeque<(u64, u64, Due)>,
-    order: u64,
+    wheel: Wheel<(Turn, Due)>,
+    /// What was noted to stand in line and is due after all that stood there before.
+    line: VecDeque<(u64, (Turn, Due))>,
     /// When the next is due, ns.
     next: u64,
 }
 
 impl Default for DueQueue {
     fn default() -> Self {
-        Self { wheel: Wheel::default(), line: VecDeque::new(), order: 0, next: u64::MAX }
+        Self { wheel: Wheel::default(), line: VecDeque::new(), next: u64::MAX }
     }
 }
 
 impl DueQueue {
     #[inline]
-    pub(super) fn push(&mut self, at: u64, due: Due) {
+    pub(super) fn push(&mut self, at: u64, turn: Turn, due: Due) {
         self.next = self.next.min(at);
-        self.wheel.push(at, (self.order, due));
-        self.order += 1;
+        self.wheel.push(at, (turn, due));
     }
 
     /// The same for what is mostly due after all that was noted this way before: then it just stands in line.
     #[inline]
-    pub(super) fn push_in_line(&mut self, at: u64, due: Due) {
-        if self.line.back().is_some_and(|(last, ..)| *last > at) {
-            return self.push(at, due);
+    pub(super) fn push_in_line(&mut self, at: u64, turn: Turn, due: Due) {
+        let entry = (at, (turn, due));
+        if self.line.back().is_some_and(|last| *last > entry) {
+            return self.push(at, turn, due);
         }
         self.next = self.next.min(at);
-        self.line.push_back((at, self.order, due));
-        self.order += 1;
+        self.line.push_back(entry);
     }
 
     /// When the next is due, ns; `u64::MAX` if nothing is.
@@ -72,19 +111,13 @@ impl DueQueue {
     /// The next.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<Due> {
-        let first = self.line.front().copied().filter(|(at, order, _)| {
+        let in_line = self.line.front().is_some_and(|(at, first)| {
             let other = self.wheel.next_time();
-            *at < other || (*at == other && self.wheel.first().is_none_or(|(other, _)| order < other))
+            *at < other || (*at == other && self.wheel.first().is_none_or(|other| first < other))
         });
-        let due = match first {
-            Some((.., due)) => {
-                self.line.pop_front();
-                Some(due)
-            }
-            None => self.wheel.pop().map(|(_, due)| due),
-        };
+        let first = if in_line { self.line.pop_front().map(|(_, first)| first) } else { self.wheel.pop() };
         self.next = self.line.front().map_or(u64::MAX, |(at, ..)| *at).min(self.wheel.next_time());
-        due
+        first.map(|(_, due)| due)
     }
 }
 
@@ -92,6 +125,7 @@ impl DueQueue {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     pub(super) client: u16,
+    pub(super) turn: Turn,
     /// When its first attempt began, ns.
     pub(super) begun: u64,
     /// Attempts so far.
@@ -124,10 +158,11 @@ pub(super) struct Tickets {
 }
 
 impl Tickets {
-    /// A ticket for a request of a client.
-    pub(super) fn open(&mut self, client: u16) -> u32 {
+    /// A ticket for a request of a client, the n-th, or for all requests of its n-th user.
+    pub(super) fn open(&mut self, client: u16, number: u64) -> u32 {
         let fresh = Ticket {
             client,
+            turn: Turn::request(client, number),
             begun: 0,
             tries: 0,
             attempt: 0,
@@ -171,27 +206,50 @@ mod tests {
     proptest! {
         /// Whichever of it stands in line.
         #[test]
-        fn what_is_due_first_comes_first_and_of_one_instant_what_was_noted_first(
-            steps in prop::collection::vec((0u64..40, 0u8..6), 1..200),
+        fn what_is_due_first_comes_first_and_of_one_instant_what_has_its_turn_first(
+            steps in prop::collection::vec((0u64..40, 0u64..50, 0u8..6), 1..200),
         ) {
             let (mut queue, mut plain, mut now) = (DueQueue::default(), BTreeMap::new(), 0);
-            for (ticket, (ahead, kind)) in steps.into_iter().enumerate() {
-                let (at, ticket) = (now + ahead, ticket as u32);
+            for (ticket, (ahead, number, kind)) in steps.into_iter().enumerate() {
+                let (at, turn, ticket) = (now + ahead, Turn::request(0, number), ticket as u32);
                 match kind {
-                    0 | 1 => queue.push(at, Due::Send { ticket }),
-                    2 | 3 => queue.push_in_line(at, Due::Send { ticket }),
+                    0 | 1 => queue.push(at, turn, Due::Send { ticket }),
+                    2 | 3 => queue.push_in_line(at, turn, Due::Send { ticket }),
                     _ => {
                         let first = plain.pop_first().map(|(key, ())| key);
-                        prop_assert_eq!(queue.pop(), first.map(|(_, ticket)| Due::Send { ticket }));
-                        now = first.map_or(now, |(at, _)| at);
+                        prop_assert_eq!(queue.pop(), first.map(|(_, _, ticket)| Due::Send { ticket }));
+                        now = first.map_or(now, |(at, ..)| at);
                     }
                 }
                 if kind < 4 {
-                    plain.insert((at, ticket), ());
+                    plain.insert((at, turn, ticket), ());
                 }
-                let next = plain.first_key_value().map_or(u64::MAX, |((at, _), ())| *at);
+                let next = plain.first_key_value().map_or(u64::MAX, |((at, ..), ())| *at);
                 prop_assert_eq!(queue.next_time(), next);
             }
         }
+    }
+
+    #[test]
+    fn what_is_due_at_one_instant_comes_in_its_turn_whenever_it_was_noted() {
+        let order = [
+            Turn::stop(ServerId(7)),
+            Turn::stop(ServerId(u32::MAX - 1)),
+            Turn::adopt(3),
+            Turn::sync(0),
+            Turn::request(0, 0),
+            Turn::request(0, 1 << 40),
+            Turn::request(1, 0),
+            Turn::request(u16::MAX, 5),
+        ];
+        let mut queue = DueQueue::default();
+        for (at, turn) in order.into_iter().enumerate().rev() {
+            queue.push(9, turn, Due::Send { ticket: at as u32 });
+        }
+        queue.push(8, Turn::request(9, 9), Due::Send { ticket: 99 });
+        let came: Vec<Due> = std::iter::from_fn(|| queue.pop()).collect();
+        let expected = std::iter::once(99).chain(0..8).map(|ticket| Due::Send { ticket });
+        assert_eq!(came, expected.collect::<Vec<_>>());
+        assert_eq!(Turn::request(3, 77).number(), 77);
     }
 }

@@ -1,8 +1,9 @@
 //! The loop that takes the arrivals between two control events, in the order in which they would come as events.
 //!
 //! Routing state changes only at control events: a write, a process that starts or ends, a machine that goes down. Up to each of
-//! them [`Network::run_until`] takes all arrivals before it. At one instant what is due (an answer, a retry, the end of a process) comes
-//! before new arrivals, those in the order of the clients; control events at the same instant come before both.
+//! them [`Network::run_until`] takes all arrivals before it. At one instant control events come first, then what is due (the end of a
+//! process, an answer, a retry) in the order of its [`Turn`], then new arrivals in the order of the clients. What ends with a process does
+//! so even if its answer were there at that instant; of many requests that go on at once, those begun first draw first.
 
 mod connections;
 mod control;
@@ -36,7 +37,7 @@ use super::servers::{Fleet, ServeModel};
 pub(super) use look::Rules;
 pub use metering::ServedCount;
 
-use due::{Due, DueQueue, Tickets};
+use due::{Due, DueQueue, Tickets, Turn};
 use flows::Flows;
 use names::Names;
 use passages::Passages;
@@ -135,10 +136,10 @@ impl Network {
             let client = &mut self.clients[number];
             let spec = client.spec.clone();
             let Load::Closed { users, think } = &spec.load else { continue };
-            for _ in 0..*users {
+            for user in 0..*users {
                 let at = spec.start + think.sample(&mut client.arrivals);
-                let ticket = self.tickets.open(number as u16);
-                self.due.push(at.as_nanos(), Due::Send { ticket });
+                let ticket = self.tickets.open(number as u16, user.into());
+                self.due.push(at.as_nanos(), Turn::request(number as u16, user.into()), Due::Send { ticket });
             }
         }
     }

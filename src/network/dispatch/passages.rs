@@ -4,6 +4,7 @@ use super::super::ids::{ServerId, TargetId};
 use super::super::ingress::Attempt;
 use super::super::relay::Goal;
 use super::super::servers::NO_PASSAGE;
+use super::due::Turn;
 
 /// What a passage waits for that is not answered by an endpoint as planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +34,11 @@ pub(super) struct Passage {
     /// The server that has it among those that it works on; `NONE` = none has.
     pub(super) at: ServerId,
     pub(super) slot: u32,
+    /// Which workers of the pod have it.
+    pub(super) workers: u32,
     pub(super) ticket: u32,
+    /// Among those that go on at one instant.
+    pub(super) turn: Turn,
     /// Counts what it waits for.
     pub(super) version: u32,
     /// Where it goes, once that is chosen.

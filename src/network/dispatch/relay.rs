@@ -13,7 +13,7 @@ use super::passages::{Passage, Wait};
 use super::send::{Fate, Way};
 use super::settle::count;
 use super::upstream::Refusal;
-use super::{Due, Network};
+use super::{Due, Network, Turn};
 
 /// Most tries of one request, whatever is configured.
 const MOST_TRIES: u16 = 100;
@@ -57,16 +57,23 @@ impl Network {
                 return at_front(cause, gives_up, cause == Cause::Hung);
             }
         };
+        let turn = if ticket == NO_TICKET {
+            Turn::request(number as u16, client.begin())
+        } else {
+            self.tickets.get(ticket).turn
+        };
         let passage = Passage {
             sent: now - client.spent,
             first: done,
             since: done,
             trip,
-            who: if client.clock.is_none() { ticket.into() } else { sender.address },
+            who: if client.clock.is_none() { turn.number() } else { sender.address },
             front: way.server,
             at: ServerId::NONE,
             slot,
+            workers: self.relays.workers(slot),
             ticket,
+            turn,
             version: 0,
             goal: None,
             failed: [TargetId::NONE; 2],
@@ -78,7 +85,7 @@ impl Network {
         if done > now {
             let kept = self.passages.insert(passage);
             let version = self.passages.get(kept).version;
-            self.due.push_in_line(done, Due::Passage { passage: kept, version });
+            self.due.push_in_line(done, turn, Due::Passage { passage: kept, version });
             return None;
         }
         self.send_on(passage, now)
@@ -275,7 +282,7 @@ impl Network {
             Step::Hears(at, attempt, server) => {
                 (passage.wait, passage.at) = (Wait::Word(attempt), server);
                 *self.passages.get_mut(number) = passage;
-                self.due.push(at, Due::Passage { passage: number, version: passage.version });
+                self.due.push(at, passage.turn, Due::Passage { passage: number, version: passage.version });
                 if server.is_some() {
                     // Nobody counts it; it is there to be cut.
                     self.hold(
@@ -295,12 +302,12 @@ impl Network {
         }
     }
 
-    /// A pod of a reverse proxy has ended: what is on its way through it is cut, wherever it is.
-    pub(super) fn cut_passages(&mut self, front: ServerId, now: u64) {
-        for (number, passage) in self.take_passages(front, now) {
+    /// A pod of a reverse proxy has ended, or workers of it up to that count: what is on its way through it is cut, wherever it is.
+    pub(super) fn cut_passages(&mut self, front: ServerId, workers: u32, now: u64) {
+        for (number, passage) in self.take_passages(front, workers, now) {
             let attempt = self.lost(&passage, Cause::Killed, now);
             self.change_mind(&attempt);
-            self.blame(&passage);
+            self.blame(passage.ticket, front);
             count(&mut self.ledger, Some(&self.fleet.servers[front.at()]), &attempt);
             self.passages.release(number);
         }
@@ -308,23 +315,24 @@ impl Network {
 
     /// Nothing comes from a pod of a reverse proxy any more: the clients wait in vain.
     pub(super) fn silence_passages(&mut self, front: ServerId, cause: Cause, now: u64) {
-        for (number, passage) in self.take_passages(front, now) {
+        for (number, passage) in self.take_passages(front, u32::MAX, now) {
             let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
             let attempt = self.lost(&passage, cause, gives_up);
             self.change_mind(&attempt);
-            self.blame(&passage);
+            self.blame(passage.ticket, front);
             self.hold(front, attempt);
             self.passages.release(number);
         }
     }
 
-    /// All passages through a pod, which no server works on any more.
-    fn take_passages(&mut self, front: ServerId, now: u64) -> Vec<(u32, Passage)> {
+    /// All passages through a pod that such workers have, or older ones; no server works on them any more.
+    fn take_passages(&mut self, front: ServerId, workers: u32, now: u64) -> Vec<(u32, Passage)> {
         if self.fleet.servers[front.at()].slot == NO_SLOT {
             return Vec::new();
         }
         let Self { fleet, passages, under_way, .. } = self;
-        let through = passages.through(front);
+        let mut through = passages.through(front);
+        through.retain(|number| passages.get(*number).workers <= workers);
         let mut servers: Vec<ServerId> = through.iter().map(|number| passages.get(*number).at).collect();
         servers.sort_unstable();
         servers.dedup();
@@ -332,8 +340,10 @@ impl Network {
         let mut taken: Vec<u32> = through.into_iter().filter(|number| !passages.get(*number).at.is_some()).collect();
         for server in servers.into_iter().filter(|server| server.is_some()) {
             fleet.servers[server.at()].pending.retain(|attempt| {
-                let is_taken =
-                    attempt.passage != NO_PASSAGE && attempt.ends > now && passages.get(attempt.passage).front == front;
+                let is_taken = attempt.passage != NO_PASSAGE && attempt.ends >= now && {
+                    let passage = passages.get(attempt.passage);
+                    passage.front == front && passage.workers <= workers
+                };
                 if is_taken {
                     taken.push(attempt.passage);
                     *under_way -= 1;
@@ -344,12 +354,12 @@ impl Network {
         taken.into_iter().map(|number| (number, *passages.get(number))).collect()
     }
 
-    /// Who waits for a passage is told that the reverse proxy failed, not the endpoint.
-    fn blame(&mut self, passage: &Passage) {
-        if passage.ticket != NO_TICKET {
-            let front = &self.fleet.servers[passage.front.at()];
-            let ticket = self.tickets.get(passage.ticket);
-            (ticket.group, ticket.node, ticket.terminating) = (front.group, front.node, front.terminating);
+    /// Who waits is told which server failed: the reverse proxy or the endpoint.
+    fn blame(&mut self, ticket: u32, server: ServerId) {
+        if ticket != NO_TICKET {
+            let server = &self.fleet.servers[server.at()];
+            let ticket = self.tickets.get(ticket);
+            (ticket.group, ticket.node, ticket.terminating) = (server.group, server.node, server.terminating);
         }
     }
 
@@ -377,7 +387,7 @@ impl Network {
     /// An endpoint that works on a passage answers no more; it stays there. Returns what its reverse proxy, or its client, makes of it.
     pub(super) fn upstream_hangs(&mut self, attempt: &mut Pending, cause: Cause) {
         let passage = *self.passages.get(attempt.passage);
-        if passage.wait != Wait::Nothing {
+        if passage.wait == Wait::Word(Attempt::ReadTimeout) {
             // Of a machine that is down nobody says so.
             attempt.cause = if cause == Cause::NodeDown { cause } else { attempt.cause };
             return;
@@ -385,15 +395,19 @@ impl Network {
         let read_timeout = passage.goal.map_or(u64::MAX, |goal| self.relays.policy(goal.policy).read_timeout);
         let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
         let at = passage.since.saturating_add(read_timeout);
+        let kept = self.passages.get_mut(attempt.passage);
+        kept.version += 1;
         if at >= gives_up {
+            kept.wait = Wait::Nothing;
             (attempt.cause, attempt.ends) = (cause, gives_up);
+            if passage.wait != Wait::Nothing {
+                self.blame(attempt.ticket, passage.at);
+            }
             return self.change_mind(attempt);
         }
-        let kept = self.passages.get_mut(attempt.passage);
         kept.wait = Wait::Word(Attempt::ReadTimeout);
-        kept.version += 1;
         let due = Due::Passage { passage: attempt.passage, version: kept.version };
-        self.due.push(at, due);
+        self.due.push(at, passage.turn, due);
         (attempt.cause, attempt.ends) = (cause, u64::MAX);
         self.forget_end(attempt.ticket);
     }

@@ -56,7 +56,7 @@ pub(super) struct Fate {
 }
 
 /// A port and how one gets there, a load balancer, a reverse proxy on ports of machines.
-type Entry = (Result<(PortId, Entrance), Cause>, Option<PoolId>, Option<u32>);
+type Entry = (Result<(PortId, Entrance), Cause>, Option<PoolId>, Option<(u32, u16)>);
 
 /// How long a user waits who has nowhere to send from, ns.
 const NOBODY_SENDS: u64 = 1_000_000_000;
@@ -66,7 +66,8 @@ impl Network {
     #[inline]
     pub(super) fn arrive(&mut self, number: usize, now: u64) {
         if self.clients[number].is_attentive {
-            let ticket = self.tickets.open(number as u16);
+            let begun = self.clients[number].begin();
+            let ticket = self.tickets.open(number as u16, begun);
             self.attempt(number, now, ticket);
         } else {
             self.attempt(number, now, NO_TICKET);
@@ -164,7 +165,7 @@ impl Network {
         if self.clients[number].clock.is_some() {
             self.tickets.close(ticket);
         } else {
-            self.due.push(now.saturating_add(NOBODY_SENDS), Due::Send { ticket });
+            self.due.push(now.saturating_add(NOBODY_SENDS), waiting.turn, Due::Send { ticket });
         }
     }
 
@@ -184,13 +185,16 @@ impl Network {
 
     /// Keeps a new connection in the place whose turn it is.
     pub(super) fn keep_connection(&mut self, number: usize, way: Result<Way, Cause>, now: u64) {
-        let process = way.map_or(0, |way| self.fleet.servers.get(way.server.at()).map_or(0, |server| server.process));
+        let server = way.ok().and_then(|way| self.fleet.servers.get(way.server.at()));
+        let process = server.map_or(0, |server| server.process);
+        let workers = server.filter(|server| server.slot != NO_SLOT).map_or(0, |front| self.relays.workers(front.slot));
         let client = &mut self.clients[number];
         let slot = client.present;
         client.connections[slot] = match (way, client.spec.keep_alive) {
             (Ok(way), Some(keep)) => Connection {
                 server: way.server,
                 process,
+                workers,
                 entry: way.entry,
                 left: if keep.requests == 0 { u32::MAX } else { keep.requests - 1 },
                 until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
@@ -216,8 +220,8 @@ impl Network {
     /// A new connection to where the client's requests go now.
     #[inline(always)]
     pub(super) fn connect_to_goal(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
-        if let Some(program) = self.clients[number].goal.door {
-            return self.by_door(number, program, now);
+        if let Some(door) = self.clients[number].goal.door {
+            return self.by_door(number, sender, door, now);
         }
         let (port, entrance) = self.clients[number].goal.port?;
         let external = !sender.node.is_some();
@@ -270,14 +274,18 @@ impl Network {
     }
 
     /// A connection to a port of a machine that a reverse proxy has for itself.
-    fn by_door(&mut self, number: usize, program: u32, now: u64) -> Result<Way, Cause> {
+    fn by_door(&mut self, number: usize, from: Sender, door: (u32, u16), now: u64) -> Result<Way, Cause> {
         let Self { clients, relays, proxies, .. } = self;
+        let (program, port) = door;
         let client = &mut clients[number];
         let entry = *client.ways.pick(relays.machines(program, now)).ok_or(Cause::NoHealthyNode)?;
         if !proxies.is_up(entry) {
             return Err(Cause::EntryNodeDown);
         }
-        let server = relays.door(program, entry).ok_or(Cause::NoProcess)?;
+        let (server, inner) = relays.door(program, (entry, port)).ok_or(Cause::NoProcess)?;
+        // The machine's port was replaced by the pod's before policies look, the source address stays.
+        let (client, port) = (number as u16, Port { number: inner, protocol: Protocol::Tcp });
+        self.passes(Attempt { client, from, masquerade: None, server, port }, now)?;
         Ok(Way { entry, target: TargetId::NONE, server, connected: false, is_udp: false })
     }
 
@@ -338,7 +346,7 @@ impl Network {
             RequestTarget::Host(..) => return,
             RequestTarget::Url(request) => match self.relays.front_door(request, now) {
                 Ok(FrontDoor::Service(key, port)) => self.by_service(&spec, &key, &PortRef::Number(port)),
-                Ok(FrontDoor::Machines(program)) => (Err(Cause::NoSuchPort), None, Some(program)),
+                Ok(FrontDoor::Machines(program, port)) => (Err(Cause::NoSuchPort), None, Some((program, port))),
                 Err(cause) => (Err(cause), None, None),
             },
         };
@@ -493,6 +501,6 @@ impl Network {
         waiting.attempt += 1;
         (waiting.cause, waiting.group, waiting.node) = (ends.cause, ends.group, ends.node);
         waiting.terminating = ends.terminating;
-        self.due.push(fate.ends, Due::End { ticket, attempt: waiting.attempt });
+        self.due.push(fate.ends, waiting.turn, Due::End { ticket, attempt: waiting.attempt });
     }
 }

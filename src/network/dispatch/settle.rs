@@ -33,10 +33,10 @@ pub(super) fn settled(server: Option<&Server>, pending: &Pending) -> Settled {
 /// A server's attempts under way are looked through when there are so many, and then when there are twice as many as were left.
 const CROWD: usize = 8;
 
-/// Counts the first of a server's attempts as long as they have ended by now, all at once so that it takes next to no time for each.
+/// Counts the first of a server's attempts as long as they ended before now, all at once so that it takes next to no time for each.
 /// Returns how many.
 pub(super) fn settle_first(server: &mut Server, ledger: &mut Ledger, passages: &mut Passages, now: u64) -> usize {
-    let over = server.pending.iter().take_while(|attempt| attempt.ends <= now).count();
+    let over = server.pending.iter().take_while(|attempt| attempt.ends < now).count();
     let mut ended = server.pending.iter().take(over).peekable();
     // Most of them are of one client and ended well.
     while let Some(first) = ended.peek().copied() {
@@ -93,7 +93,7 @@ impl Network {
     pub(super) fn settled_of(&self, number: usize) -> ClientLedger {
         let mut account = self.ledger.clients()[number].without_windows();
         let mut count = |server: Option<&Server>, attempt: &Pending| {
-            let is_over = usize::from(attempt.client) == number && attempt.ends <= self.now;
+            let is_over = usize::from(attempt.client) == number && attempt.ends < self.now;
             if is_over && attempt.ticket == NO_TICKET {
                 account.attempts(&settled(server, attempt), 1);
                 account.request(attempt.cause == Cause::Served, attempt.ends - attempt.sent);
@@ -104,7 +104,7 @@ impl Network {
             server.pending.iter().for_each(|attempt| count(Some(server), attempt));
         }
         let silent = self.clients[number].silent.iter();
-        silent.take_while(|attempt| attempt.ends <= self.now).for_each(|attempt| count(None, attempt));
+        silent.take_while(|attempt| attempt.ends < self.now).for_each(|attempt| count(None, attempt));
         account
     }
 
@@ -113,11 +113,11 @@ impl Network {
         let mut ledger = self.ledger.clone();
         for id in &self.busy {
             let server = &self.fleet.servers[id.at()];
-            let over = server.pending.iter().filter(|attempt| attempt.ends <= self.now);
+            let over = server.pending.iter().filter(|attempt| attempt.ends < self.now);
             over.for_each(|attempt| count(&mut ledger, Some(server), attempt));
         }
         for client in &self.clients {
-            let over = client.silent.iter().take_while(|attempt| attempt.ends <= self.now);
+            let over = client.silent.iter().take_while(|attempt| attempt.ends < self.now);
             over.for_each(|attempt| count(&mut ledger, None, attempt));
         }
         ledger

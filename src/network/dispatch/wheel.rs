@@ -1,11 +1,12 @@
-//! A queue by time: what is due at one instant comes in the order in which it was put in, and nothing is ever sorted.
+//! A queue by time, and at one instant by the order of what is due then. Only what is due at one instant is ever sorted.
 //!
 //! A hierarchical timing wheel without a tick. An instant is a number of eleven digits of six bits. An entry lies at the level of the
 //! highest digit in which it differs from the instant that was taken out last, in the slot of its own digit there. When its turn
 //! comes, the first slot of the lowest level that has any is spread over the levels below, so that an entry moves a few times at most,
 //! however many there are.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Bits of a digit.
 const BITS: u32 = 6;
@@ -31,10 +32,10 @@ struct Entry<T> {
     what: T,
 }
 
-/// What is due, by time and then in the order in which it was put in.
+/// What is due, by time and then by its own order.
 #[derive(Clone, Debug)]
 pub(super) struct Wheel<T> {
-    /// When what was taken out last was due.
+    /// The instant that was come to last.
     base: u64,
     /// When the next is due; `u64::MAX` if nothing is.
     next: u64,
@@ -45,11 +46,11 @@ pub(super) struct Wheel<T> {
     entries: Vec<Entry<T>>,
     /// The first free entry.
     free: u32,
-    /// What was due before `base` when it was put in.
-    overdue: VecDeque<(u64, T)>,
+    /// What is due at `base`, or was due before it when it was put in.
+    present: BinaryHeap<Reverse<(u64, T)>>,
 }
 
-impl<T> Default for Wheel<T> {
+impl<T: Ord> Default for Wheel<T> {
     fn default() -> Self {
         Self {
             base: 0,
@@ -58,19 +59,18 @@ impl<T> Default for Wheel<T> {
             slots: Vec::new(),
             entries: Vec::new(),
             free: NONE,
-            overdue: VecDeque::new(),
+            present: BinaryHeap::new(),
         }
     }
 }
 
-impl<T: Copy> Wheel<T> {
+impl<T: Copy + Ord> Wheel<T> {
     /// Puts in what is due at an instant.
     #[inline]
     pub(super) fn push(&mut self, at: u64, what: T) {
         self.next = self.next.min(at);
-        if at < self.base {
-            let place = self.overdue.partition_point(|(other, _)| *other <= at);
-            return self.overdue.insert(place, (at, what));
+        if at <= self.base {
+            return self.present.push(Reverse((at, what)));
         }
         let entry = Entry { at, next: NONE, what };
         let number = self.free;
@@ -117,43 +117,62 @@ impl<T: Copy> Wheel<T> {
     }
 
     /// The next.
-    pub(super) fn first(&self) -> Option<&T> {
-        if let Some((_, what)) = self.overdue.front() {
-            return Some(what);
+    pub(super) fn first(&mut self) -> Option<&T> {
+        if self.present.is_empty()
+            && let Some(slot) = self.come_to_next()
+        {
+            self.gather(slot.first);
         }
-        let level = self.lowest()?;
-        let mut entry =
-            self.entries.get(self.slots[level][self.occupied[level].trailing_zeros() as usize].first as usize)?;
-        while entry.at != self.next {
-            entry = self.entries.get(entry.next as usize)?;
-        }
-        Some(&entry.what)
+        self.present.peek().map(|Reverse((_, what))| what)
     }
 
     /// Takes the next out.
     #[inline]
     pub(super) fn pop(&mut self) -> Option<T> {
-        if let Some((_, what)) = self.overdue.pop_front() {
-            self.next = self.find_next();
-            return Some(what);
+        if self.present.is_empty() {
+            let slot = self.come_to_next()?;
+            if slot.first == slot.last {
+                self.next = self.find_next();
+                return Some(self.take(slot.first).what);
+            }
+            self.gather(slot.first);
         }
+        let first = self.present.pop().map(|Reverse((_, what))| what);
+        self.next = self.present.peek().map_or_else(|| self.find_next(), |Reverse((at, _))| *at);
+        first
+    }
+
+    /// Comes to the instant at which the next is due, if nothing is left of those before; takes the slot of all that is due then.
+    #[inline]
+    fn come_to_next(&mut self) -> Option<Slot> {
         let level = self.lowest()?;
         self.base = self.next;
         if level > 0 {
             self.spread(level);
         }
         let digit = self.base as usize % SLOTS;
-        let slot = &mut self.slots[0][digit];
-        let number = slot.first;
+        self.occupied[0] &= !(1 << digit);
+        Some(self.slots[0][digit])
+    }
+
+    /// Takes an entry out, whichever slot it was in.
+    #[inline]
+    fn take(&mut self, number: u32) -> Entry<T> {
         let entry = &mut self.entries[number as usize];
-        slot.first = entry.next;
-        if number == slot.last {
-            self.occupied[0] &= !(1 << digit);
-        }
-        let what = entry.what;
+        let taken = *entry;
         (entry.next, self.free) = (self.free, number);
-        self.next = self.find_next();
-        Some(what)
+        taken
+    }
+
+    /// Sorts what is due at one instant.
+    #[cold]
+    fn gather(&mut self, first: u32) {
+        let mut number = first;
+        while number != NONE {
+            let Entry { at, next, what } = self.take(number);
+            self.present.push(Reverse((at, what)));
+            number = next;
+        }
     }
 
     /// Hangs the entries of the first slot of a level, the lowest that has any, where they belong now.
@@ -176,11 +195,9 @@ impl<T: Copy> Wheel<T> {
         self.occupied.iter().position(|occupied| *occupied != 0)
     }
 
+    /// When the next is due of what is still to come.
     #[inline]
     fn find_next(&self) -> u64 {
-        if let Some((at, _)) = self.overdue.front() {
-            return *at;
-        }
         match self.lowest() {
             Some(level) => self.slots[level][self.occupied[level].trailing_zeros() as usize].earliest,
             None => u64::MAX,
@@ -192,32 +209,36 @@ impl<T: Copy> Wheel<T> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     proptest! {
-        /// Against a map by time and order, from which the first is taken.
+        /// Against a set by time and order, from which the first is taken.
         #[test]
-        fn the_earliest_comes_first_and_of_one_instant_what_was_put_in_first(
-            steps in prop::collection::vec((0u32..60, 0u64..1000, 0u8..8), 1..300),
+        fn the_earliest_comes_first_and_of_one_instant_the_least(
+            steps in prop::collection::vec((0u32..60, 0u64..1000, 0u16..50, 0u8..8), 1..300),
         ) {
-            let (mut wheel, mut plain, mut now) = (Wheel::default(), BTreeMap::new(), 5u64);
-            for (number, (shift, spread, kind)) in steps.into_iter().enumerate() {
+            let (mut wheel, mut plain, mut now) = (Wheel::default(), BTreeSet::new(), 5u64);
+            for (number, (shift, spread, turn, kind)) in steps.into_iter().enumerate() {
+                let what = (turn, number);
                 if kind < 5 {
                     // Soon, much later, at an instant that is passed already.
                     let ahead = (spread << shift.saturating_sub(10)) >> (shift % 11);
                     let at = if kind == 0 { now.saturating_sub(spread) } else { now.saturating_add(ahead) };
-                    wheel.push(at, number);
-                    plain.insert((at, number), ());
+                    wheel.push(at, what);
+                    plain.insert((at, what));
                 } else {
-                    let first = plain.pop_first().map(|(key, ())| key);
-                    prop_assert_eq!(wheel.pop(), first.map(|(_, number)| number));
+                    if kind == 5 {
+                        prop_assert_eq!(wheel.first(), plain.first().map(|(_, what)| what));
+                    }
+                    let first = plain.pop_first();
+                    prop_assert_eq!(wheel.pop(), first.map(|(_, what)| what));
                     now = first.map_or(now, |(at, _)| at);
                 }
-                let next = plain.first_key_value().map_or(u64::MAX, |((at, _), ())| *at);
+                let next = plain.first().map_or(u64::MAX, |(at, _)| *at);
                 prop_assert_eq!(wheel.next_time(), next);
             }
-            while let Some(((_, number), ())) = plain.pop_first() {
-                prop_assert_eq!(wheel.pop(), Some(number));
+            while let Some((_, what)) = plain.pop_first() {
+                prop_assert_eq!(wheel.pop(), Some(what));
             }
             prop_assert_eq!((wheel.pop(), wheel.next_time()), (None, u64::MAX));
         }

@@ -70,6 +70,12 @@ impl SyncLag {
         sync
     }
 
+    /// How long old workers may end what they have begun.
+    #[must_use]
+    pub const fn shutdown(&self) -> SimDuration {
+        self.times.shutdown
+    }
+
     /// When workers act on what a sync has found.
     #[must_use]
     pub fn takes_effect(&self, sync: SimTime, change: IngressChange) -> SimTime {

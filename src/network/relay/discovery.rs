@@ -16,8 +16,8 @@ use super::{Program, Relays, ReverseProxy};
 pub(in crate::network) enum FrontDoor {
     /// That port of a Service.
     Service(Key, u16),
-    /// A port of the machines on which the pods of a program listen.
-    Machines(u32),
+    /// That port of the machines on which the pods of a program listen.
+    Machines(u32, u16),
 }
 
 impl Relays {
@@ -38,7 +38,9 @@ impl Relays {
         let mut doors = services.filter_map(|service| Some((service.key(), door(service, program, port)?)));
         match doors.next() {
             Some((key, port)) => Ok(FrontDoor::Service(key, port)),
-            None if !program.doors.is_empty() => Ok(FrontDoor::Machines(number as u32)),
+            None if program.doors.iter().any(|door| door.behind(port).is_some()) => {
+                Ok(FrontDoor::Machines(number as u32, port))
+            }
             None => Err(Cause::NoSuchPort),
         }
     }

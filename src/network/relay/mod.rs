@@ -62,7 +62,26 @@ struct Program {
     table: Option<Arc<Table>>,
     /// Machines on whose own ports its pods listen.
     machines: Pool,
-    doors: Vec<(NodeId, ServerId)>,
+    doors: Vec<Door>,
+}
+
+/// A pod that listens on ports of its machine.
+#[derive(Clone, Debug)]
+struct Door {
+    node: NodeId,
+    server: ServerId,
+    /// Ports of the machine, and those of the pod behind them; none = it shares the machine's network and names none.
+    ports: Vec<(u16, u16)>,
+}
+
+impl Door {
+    /// The pod's port behind a port of the machine.
+    fn behind(&self, port: u16) -> Option<u16> {
+        if self.ports.is_empty() {
+            return Some(port);
+        }
+        self.ports.iter().find(|(own, _)| *own == port).map(|(_, inner)| *inner)
+    }
 }
 
 /// All reverse proxies.
@@ -135,8 +154,14 @@ impl Relays {
         syncs
     }
 
-    /// A pod of a reverse proxy has come up; returns its slot.
-    pub(super) fn add(&mut self, what: &ReverseProxy, namespace: &Arc<str>, labels: &Labels, at: ServerId) -> u32 {
+    /// A pod of a reverse proxy has come up: the container, and the number of the pod. Returns its slot.
+    pub(super) fn add(
+        &mut self,
+        what: &ReverseProxy,
+        namespace: &Arc<str>,
+        labels: &Labels,
+        at: (ServerId, u64),
+    ) -> u32 {
         let known = self.programs.iter().position(|program| program.what == *what);
         let program = known.unwrap_or_else(|| {
             self.generation += 1;
@@ -151,7 +176,8 @@ impl Relays {
             self.programs.len() - 1
         });
         let slot = self.free.pop().unwrap_or(self.pods.len() as u32);
-        let pod = RelayPod::new(program as u32, at, self.lag(program, slot));
+        let reloads = matches!(what, ReverseProxy::Ingress(_));
+        let pod = RelayPod::new(program as u32, at, self.lag(program, slot), reloads);
         match self.pods.get_mut(slot as usize) {
             Some(place) => *place = Some(pod),
             None => self.pods.push(Some(pod)),
@@ -178,15 +204,15 @@ impl Relays {
         let Some(pod) = self.pods[slot as usize].take() else { return };
         self.free.push(slot);
         let program = &mut self.programs[pod.program as usize];
-        program.doors.retain(|(_, server)| *server != pod.server);
+        program.doors.retain(|door| door.server != pod.server);
         program.note_machines(now.saturating_add(self.doors_delay));
     }
 
-    /// The pod listens on ports of its machine.
-    pub(super) fn open_door(&mut self, slot: u32, node: NodeId, now: u64) {
+    /// The pod listens on ports of its machine, which lead to its own; none = on whichever it likes.
+    pub(super) fn open_door(&mut self, slot: u32, node: NodeId, ports: Vec<(u16, u16)>, now: u64) {
         let Some(pod) = &self.pods[slot as usize] else { return };
         let program = &mut self.programs[pod.program as usize];
-        program.doors.push((node, pod.server));
+        program.doors.push(Door { node, server: pod.server, ports });
         program.note_machines(now.saturating_add(self.doors_delay));
         self.generation += 1;
     }
@@ -255,6 +281,16 @@ impl Relays {
         self.pods[slot as usize].as_ref().map_or(0, |pod| pod.life)
     }
 
+    /// How long workers may end what they have begun when others have taken their place, ns.
+    pub(super) fn shutdown(&self, slot: u32) -> u64 {
+        self.pods[slot as usize].as_ref().map_or(0, |pod| pod.lag.shutdown().as_nanos())
+    }
+
+    /// The container that a pod is, in that life of its process.
+    pub(super) fn server_of(&self, slot: u32, life: u32) -> Option<ServerId> {
+        self.pods[slot as usize].as_ref().filter(|pod| pod.life == life).map(|pod| pod.server)
+    }
+
     /// How a policy of forwarding is.
     #[inline]
     pub(super) fn policy(&self, id: PolicyId) -> &Policy {
@@ -272,10 +308,16 @@ impl Relays {
         (&mut self.pods, &self.interned, &mut self.sessions)
     }
 
-    /// The machine whose door a request comes in by, if there are any, and the pod behind it.
-    pub(super) fn door(&self, program: u32, node: NodeId) -> Option<ServerId> {
-        let doors = &self.programs[program as usize].doors;
-        doors.iter().rev().find(|(own, _)| *own == node).map(|(_, server)| *server)
+    /// The pod behind a port of a machine, and the port of the pod.
+    pub(super) fn door(&self, program: u32, (node, port): (NodeId, u16)) -> Option<(ServerId, u16)> {
+        let doors = self.programs[program as usize].doors.iter().rev().filter(|door| door.node == node);
+        doors.filter_map(|door| Some((door.server, door.behind(port)?))).next()
+    }
+
+    /// Which workers of a pod take connections now: rises with every reload.
+    #[inline]
+    pub(super) fn workers(&self, slot: u32) -> u32 {
+        self.pods[slot as usize].as_ref().map_or(0, |pod| pod.workers)
     }
 
     /// Machines with doors, as outside knows them.
@@ -286,7 +328,7 @@ impl Relays {
 
 impl Program {
     fn note_machines(&mut self, from: u64) {
-        let mut nodes: Vec<NodeId> = self.doors.iter().map(|(node, _)| *node).collect();
+        let mut nodes: Vec<NodeId> = self.doors.iter().map(|door| door.node).collect();
         nodes.sort_unstable();
         nodes.dedup();
         self.machines.set(nodes, from);

@@ -26,11 +26,17 @@ pub(in crate::network) struct RelayPod {
     pub(super) program: u32,
     /// The container that it is.
     pub(in crate::network) server: ServerId,
+    /// Where its rounds begin.
+    offset: u32,
     pub(super) lag: SyncLag,
     /// Its process runs and has a configuration.
     pub(super) runs: bool,
     /// Counts processes.
     pub(super) life: u32,
+    /// Counts reloads: each has new workers.
+    pub(super) workers: u32,
+    /// Whether new rules need new workers.
+    reloads: bool,
     pub(super) is_sync_planned: bool,
     pub(in crate::network) state: Option<State>,
     /// What workers take over later, ns, in the order of the syncs.
@@ -42,13 +48,17 @@ pub(in crate::network) struct RelayPod {
 }
 
 impl RelayPod {
-    pub(super) const fn new(program: u32, server: ServerId, lag: SyncLag) -> Self {
+    /// `server`: the container, and the number of its pod.
+    pub(super) const fn new(program: u32, (server, number): (ServerId, u64), lag: SyncLag, reloads: bool) -> Self {
         Self {
             program,
             server,
+            offset: number as u32,
             lag,
             runs: false,
             life: 0,
+            workers: 0,
+            reloads,
             is_sync_planned: false,
             state: None,
             coming: VecDeque::new(),
@@ -97,10 +107,12 @@ impl RelayPod {
 
     fn take_over(&mut self, state: State) {
         // Each pod begins its rounds elsewhere.
-        let begin = |backend: usize| (self.server.0.wrapping_add(backend as u32)).wrapping_mul(0x9e37_79b9) >> 8;
+        let begin = |backend: usize| (self.offset.wrapping_add(backend as u32)).wrapping_mul(0x9e37_79b9) >> 8;
         for backend in self.turns.len()..state.peers.len() {
             self.turns.push(begin(backend));
         }
+        let is_new = self.state.as_ref().is_some_and(|known| known.configuration != state.configuration);
+        self.workers += u32::from(is_new && self.reloads);
         self.state = Some(state);
     }
 

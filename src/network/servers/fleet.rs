@@ -36,8 +36,8 @@ pub struct PodUp {
     pub resolv_conf: Option<ResolvConf>,
     /// What it is if it is a reverse proxy, and the place of the container that is it.
     pub reverse_proxy: Option<(u16, ReverseProxy)>,
-    /// Whether that listens on ports of the machine.
-    pub has_host_ports: bool,
+    /// Ports of its machine that lead to it, each with its own port behind that.
+    pub host_ports: Vec<(u16, u16)>,
 }
 
 /// A container that may serve.

@@ -147,7 +147,7 @@ impl Network {
         };
         if let Some(names) = &mut self.names {
             names.dials.insert(ticket, dial);
-            self.due.push(again, Due::Dial { ticket });
+            self.due.push(again, self.tickets.get(ticket).turn, Due::Dial { ticket });
         }
     }
 

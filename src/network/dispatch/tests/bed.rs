@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::api::{Change, ChangeType, View};
+use super::fronts::FRONT;
+use super::shadow::Shadow;
+use crate::api::{Change, ChangeType};
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime, Streams};
-use crate::network::policy::{Connection, Peer, verdict};
 use crate::network::{
     Arrivals, ClientReport, ClientSpec, ContainerUp, HostName, Load, Network, NetworkConfig, Origin, PodUp, PortRef,
     ProcessChange, RequestTarget, Retries, ServeModel, Silence,
@@ -58,7 +59,7 @@ pub(super) struct Bed {
     pub(super) network: Network,
     pub(super) now: SimTime,
     service: Value,
-    /// Takes policies instead of the network, if somebody else judges by them.
+    /// Takes policies in place of the network, if somebody else judges by them.
     pub(super) shadow: Option<Shadow>,
     /// Whether the endpoint of each pod is ready.
     ready: Vec<bool>,
@@ -139,7 +140,7 @@ impl Bed {
         self.tell(self.service.clone(), ChangeType::Modified);
         self.headless = true;
         self.publish();
-        self.pod_on(CLIENT, "node-0".to_owned(), "client");
+        self.pod_on(CLIENT, "node-0", "client");
         self
     }
 
@@ -147,7 +148,7 @@ impl Bed {
         let object = Object::from_wire(wire).expect("an object");
         let change = Change { change_type, object, old: None, resource_version: 1 };
         match &mut self.shadow {
-            Some(shadow) if change.kind() == Kind::NetworkPolicy => shadow.history.push((self.now, change)),
+            Some(shadow) if change.kind() == Kind::NetworkPolicy => shadow.follow(change, self.now),
             _ => self.network.follow(&change, self.now),
         }
     }
@@ -178,26 +179,35 @@ impl Bed {
     }
 
     pub(super) fn pod_up(&mut self, pod: usize) {
-        self.pod_on(pod, node_name(self.node_of(pod)).to_string(), "web");
+        self.pod_on(pod, &node_name(self.node_of(pod)), "web");
     }
 
-    fn pod_on(&mut self, pod: usize, node: String, app: &str) {
+    /// A pod that serves.
+    pub(super) fn pod(&self, pod: usize) -> PodUp {
+        self.up(pod, &node_name(self.node_of(pod)), "web")
+    }
+
+    fn up(&self, pod: usize, node: &str, app: &str) -> PodUp {
         let container =
             ContainerUp { place: 0, ports: vec![8080], version: format!("v{pod}").into(), model: 0, cpu_limit: 0 };
         let mut sender = Pod::default();
         sender.meta.namespace = "default".into();
-        let up = PodUp {
+        PodUp {
             uid: uid(pod),
             key: Key::new("default", format!("web-{pod}")),
             labels: Labels::new().with("app", app).with("pod", &pod.to_string()),
-            node: node.as_str().into(),
+            node: node.into(),
             address: address(pod).parse().expect("an address"),
             host_network: false,
             containers: vec![container],
             resolv_conf: self.network.resolv_conf(&sender),
             reverse_proxy: None,
-            has_host_ports: false,
-        };
+            host_ports: Vec::new(),
+        }
+    }
+
+    fn pod_on(&mut self, pod: usize, node: &str, app: &str) {
+        let up = self.up(pod, node, app);
         self.tell(pod_object(pod, self.nodes), ChangeType::Added);
         self.network.add_pod(&up, self.now);
         self.process(pod, ProcessChange::Started);
@@ -300,7 +310,12 @@ impl Bed {
     }
 
     pub(super) fn process(&mut self, pod: usize, change: ProcessChange) {
-        self.network.process(&uid(pod), 0, change, self.now);
+        self.process_of((pod, 0), change);
+    }
+
+    /// Something happens to the process of a container in that place of a pod.
+    pub(super) fn process_of(&mut self, (pod, place): (usize, u16), change: ProcessChange) {
+        self.network.process(&uid(pod), place, change, self.now);
     }
 
     pub(super) fn stop(&mut self, pod: usize, sigterm: u64, stops: u64) {
@@ -314,6 +329,14 @@ impl Bed {
 
     pub(super) fn node_down(&mut self, node: usize) {
         self.network.set_node_up(&format!("node-{node}").as_str().into(), false, self.now);
+    }
+
+    /// The machine runs again, with pods that have just been started.
+    pub(super) fn node_up(&mut self, node: usize) {
+        self.network.set_node_up(&node_name(node), true, self.now);
+        let (pods, fronts) = (self.ready.len(), self.fronts.len());
+        (node..pods).step_by(self.nodes).for_each(|pod| self.pod_up(pod));
+        (node..fronts).step_by(self.nodes).for_each(|front| self.front_up(front));
     }
 
     /// Nothing is sent any more from inside.
@@ -339,69 +362,27 @@ pub(super) fn node_name(node: usize) -> Arc<str> {
     format!("node-{node}").as_str().into()
 }
 
+/// The app and the node of a pod.
+fn place_of(pod: usize, nodes: usize) -> (&'static str, usize) {
+    match pod {
+        CLIENT => ("client", 0),
+        FRONT.. => ("ingress", (pod - FRONT) % nodes),
+        _ => ("web", pod % nodes),
+    }
+}
+
+/// The node of a pod that is where pods are in turn.
+pub(super) fn home_of(pod: usize, nodes: usize) -> usize {
+    place_of(pod, nodes).1
+}
+
 pub(super) fn pod_object(pod: usize, nodes: usize) -> Value {
-    let (app, node) = if pod == CLIENT { ("client", 0) } else { ("web", pod % nodes) };
+    let (app, node) = place_of(pod, nodes);
     json!({"apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": format!("web-{pod}"), "namespace": "default", "uid": uid(pod).to_string(),
             "labels": {"app": app, "pod": format!("{pod}")}},
         "spec": {"nodeName": node_name(node), "containers": [{"name": "c", "image": "i"}]},
         "status": {"podIP": address(pod)}})
-}
-
-/// Policies judged in the plain way: what a node's agent goes by is put together for every connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shadow {
-    history: Vec<(SimTime, Change)>,
-    lag: SimDuration,
-    /// Since when each node's agent hears nothing, and until when it goes by that.
-    cuts: BTreeMap<usize, (SimTime, SimTime)>,
-    nodes: usize,
-}
-
-impl Shadow {
-    pub(super) fn new(lag: SimDuration, nodes: usize) -> Self {
-        Self { lag, nodes, ..Self::default() }
-    }
-
-    fn cut(&mut self, node: usize, now: SimTime) {
-        let cut = self.cuts.entry(node).or_insert((now, SimTime::MAX));
-        // An agent that has not come back yet knows no more than before.
-        let since = if cut.1 > now { cut.0 } else { now };
-        *cut = (since, SimTime::MAX);
-    }
-
-    fn mend(&mut self, node: usize, again: SimTime) {
-        if let Some(cut) = self.cuts.get_mut(&node).filter(|cut| cut.1 == SimTime::MAX) {
-            cut.1 = again + self.lag;
-        }
-    }
-
-    /// What the agent of a node has programmed.
-    fn view(&self, node: usize, now: SimTime) -> View {
-        let seen = self.cuts.get(&node).filter(|cut| cut.1 > now).map_or(now, |cut| cut.0);
-        let mut view = View::default();
-        self.history.iter().filter(|(at, _)| *at + self.lag <= seen).for_each(|(_, change)| view.apply(change));
-        view
-    }
-
-    /// Whether a connection passes; `from` is a pod, or else the first node. A machine that is down lets nothing in anyway.
-    pub(super) fn passes(&self, from: Option<usize>, (to, is_up): (usize, bool), now: SimTime) -> bool {
-        let object = |pod| Object::from_wire(pod_object(pod, self.nodes)).expect("a pod");
-        let pod = |object: &Object| match object {
-            Object::Pod(pod) => pod.clone(),
-            _ => unreachable!("a pod"),
-        };
-        let (sender, target) = (from.map(|from| pod(&object(from))), pod(&object(to)));
-        let from_peer = match &sender {
-            Some(pod) => Peer::Pod(pod),
-            None => Peer::Node("node-0", Some([192, 0, 2, 0].into())),
-        };
-        let connection = Connection { from: from_peer, to: Peer::Pod(&target), port: 8080, protocol: "TCP" };
-        let node = from.filter(|from| *from != CLIENT).map_or(0, |from| from % self.nodes);
-        let leaves = verdict(&self.view(node, now), &connection).egress;
-        let enters = verdict(&self.view(to % self.nodes, now), &connection).ingress;
-        leaves.is_open() && (!is_up || enters.is_open())
-    }
 }
 
 fn slice(endpoints: Vec<Value>, protocol: &str) -> Value {
@@ -414,6 +395,14 @@ fn slice(endpoints: Vec<Value>, protocol: &str) -> Value {
 
 pub(super) fn uid(pod: usize) -> Uid {
     Uid::Uuid { high: 1, low: pod as u64 + 1 }
+}
+
+/// The pod of a uid.
+pub(super) fn pod_of(uid: &Uid) -> usize {
+    match uid {
+        Uid::Uuid { low, .. } => *low as usize - 1,
+        other => panic!("{other} is no pod of a bed"),
+    }
 }
 
 pub(super) fn address(pod: usize) -> String {

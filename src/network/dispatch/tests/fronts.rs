@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::super::clients::{HttpRequest, Load, RequestTarget};
 use super::super::super::relay::ReverseProxy;
 use super::super::super::servers::ProcessChange;
-use super::bed::{Bed, address, open, uid};
+use super::bed::{Bed, address, open, pod_object, uid};
 use crate::api::ChangeType;
 use crate::kernel::SimDuration;
 use crate::network::ingress::Controller;
@@ -63,11 +63,12 @@ impl Bed {
         self.tell(front_service("Local"), ChangeType::Modified);
     }
 
-    pub(super) fn front_up(&mut self, front: usize) {
+    /// A pod of the ingress controller.
+    pub(super) fn front(&self, front: usize) -> PodUp {
         let version = format!("front{front}").into();
         let container = ContainerUp { place: 0, ports: vec![80], version, model: 1, cpu_limit: 0 };
         let controller = Controller { namespace: "default".to_owned(), ..Controller::default() };
-        let up = PodUp {
+        PodUp {
             uid: uid(FRONT + front),
             key: Key::new("default", format!("ingress-{front}")),
             labels: Labels::new().with("app", "ingress"),
@@ -77,9 +78,30 @@ impl Bed {
             containers: vec![container],
             resolv_conf: None,
             reverse_proxy: Some((0, ReverseProxy::Ingress(Box::new(controller)))),
-            has_host_ports: false,
-        };
-        self.network.add_pod(&up, self.now);
+            host_ports: Vec::new(),
+        }
+    }
+
+    pub(super) fn front_up(&mut self, front: usize) {
+        self.tell(pod_object(FRONT + front, self.nodes), ChangeType::Added);
+        self.front_comes_up(front, &self.front(front));
+    }
+
+    /// No Service leads to the ingress controller: its pods are such ones, perhaps with ports of their machines.
+    pub(super) fn by_machines(mut self, mut pod: impl FnMut(PodUp) -> PodUp) -> Self {
+        let service =
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "ingress", "namespace": "default"}});
+        self.tell(service, ChangeType::Deleted);
+        for front in 0..self.fronts.len() {
+            self.kill(FRONT + front);
+            let up = pod(self.front(front));
+            self.front_comes_up(front, &up);
+        }
+        self
+    }
+
+    fn front_comes_up(&mut self, front: usize, up: &PodUp) {
+        self.network.add_pod(up, self.now);
         self.process(FRONT + front, ProcessChange::Started);
         self.process(FRONT + front, ProcessChange::Listening);
     }

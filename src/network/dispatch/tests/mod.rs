@@ -2,6 +2,7 @@
 
 mod bed;
 mod dials;
+mod doors;
 mod fronts;
 mod matrix;
 mod names;
@@ -9,12 +10,15 @@ mod policies;
 mod reference;
 mod relay;
 mod same;
+mod shadow;
 mod statistics;
+mod stops;
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::super::ProcessChange;
 use super::super::outcome::{Cause, Outcome};
 use bed::{Bed, constant, open, secs};
 
@@ -71,6 +75,49 @@ fn requests_that_are_cut_are_counted_once() {
     let report = bed.report("users");
     assert_eq!(report.cause(Cause::Killed), 200, "those of the last 200 ms were under way");
     assert_eq!(report.total.finished(), report.total.requests);
+}
+
+#[test]
+fn what_would_end_at_the_instant_of_a_kill_is_cut() {
+    for attentive in [0, 1] {
+        let mut spec = open("users", constant("10/s"));
+        spec.retries.count = attentive;
+        let mut bed = Bed::slow(vec![spec], "200ms");
+        bed.run(1);
+        assert_eq!(bed.report("users").total.succeeded, 8, "what ends at that instant is not there yet");
+        bed.kill(0);
+        bed.run(2);
+        assert_eq!(bed.report("users").cause(Cause::Killed), 2);
+        // A process that ends as planned is no other.
+        bed.process(0, ProcessChange::Started);
+        bed.process(0, ProcessChange::Listening);
+        bed.run(3);
+        bed.stop(0, 900, 1000);
+        bed.run(5);
+        assert_eq!(bed.report("users").cause(Cause::Killed), 3, "that of 3.8 s");
+    }
+}
+
+#[test]
+fn nothing_happens_to_the_processes_of_a_machine_that_is_down() {
+    let mut spec = open("users", constant("100/s"));
+    spec.timeout = secs(2);
+    let mut bed = Bed::new(vec![spec], 2, 2);
+    bed.run(1);
+    bed.node_down(1);
+    bed.process(1, ProcessChange::Hung);
+    bed.run(2);
+    bed.kill(1);
+    bed.run(10);
+    let report = bed.report("users");
+    assert!(report.cause(Cause::NodeDown) > 200, "{:?}", report.total);
+    assert_eq!((report.cause(Cause::NoProcess), report.cause(Cause::Hung), report.cause(Cause::Killed)), (0, 0, 0));
+    // A while later it is there again, with pods of its own.
+    bed.node_up(1);
+    bed.run(12);
+    let lost = bed.report("users").total.lost;
+    bed.run(14);
+    assert_eq!(bed.report("users").total.lost, lost);
 }
 
 #[test]
@@ -136,9 +183,8 @@ proptest! {
             }
             Ok(())
         })?;
-        // Nobody waits longer than a minute for anything.
-        bed.silence_clients();
-        bed.run(120);
+        // Nobody begins anything after five seconds, nor waits longer than three times a minute.
+        bed.run(200);
         let report = bed.network.report();
         let mut windows: BTreeMap<&str, u64> = BTreeMap::new();
         for client in &report.clients {

@@ -5,57 +5,31 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::kernel::{EventQueue, SimTime};
+use crate::kernel::SimTime;
 use crate::network::TrafficReport;
 use crate::network::accounting::{GroupId, Settled};
 use crate::network::clients::{Connection, Origin, Sender};
-use crate::network::ids::{NodeId, ServerId};
-use crate::network::ingress::Attempt;
+use crate::network::ids::{NodeId, ServerId, TargetId};
 use crate::network::outcome::{Cause, Outcome};
 use crate::network::relay::NO_SLOT;
 use crate::network::servers::State;
-use crate::objects::Uid;
 
+mod agenda;
 mod front;
 
 use super::super::Due;
 use super::super::names::{Dialled, Step};
 use super::super::passages::Passage;
 use super::super::send::Way;
-use super::bed::Bed;
-
-#[derive(Clone, Copy, Debug)]
-enum Event {
-    Arrival(usize),
-    /// The next attempt of a request, or the next request of a user.
-    Send(usize),
-    /// An attempt that looks a host up, or tries its addresses, goes on.
-    Dial(usize),
-    /// A server is done with an attempt; the process it was when it began.
-    Served(ServerId, u32, Job),
-    /// An attempt ends: its number among the request's.
-    End(usize, u32),
-    /// A process ends as planned.
-    Stop(ServerId, u32),
-    Window,
-    /// A reverse proxy hears that of a try, the job being the present one.
-    Word(usize, u32, Attempt),
-    /// A pod of a reverse proxy syncs, or its workers take over what it has found.
-    Sync(u32, u32),
-    Adopt(u32, u32),
-}
-
-/// An attempt at a server, which goes on working on it when the client has given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Job {
-    request: usize,
-    attempt: u32,
-    service: u64,
-}
+use super::bed::{Bed, pod_of};
+use super::shadow::Source;
+use agenda::{Agenda, Event, Job, Rank};
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
     client: usize,
+    /// Among those of the client: of all, or of its users.
+    number: u64,
     begun: u64,
     sent: u64,
     tries: u32,
@@ -86,61 +60,80 @@ struct Desk {
     open: Vec<usize>,
 }
 
-const DUE: u16 = 1;
-const ARRIVALS: u16 = 2;
+/// From one window to the next, ns.
+const WINDOW: u64 = 1_000_000_000;
+/// How long a user waits who has nowhere to send from, ns.
+const NOBODY_SENDS: u64 = 1_000_000_000;
 
 pub(super) struct Reference {
     bed: Bed,
-    queue: EventQueue<Event>,
+    agenda: Agenda,
     requests: Vec<Request>,
     desks: Vec<Desk>,
     /// Attempts that look a host up, or try its addresses.
     dials: BTreeMap<usize, Dialled>,
+    /// Users and arrivals of each client so far.
+    counts: Vec<u64>,
     /// Counts what servers and reverse proxies are given to do.
     jobs: u32,
 }
 
 impl Reference {
     pub(super) fn new(bed: Bed) -> Self {
+        let counts = vec![0; bed.network.clients.len()];
+        let desks = vec![Desk::default(); bed.network.fleet.servers.len()];
         let mut reference = Self {
             bed,
-            queue: EventQueue::new(),
+            agenda: Agenda::default(),
             requests: Vec::new(),
-            desks: Vec::new(),
+            desks,
             dials: BTreeMap::new(),
+            counts,
             jobs: 0,
         };
-        reference.desks.resize(reference.bed.network.fleet.servers.len(), Desk::default());
         // What the network has already noted: first arrivals, and users that think.
         while let Some((at, client)) = reference.bed.network.flows.first_before(u64::MAX) {
-            reference.queue.push(SimTime::from_nanos(at), ARRIVALS + client as u16, Event::Arrival(client));
+            reference.agenda.push(at, Rank::Arrival(client), Event::Arrival(client));
             reference.bed.network.flows.replace_first(u64::MAX);
         }
-        while reference.bed.network.due.next_time() < u64::MAX {
-            let at = SimTime::from_nanos(reference.bed.network.due.next_time());
-            let Some(due) = reference.bed.network.due.pop() else { break };
-            reference.keep(at, due);
-            let Due::Send { ticket } = due else { continue };
-            let client = usize::from(reference.bed.network.tickets.get(ticket).client);
-            let request = reference.request(client);
-            reference.queue.push(at, DUE, Event::Send(request));
+        let mut users = Vec::new();
+        reference.take_plans(|network, at, ticket| users.push((ticket, at, network.tickets.get(ticket).client)));
+        users.sort_unstable();
+        for (_, at, client) in users {
+            let request = reference.request(client.into());
+            reference.note(at, request, Event::Send(request));
         }
-        reference.queue.push(SimTime::from_secs(1), 0, Event::Window);
+        reference.agenda.push(WINDOW, Rank::Window, Event::Window);
         reference
     }
 
-    /// What the network has planned for reverse proxies is an event here.
-    fn keep(&mut self, at: SimTime, due: Due) {
-        match due {
-            Due::Sync { slot, life } => self.queue.push(at, DUE, Event::Sync(slot, life)),
-            Due::Adopt { slot, life } => self.queue.push(at, DUE, Event::Adopt(slot, life)),
-            _ => return,
-        };
+    /// What the network has planned for processes and reverse proxies is an event here.
+    fn take_plans(&mut self, mut sends: impl FnMut(&mut super::super::Network, u64, u32)) {
+        loop {
+            let at = self.bed.network.due.next_time();
+            match self.bed.network.due.pop() {
+                Some(Due::Stop { server, plan }) => {
+                    self.agenda.push(at, Rank::Stop(server.0), Event::Stop(server, plan));
+                }
+                Some(Due::Sync { slot, life }) => self.agenda.push(at, Rank::Sync(slot), Event::Sync(slot, life)),
+                Some(Due::Adopt { slot, life }) => self.agenda.push(at, Rank::Adopt(slot), Event::Adopt(slot, life)),
+                Some(Due::Send { ticket }) => sends(&mut self.bed.network, at, ticket),
+                Some(Due::End { .. } | Due::Dial { .. } | Due::Passage { .. } | Due::Retire { .. }) => {}
+                None => return,
+            }
+        }
     }
 
     fn request(&mut self, client: usize) -> usize {
+        let number = self.counts[client];
+        self.counts[client] += 1;
+        self.request_of(client, number)
+    }
+
+    fn request_of(&mut self, client: usize, number: u64) -> usize {
         self.requests.push(Request {
             client,
+            number,
             begun: 0,
             sent: 0,
             tries: 0,
@@ -161,72 +154,77 @@ impl Reference {
     }
 
     fn now(&self) -> u64 {
-        self.queue.now().as_nanos()
+        self.agenda.now
+    }
+
+    /// Something is to happen to a request.
+    fn note(&mut self, at: u64, number: usize, event: Event) {
+        let request = &self.requests[number];
+        let rank = Rank::Request(request.client, request.number, matches!(event, Event::End(..)));
+        self.agenda.push(at, rank, event);
+    }
+
+    /// Its present attempt ends then, unless it ends otherwise.
+    fn note_end(&mut self, at: u64, number: usize) {
+        self.requests[number].attempt += 1;
+        let attempt = self.requests[number].attempt;
+        self.note(at, number, Event::End(number, attempt));
     }
 
     pub(super) fn run_until(&mut self, limit: SimTime) {
-        let last = SimTime::from_nanos(limit.as_nanos().saturating_sub(1));
-        while let Some((_, event)) = self.queue.pop_until(last) {
+        let limit = limit.as_nanos();
+        while let Some(event) = self.agenda.pop_before(limit) {
             if self.bed.network.senders_changed {
                 self.bed.network.find_senders();
             }
-            match event {
-                Event::Arrival(client) => self.arrival(client),
-                Event::Send(request) => self.send(request),
-                Event::Dial(request) => self.dial(request),
-                Event::Served(server, process, job) => self.served(server, process, job),
-                Event::End(request, attempt) => self.end(request, attempt),
-                Event::Stop(server, plan) => {
-                    if self.bed.network.fleet.servers[server.at()].plan == plan {
-                        self.bed.network.fleet.servers[server.at()].end(State::NoProcess);
-                        self.cut(server);
-                        self.bed.network.process_gone(server);
-                    }
-                }
-                Event::Word(request, job, attempt) => self.word(request, job, attempt),
-                Event::Sync(slot, life) => {
-                    let (now, network) = (self.now(), &mut self.bed.network);
-                    if let Some(at) = network.relays.sync(slot, life, now, &mut network.proxies) {
-                        self.keep(SimTime::from_nanos(at), Due::Adopt { slot, life });
-                    }
-                }
-                Event::Adopt(slot, life) => {
-                    let now = self.now();
-                    self.bed.network.relays.adopt(slot, life, now);
-                }
-                Event::Window => {
-                    self.bed.network.ledger.close_window();
-                    let next = self.queue.now() + crate::kernel::SimDuration::from_secs(1);
-                    self.queue.push(next, 0, Event::Window);
-                }
-            }
+            self.happens(event);
         }
         // The window that ends at the limit is closed too.
-        if self.bed.network.ledger.window_end <= limit.as_nanos() {
-            self.queue.advance_to(last);
-            if let Some((_, Event::Window)) = self.queue.pop_until(limit) {
+        if self.agenda.pop_window(limit) {
+            self.agenda.now = limit;
+            self.happens(Event::Window);
+        }
+        self.agenda.now = limit;
+        self.bed.now = SimTime::from_nanos(limit);
+    }
+
+    fn happens(&mut self, event: Event) {
+        let now = self.now();
+        match event {
+            Event::Arrival(client) => self.arrival(client),
+            Event::Send(request) => self.send(request),
+            Event::Dial(request) => self.dial(request),
+            Event::Served(server, process, job) => self.served(server, process, job),
+            Event::Forward(request, job) => self.front_is_done(request, job),
+            Event::End(request, attempt) => self.end(request, attempt),
+            Event::Word(request, job, attempt) => self.word(request, job, attempt),
+            Event::Stop(server, plan) => {
+                if self.bed.network.fleet.servers[server.at()].plan == plan {
+                    self.bed.network.fleet.servers[server.at()].end(State::NoProcess);
+                    self.cut(server);
+                    self.bed.network.process_gone(server);
+                }
+            }
+            Event::Sync(slot, life) => {
+                let network = &mut self.bed.network;
+                if let Some(at) = network.relays.sync(slot, life, now, &mut network.proxies) {
+                    self.agenda.push(at, Rank::Adopt(slot), Event::Adopt(slot, life));
+                }
+            }
+            Event::Adopt(slot, life) => self.bed.network.relays.adopt(slot, life, now),
+            Event::Window => {
                 self.bed.network.ledger.close_window();
-                let next = limit + crate::kernel::SimDuration::from_secs(1);
-                self.queue.push(next, 0, Event::Window);
+                self.agenda.push(now + WINDOW, Rank::Window, Event::Window);
             }
         }
-        self.queue.advance_to(limit);
-        self.bed.now = limit;
     }
 
     /// Lets something happen to the cluster; what was under way at processes that are gone then is cut.
     pub(super) fn control(&mut self, act: impl FnOnce(&mut Bed)) {
         let before: Vec<_> = self.bed.network.fleet.servers.iter().map(|s| (s.state, s.process)).collect();
-        // The network takes what is due as its own; here it is an event.
         act(&mut self.bed);
-        while self.bed.network.due.next_time() < u64::MAX {
-            let at = SimTime::from_nanos(self.bed.network.due.next_time());
-            let Some(due) = self.bed.network.due.pop() else { break };
-            if let Due::Stop { server, plan } = due {
-                self.queue.push(at, DUE, Event::Stop(server, plan));
-            }
-            self.keep(at, due);
-        }
+        self.desks.resize(self.bed.network.fleet.servers.len(), Desk::default());
+        self.take_plans(|_, _, _| {});
         for (at, (state, process)) in before.into_iter().enumerate() {
             let server = &self.bed.network.fleet.servers[at];
             let id = ServerId(at as u32);
@@ -245,7 +243,9 @@ impl Reference {
         let request = self.request(client);
         self.send(request);
         let next = self.bed.network.clients[client].next_arrival();
-        self.queue.push(SimTime::from_nanos(next), ARRIVALS + client as u16, Event::Arrival(client));
+        if next < u64::MAX {
+            self.agenda.push(next, Rank::Arrival(client), Event::Arrival(client));
+        }
     }
 
     fn send(&mut self, number: usize) {
@@ -258,7 +258,17 @@ impl Reference {
             return;
         }
         let network = &mut self.bed.network;
-        let Some(sender) = network.sender(client) else { return };
+        let Some(sender) = network.sender(client) else {
+            // What was to be tried again is lost; a user comes again later.
+            if !first {
+                network.ledger.request(client as u16, false, 0);
+            }
+            if is_user {
+                let next = self.request_of(client, self.requests[number].number);
+                self.note(now + NOBODY_SENDS, next, Event::Send(next));
+            }
+            return;
+        };
         let tally = network.ledger.tally(client as u16);
         if first {
             tally.requests += 1;
@@ -273,7 +283,6 @@ impl Reference {
         request.attempt += 1;
         (request.server, request.group, request.node) = (ServerId::NONE, GroupId::NONE, NodeId::NONE);
         (request.terminating, request.via) = (false, None);
-        assert!(!matches!(spec.from, Origin::External), "the reference knows no load balancers");
         self.dials.remove(&number);
         if !network.clients[client].by_name {
             let way = network.find_way(client, sender, now);
@@ -295,9 +304,7 @@ impl Reference {
         let request = &mut self.requests[number];
         (request.group, request.node, request.terminating) = (GroupId::NONE, NodeId::NONE, false);
         match self.bed.network.go_on(dial, now) {
-            Step::Waits(at) => {
-                self.queue.push(SimTime::from_nanos(at), DUE, Event::Dial(number));
-            }
+            Step::Waits(at) => self.note(at, number, Event::Dial(number)),
             Step::Fails(cause, ends) => {
                 self.dials.remove(&number);
                 self.fails(number, cause, ends - now);
@@ -315,12 +322,12 @@ impl Reference {
         let client = self.requests[number].client;
         let way = match way {
             Ok(way) => way,
-            Err(cause) => return self.fails(number, cause, 0),
+            Err(cause) => return self.fails(number, cause, self.distance(client)),
         };
         if !way.server.is_some() {
             return self.fails(number, Cause::AddressGone, 0);
         }
-        if !way.connected && self.is_kept_out(sender, way.server) {
+        if !way.connected && self.is_kept_out(sender, way.entry, way.target, way.server) {
             let client = &mut self.bed.network.clients[client];
             if let Some(connection) = client.connections.get_mut(client.present) {
                 *connection = Connection::CLOSED;
@@ -328,32 +335,49 @@ impl Reference {
             return self.fails(number, Cause::PolicyDenied, 0);
         }
         if self.bed.network.fleet.servers[way.server.at()].slot != NO_SLOT {
-            self.begin_passage(number, way);
+            self.begin_passage(number, sender, way);
         }
         self.meet(number, way.server, way.entry, way.connected);
     }
 
-    /// Whether policies, judged in the plain way, are against a connection.
-    fn is_kept_out(&self, sender: Sender, server: ServerId) -> bool {
-        let Some(shadow) = &self.bed.shadow else { return false };
-        let fleet = &self.bed.network.fleet;
-        let pod = |number| match fleet.pod(number).map(|pod| &pod.uid) {
-            Some(Uid::Uuid { low, .. }) => Some(*low as usize - 1),
-            _ => None,
-        };
-        let server = &fleet.servers[server.at()];
+    /// How long an attempt takes besides the way from node to node.
+    fn distance(&self, client: usize) -> u64 {
+        let network = &self.bed.network;
+        match network.clients[client].spec.from {
+            Origin::External => network.config.outside.as_nanos(),
+            _ => 0,
+        }
+    }
+
+    /// Whether policies, judged in the plain way, are against a connection that comes in at a node.
+    fn is_kept_out(&mut self, sender: Sender, entry: NodeId, target: TargetId, server: ServerId) -> bool {
+        let now = SimTime::from_nanos(self.now());
+        let Bed { network, shadow, .. } = &mut self.bed;
+        let Some(shadow) = shadow else { return false };
+        let pod = |number| network.fleet.pod(number).map(|pod| pod_of(&pod.uid));
+        let server = &network.fleet.servers[server.at()];
         let Some(to) = pod(server.pod) else { return false };
-        let is_up = server.state != State::NodeDown;
-        !shadow.passes(pod(sender.address), (to, is_up), self.queue.now())
+        let from = match pod(sender.address) {
+            Some(pod) => Source::Pod(pod),
+            None if sender.node.is_some() => Source::Node(sender.node.at()),
+            // Its address is replaced where it comes in, but not on the way to a pod there.
+            None if entry != server.node => Source::Node(entry.at()),
+            None => Source::Outside,
+        };
+        let (_, port) = network.proxies.places()[target.at()];
+        !shadow.passes(from, (to, server.state != State::NodeDown), port, now)
     }
 
     fn meet(&mut self, number: usize, id: ServerId, entry: NodeId, connected: bool) {
-        let now = self.now();
+        let (now, distance) = (self.now(), self.distance(self.requests[number].client));
         let network = &mut self.bed.network;
         let server = &network.fleet.servers[id.at()];
         let request = &mut self.requests[number];
         let hop = if server.node == entry { 0 } else { network.config.hop.as_nanos() };
-        request.trip = hop;
+        if hop > 0 && network.clients[request.client].is_outside() {
+            network.ledger.tally(request.client as u16).extra_hops += 1;
+        }
+        request.trip = hop + distance;
         let (trip, group, node) = (request.trip, server.group, server.node);
         let dead = match server.state {
             State::Gone => Some(Cause::AddressGone),
@@ -377,23 +401,16 @@ impl Reference {
             self.desks[id.at()].open.push(number);
             return self.fails(number, Cause::Hung, 0);
         }
-        let model = network.fleet.models[server.model()].clone();
-        let luck = &mut network.clients[request.client].service_times;
-        let fails =
-            model.error_rate.failing > 0 && luck.ratio(model.error_rate.failing.into(), model.error_rate.of.into());
-        let service = model.time.sample(luck).as_nanos();
-        let desk = &mut self.desks[id.at()];
-        let room = model.concurrency.is_none_or(|most| desk.busy.len() < most as usize);
-        if !room && desk.line.len() >= model.queue as usize {
+        let Some((cause, service, room)) = self.take_in(id, self.requests[number].client) else {
             return self.fails(number, Cause::QueueFull, trip);
-        }
-        request.cause = if fails { Cause::ApplicationError } else { Cause::Served };
-        desk.open.push(number);
-        let gives_up = request.sent + network.clients[request.client].timeout;
-        let attempt = request.attempt;
+        };
+        let request = &mut self.requests[number];
+        request.cause = cause;
+        self.desks[id.at()].open.push(number);
+        let gives_up = request.sent + self.bed.network.clients[request.client].timeout;
         self.jobs += 1;
         request.job = self.jobs;
-        self.queue.push(SimTime::from_nanos(gives_up), DUE, Event::End(number, attempt));
+        self.note_end(gives_up, number);
         let job = Job { request: number, attempt: self.jobs, service };
         if room {
             self.begin(id, process, job);
@@ -402,10 +419,23 @@ impl Reference {
         }
     }
 
+    /// What a server that listens makes of a request, how long it works on it, and whether it does so at once; nothing if it turns it away.
+    fn take_in(&mut self, id: ServerId, client: usize) -> Option<(Cause, u64, bool)> {
+        let network = &mut self.bed.network;
+        let model = &network.fleet.models[network.fleet.servers[id.at()].model()];
+        let luck = &mut network.clients[client].service_times;
+        let errors = model.error_rate;
+        let fails = errors.failing > 0 && luck.ratio(errors.failing.into(), errors.of.into());
+        let service = model.time.sample(luck).as_nanos();
+        let desk = &self.desks[id.at()];
+        let room = model.concurrency.is_none_or(|most| desk.busy.len() < most as usize);
+        let cause = if fails { Cause::ApplicationError } else { Cause::Served };
+        (room || desk.line.len() < model.queue as usize).then_some((cause, service, room))
+    }
+
     fn begin(&mut self, id: ServerId, process: u32, job: Job) {
         self.desks[id.at()].busy.push(job);
-        let end = self.queue.now().as_nanos() + job.service;
-        self.queue.push(SimTime::from_nanos(end), DUE, Event::Served(id, process, job));
+        self.agenda.push(self.now() + job.service, Rank::Served, Event::Served(id, process, job));
     }
 
     fn served(&mut self, id: ServerId, process: u32, job: Job) {
@@ -424,13 +454,14 @@ impl Reference {
         let gives_up = request.sent + self.bed.network.clients[request.client].timeout;
         let is_wanted = request.under_way && !request.decided && request.job == job.attempt;
         if let (true, Some(passage)) = (is_wanted, request.via) {
-            return if passage.front == id { self.front_is_done(number) } else { self.upstream_is_done(number) };
+            return match passage.front == id {
+                true => self.note(now, number, Event::Forward(number, job.attempt)),
+                false => self.upstream_is_done(number),
+            };
         }
         if is_wanted && answer <= gives_up {
-            request.attempt += 1;
-            let attempt = request.attempt;
-            self.queue.push(SimTime::from_nanos(answer), DUE, Event::End(number, attempt));
-            self.requests[number].decided = true;
+            request.decided = true;
+            self.note_end(answer, number);
         }
     }
 
@@ -444,23 +475,18 @@ impl Reference {
         let again = self.dials.get_mut(&number).and_then(|dial| self.bed.network.fall_back(dial, cause, at, now));
         match again {
             Some(at) if at == now => return self.dial(number),
-            Some(at) => {
-                self.queue.push(SimTime::from_nanos(at), DUE, Event::Dial(number));
-                return;
-            }
+            Some(at) => return self.note(at, number, Event::Dial(number)),
             None => {}
         }
-        request.attempt += 1;
-        request.decided = true;
-        let attempt = request.attempt;
+        self.requests[number].decided = true;
         if cause.outcome() == Outcome::TimedOut {
-            self.bed.network.clients[request.client].give_up_connection(at);
+            self.bed.network.clients[self.requests[number].client].give_up_connection(at);
         }
         if !cause.is_silence() && !self.bed.network.clients[self.requests[number].client].is_attentive {
             // Nobody waits: it is counted at once.
             return self.finish(number, at);
         }
-        self.queue.push(SimTime::from_nanos(at), DUE, Event::End(number, attempt));
+        self.note_end(at, number);
     }
 
     fn end(&mut self, number: usize, attempt: u32) {
@@ -471,8 +497,7 @@ impl Reference {
         if !request.decided {
             request.cause = Cause::TooSlow;
         }
-        let at = self.queue.now().as_nanos();
-        self.finish(number, at);
+        self.finish(number, self.now());
     }
 
     fn finish(&mut self, number: usize, at: u64) {
@@ -491,15 +516,14 @@ impl Reference {
             && sender.is_attentive
             && let Some(wait) = sender.wait_to_retry(request.tries)
         {
-            self.queue.push(SimTime::from_nanos(at) + wait, DUE, Event::Send(number));
-            return;
+            return self.note(at + wait.as_nanos(), number, Event::Send(number));
         }
         network.ledger.request(client as u16, succeeded, at - request.begun);
         if sender.clock.is_none() {
-            let think = sender.think.sample(&mut sender.arrivals);
-            let earliest = SimTime::from_nanos(request.begun + 1000);
-            let next = self.request(client);
-            self.queue.push((SimTime::from_nanos(at) + think).max(earliest), DUE, Event::Send(next));
+            let think = sender.think.sample(&mut sender.arrivals).as_nanos();
+            let (user, earliest) = (request.number, request.begun + 1000);
+            let next = self.request_of(client, user);
+            self.note((at + think).max(earliest), next, Event::Send(next));
         }
     }
 
@@ -517,7 +541,7 @@ impl Reference {
             }
         }
         self.front_fails(id, Cause::Killed);
-        behind_others.sort_by_key(|number| (self.requests[*number].sent, self.requests[*number].client));
+        behind_others.sort_by_key(|number| (self.requests[*number].client, self.requests[*number].number));
         behind_others.into_iter().for_each(|number| self.upstream_ends(number));
     }
 
@@ -541,12 +565,10 @@ impl Reference {
     fn ends_otherwise(&mut self, number: usize, cause: Cause, at: u64) {
         let request = &mut self.requests[number];
         (request.cause, request.decided) = (cause, true);
-        request.attempt += 1;
-        let attempt = request.attempt;
-        if at == self.queue.now().as_nanos() && !self.bed.network.clients[self.requests[number].client].is_attentive {
+        if at == self.agenda.now && !self.bed.network.clients[self.requests[number].client].is_attentive {
             return self.finish(number, at);
         }
-        self.queue.push(SimTime::from_nanos(at), DUE, Event::End(number, attempt));
+        self.note_end(at, number);
     }
 
     pub(super) fn report(&self) -> TrafficReport {

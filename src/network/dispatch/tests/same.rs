@@ -5,12 +5,13 @@ use proptest::prelude::*;
 use super::super::super::clients::{KeepAlive, Load};
 use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
-use super::bed::{Bed, Shadow, open, secs, to_host};
+use super::bed::{Bed, open, secs, to_host};
 use super::fronts::{FRONT, nginx, to_url};
 use super::reference::Reference;
+use super::shadow::Shadow;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
 use crate::network::dns::{ClientCaching, DnsConfig};
-use crate::network::{AddressPick, Arrivals, ClientSpec, HostName, Origin};
+use crate::network::{AddressPick, Arrivals, ClientSpec, HostName, Origin, Retries};
 use crate::objects::{Labels, Selector};
 
 /// Pods of the ingress controller.
@@ -26,6 +27,8 @@ pub(super) enum Act {
     Hang(usize),
     Stop(usize, u64, u64),
     NodeDown(usize),
+    /// A machine starts that was down.
+    NodeUp(usize),
     /// Makes one of [`POLICIES`], or deletes it.
     Policy(usize, bool),
     Cut(usize),
@@ -34,13 +37,82 @@ pub(super) enum Act {
 }
 
 /// Policies that come and go.
-const POLICIES: [&str; 5] = [
+const POLICIES: [&str; 8] = [
     r#"{"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"]}"#,
     r#"{"podSelector": {"matchLabels": {"pod": "1"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/32"}}]}]}"#,
     r#"{"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {"matchLabels": {"pod": "2"}}}], "ports": [{"port": 8080}]}]}"#,
     r#"{"podSelector": {"matchLabels": {"pod": "0"}}, "policyTypes": ["Egress"]}"#,
     r#"{"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {"matchLabels": {"pod": "1"}}}]}]}"#,
+    r#"{"podSelector": {"matchLabels": {"app": "web"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "ingress"}}}]}]}"#,
+    r#"{"podSelector": {"matchLabels": {"app": "ingress"}}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]}"#,
+    r#"{"podSelector": {"matchLabels": {"pod": "500"}}, "policyTypes": ["Egress"], "egress": [{"to": [{"podSelector": {"matchLabels": {"pod": "0"}}}]}]}"#,
 ];
+
+/// Where a client's requests go.
+#[derive(Clone, Copy, Debug)]
+enum Aim {
+    Service,
+    Url,
+    /// By the address of a Service, by those of its pods, by that of one pod, by none.
+    Host(u8),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Whence {
+    Node,
+    Pods,
+    Outside,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    Poisson,
+    Constant,
+    Users,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sends {
+    aim: Aim,
+    whence: Whence,
+    pace: Pace,
+    rate: u64,
+    retries: u32,
+    /// So little that it may try again.
+    budget: Option<u32>,
+    timeout: SimDuration,
+    keeps: bool,
+}
+
+fn sends() -> impl Strategy<Value = Sends> {
+    let aim = prop_oneof![2 => Just(Aim::Service), 3 => Just(Aim::Url), 2 => (0u8..4).prop_map(Aim::Host)];
+    let whence = prop_oneof![2 => Just(Whence::Node), 1 => Just(Whence::Pods), 1 => Just(Whence::Outside)];
+    let pace = prop_oneof![Just(Pace::Poisson), Just(Pace::Constant), Just(Pace::Users)];
+    let retries = (0u32..3, prop::option::weighted(0.2, 0u32..500));
+    let patience = prop_oneof![1 => Just(40), 3 => Just(700), 1 => Just(60_000)].prop_map(SimDuration::from_millis);
+    let way = (aim, whence, prop::bool::weighted(0.3));
+    (way, pace, 1u64..400, retries, patience).prop_map(|(way, pace, rate, (retries, budget), timeout)| {
+        let (aim, whence, keeps) = way;
+        // So long that no connection is given up because of a line.
+        let timeout = if keeps { secs(60) } else { timeout };
+        Sends { aim, whence, pace, rate, retries, budget, timeout, keeps }
+    })
+}
+
+/// How the ingress controller is configured.
+#[derive(Clone, Copy, Debug)]
+struct Front {
+    /// Microseconds that a pod works on a request, one at a time; nothing = no time.
+    micros: Option<u64>,
+    /// Of a hundred requests, those for the canary.
+    canary: u8,
+    /// Cookies keep users at their endpoints.
+    is_sticky: bool,
+    /// Errors of endpoints are tried again elsewhere.
+    retries_errors: bool,
+    /// By the address of the Service.
+    by_service: bool,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Script {
@@ -51,21 +123,32 @@ pub(super) struct Script {
     errors: u32,
     min_sync: u64,
     policy_delay: u64,
-    clients: Vec<(u64, u8, u32)>,
+    clients: Vec<Sends>,
     /// Milliseconds and what happens then.
     acts: Vec<(u64, Act)>,
-    /// Microseconds that a pod of the ingress controller works on a request, one at a time; nothing = no time.
-    front_micros: Option<u64>,
-    /// Of a hundred requests, those for the canary.
-    canary: u8,
+    front: Front,
+}
+
+fn front() -> impl Strategy<Value = Front> {
+    let flag = || prop::bool::weighted(0.25);
+    (prop::option::of(50u64..5000), 0u8..60, flag(), flag(), flag()).prop_map(
+        |(micros, canary, is_sticky, retries_errors, by_service)| Front {
+            micros,
+            canary,
+            is_sticky,
+            retries_errors,
+            by_service,
+        },
+    )
 }
 
 pub(super) fn script() -> impl Strategy<Value = Script> {
-    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..18).prop_map(|(pod, a, b, kind)| match kind {
-        13 | 14 => Act::Policy((a % 5) as usize, true),
-        15 => Act::Policy((a % 5) as usize, false),
+    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..19).prop_map(|(pod, a, b, kind)| match kind {
+        13 | 14 => Act::Policy(a as usize % POLICIES.len(), true),
+        15 => Act::Policy(a as usize % POLICIES.len(), false),
         16 => Act::Cut(pod % 3),
         17 => Act::Mend(pod % 3, b),
+        18 => Act::NodeUp(1 + pod % 2),
         0 | 1 => Act::Ready(pod, a % 2 == 0),
         2 => Act::Kill(pod),
         3 | 4 => Act::Begin(pod),
@@ -78,88 +161,69 @@ pub(super) fn script() -> impl Strategy<Value = Script> {
         11 => Act::Hang(FRONT + pod),
         _ => Act::Stop(FRONT + pod, a, a + b),
     });
-    let clients = prop::collection::vec((1u64..400, 0u8..13, 0u32..3), 1..4);
+    let clients = prop::collection::vec(sends(), 1..4);
     let acts = prop::collection::vec((0u64..4000, act), 0..20);
     let server = (prop::option::of(1u32..5), 0u32..20, 100u64..30_000, 0u32..300_000);
-    let front = (prop::option::of(50u64..5000), 0u8..60);
     let lags = (0u64..1500, 0u64..800);
-    (1usize..5, server, lags, clients, acts, front).prop_map(|(pods, server, lags, clients, acts, front)| {
+    (1usize..5, server, lags, clients, acts, front()).prop_map(|(pods, server, lags, clients, acts, front)| {
         let (min_sync, policy_delay) = lags;
         // A process begins anew after its end.
         let each = acts.into_iter().flat_map(|(at, act)| match act {
             Act::Begin(pod) => vec![(at, Act::Kill(pod)), (at, act)],
+            Act::NodeUp(node) => vec![(at, Act::NodeDown(node)), (at, act)],
             _ => vec![(at, act)],
         });
         let mut acts: Vec<(u64, Act)> = each.collect();
-        if clients.iter().any(|(_, kind, _)| *kind > 8) {
-            // The reference's reverse proxies know no policies.
-            acts.retain(|(_, act)| !matches!(act, Act::Policy(..)));
-        }
-        let (front_micros, canary) = front;
         acts.sort_by_key(|(at, _)| *at);
         let (concurrency, queue, mean_micros, errors) = server;
-        Script {
-            pods,
-            concurrency,
-            queue,
-            mean_micros,
-            errors,
-            min_sync,
-            policy_delay,
-            clients,
-            acts,
-            front_micros,
-            canary,
-        }
+        Script { pods, concurrency, queue, mean_micros, errors, min_sync, policy_delay, clients, acts, front }
     })
 }
 
-fn client((number, (rate, kind, retries)): (usize, &(u64, u8, u32))) -> ClientSpec {
-    let rate = Rate::per_second(*rate).expect("a rate");
-    let load = match kind {
-        0 | 1 | 9 | 10 | 12 => Load::Open(Arrivals::poisson(rate)),
-        2 | 11 => Load::Open(Arrivals::constant(rate)),
-        _ => Load::Closed {
-            users: rate.ratio().0 as u32 % 20 + 1,
+fn client((number, sends): (usize, &Sends)) -> ClientSpec {
+    let rate = Rate::per_second(sends.rate).expect("a rate");
+    let load = match sends.pace {
+        Pace::Poisson => Load::Open(Arrivals::poisson(rate)),
+        Pace::Constant => Load::Open(Arrivals::constant(rate)),
+        Pace::Users => Load::Closed {
+            users: sends.rate as u32 % 20 + 1,
             think: Sampler::exponential(SimDuration::from_millis(50)).expect("a mean"),
         },
     };
     let name = format!("client-{number}");
-    let mut spec = match kind {
-        ..5 => open(&name, load),
-        9.. => to_url(&name, "http://shop.example/cart", load),
-        _ => to_host(&name, host(*kind), load),
+    let mut spec = match sends.aim {
+        Aim::Service => open(&name, load),
+        Aim::Url => to_url(&name, "http://shop.example/cart", load),
+        Aim::Host(kind) => to_host(&name, host(kind), load),
     };
-    spec.timeout = SimDuration::from_millis(if *kind == 1 { 40 } else { 700 });
-    // Of requests that are cut at one instant behind a reverse proxy the order of the draws for their retries is not promised.
-    spec.retries.count = if *kind >= 9 { 0 } else { *retries };
+    spec.timeout = sends.timeout;
+    spec.retries = Retries { count: sends.retries, budget: sends.budget, ..Retries::default() };
     spec.retries.back_off = SimDuration::from_micros(12_345);
     spec.stop = Some(secs(5));
-    if *kind == 2 {
+    match sends.whence {
+        _ if matches!(sends.aim, Aim::Host(_)) => {}
+        Whence::Node => {}
         // While no pod runs, nobody sends.
-        spec.from = Origin::Pods("default".into(), Selector::from_labels(&Labels::new().with("app", "web")));
-        spec.retries.count = 0;
+        Whence::Pods => {
+            spec.from = Origin::Pods("default".into(), Selector::from_labels(&Labels::new().with("app", "web")));
+        }
+        Whence::Outside => (spec.from, spec.addresses) = (Origin::External, 5),
     }
-    if matches!(*kind, 4 | 10 | 12) {
-        // So long that no connection is given up because of a line.
-        spec.timeout = secs(60);
-    }
-    if matches!(*kind, 4 | 10) {
+    if sends.keeps {
         spec.keep_alive = Some(KeepAlive { connections: 3, requests: 17, lasts: SimDuration::from_millis(900) });
     }
     spec
 }
 
-/// By the address of a Service, by those of its pods, by that of one pod, by none.
 fn host(kind: u8) -> HostName {
     let time = SimDuration::from_millis(300);
     let (name, caching, pick) = match kind {
-        5 => ("web", ClientCaching::Ttl, AddressPick::First),
-        6 => ("pods", ClientCaching::For(time), AddressPick::RoundRobin),
-        7 => ("pods.default.svc.cluster.local", ClientCaching::None, AddressPick::First),
+        0 => ("web", ClientCaching::Ttl, AddressPick::First),
+        1 => ("pods", ClientCaching::For(time), AddressPick::RoundRobin),
+        2 => ("pods.default.svc.cluster.local", ClientCaching::None, AddressPick::First),
         _ => ("web-0.pods", ClientCaching::Ttl, AddressPick::Random),
     };
-    HostName { name: name.into(), caching, pick, falls_back: kind != 6 }
+    HostName { name: name.into(), caching, pick, falls_back: kind != 1 }
 }
 
 pub(super) fn bed(script: &Script, seed: u64) -> Bed {
@@ -176,6 +240,7 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
         sync_base: SimDuration::from_millis(3),
         node_jitter: SimDuration::from_millis(5),
         hop: SimDuration::from_micros(77),
+        outside: SimDuration::from_micros(1234),
         dns: DnsConfig {
             query: SimDuration::from_micros(333),
             lag: Some(SimDuration::from_millis(20)),
@@ -190,15 +255,19 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
     };
     let clients = script.clients.iter().enumerate().map(client).collect();
     let mut bed = Bed::with(clients, 3, script.pods, model, config, seed);
-    if let Some(micros) = script.front_micros {
+    if let Some(micros) = script.front.micros {
         let time = Sampler::exponential(SimDuration::from_micros(micros)).expect("a mean");
         let busy = ServeModel { time, concurrency: Some(1), ..ServeModel::default() };
         bed.network.fleet.models = vec![bed.network.fleet.models[0].clone(), busy].into();
     }
-    let annotations = nginx(&[("proxy-connect-timeout", "1"), ("proxy-read-timeout", "1")]);
-    let mut bed = bed.headless().behind_ingress(FRONTS, &annotations);
-    if script.canary > 0 {
-        bed.canary(&[0], &[("canary-weight", &script.canary.to_string())]);
+    let Front { canary, is_sticky, retries_errors, by_service, .. } = script.front;
+    let mut pairs = vec![("proxy-connect-timeout", "1"), ("proxy-read-timeout", "1")];
+    pairs.extend(is_sticky.then_some(("affinity", "cookie")));
+    pairs.extend(retries_errors.then_some(("proxy-next-upstream", "error timeout http_500 http_503")));
+    pairs.extend(by_service.then_some(("service-upstream", "true")));
+    let mut bed = bed.headless().behind_ingress(FRONTS, &nginx(&pairs));
+    if canary > 0 {
+        bed.canary(&[0], &[("canary-weight", &canary.to_string())]);
     }
     bed
 }
@@ -216,6 +285,7 @@ fn act(bed: &mut Bed, script: &Script, act: Act) {
         Act::Hang(at) => bed.process(pod(at), ProcessChange::Hung),
         Act::Stop(at, sigterm, stops) => bed.stop(pod(at), sigterm, stops),
         Act::NodeDown(node) => bed.node_down(node),
+        Act::NodeUp(node) => bed.node_up(node),
         Act::Policy(at, true) => bed.policy(&format!("p{at}"), serde_json::from_str(POLICIES[at]).ok()),
         Act::Policy(at, false) => bed.policy(&format!("p{at}"), None),
         Act::Cut(node) => bed.cut(node),
@@ -223,8 +293,8 @@ fn act(bed: &mut Bed, script: &Script, act: Act) {
     }
 }
 
-/// The end of a script. At a round time a timeout might end too, and whether that still counts is nobody's promise.
-const END: SimTime = SimTime::from_nanos(5_000_000_123);
+/// The end of a script.
+const END: SimTime = SimTime::from_secs(5);
 
 /// Plays a script to its end.
 pub(super) fn play(
@@ -241,8 +311,14 @@ pub(super) fn play(
     look(bed)
 }
 
+/// So many cases, or as many as `PROPTEST_CASES` asks for.
+fn cases() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(if cfg!(debug_assertions) { 40 } else { 2000 }))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 40 } else { 2000 }))]
+    #![proptest_config(cases())]
 
     /// The loop counts what an event for every arrival, start, end and timeout counts.
     #[test]

@@ -2,8 +2,9 @@
 //!
 //! Which endpoint comes next and whether there is another try is asked of the network; when, and what is cut, is worked out here.
 
-use super::{DUE, Event, Job, Reference};
-use crate::kernel::SimTime;
+use super::{Event, Job, Reference};
+use crate::network::clients::Sender;
+use crate::network::dispatch::due::Turn;
 use crate::network::dispatch::passages::{Passage, Wait};
 use crate::network::dispatch::relay::Step;
 use crate::network::dispatch::send::{Fate, Way};
@@ -15,19 +16,22 @@ use crate::network::servers::State;
 
 impl Reference {
     /// A request has got to a pod of the controller: from here on it is a passage.
-    pub(super) fn begin_passage(&mut self, number: usize, way: Way) {
+    pub(super) fn begin_passage(&mut self, number: usize, sender: Sender, way: Way) {
         let network = &self.bed.network;
         let request = &mut self.requests[number];
+        let is_user = network.clients[request.client].clock.is_none();
         request.via = Some(Passage {
             sent: request.sent,
             first: 0,
             since: 0,
             trip: 0,
-            who: 0,
+            who: if is_user { request.number } else { sender.address },
             front: way.server,
             at: ServerId::NONE,
+            workers: 0,
             slot: network.fleet.servers[way.server.at()].slot,
             ticket: 0,
+            turn: Turn::request(0, 0),
             version: 0,
             goal: None,
             failed: [TargetId::NONE; 2],
@@ -44,10 +48,11 @@ impl Reference {
     }
 
     /// The controller has done its own work on a request.
-    pub(super) fn front_is_done(&mut self, number: usize) {
+    pub(super) fn front_is_done(&mut self, number: usize, job: u32) {
         let now = self.now();
-        let trip = self.requests[number].trip;
-        if now + trip > self.gives_up(number) {
+        let request = &self.requests[number];
+        let (trip, is_wanted) = (request.trip, request.under_way && !request.decided && request.job == job);
+        if !is_wanted || now + trip > self.gives_up(number) {
             return;
         }
         let front = self.requests[number].via.map_or(ServerId::NONE, |passage| passage.front);
@@ -65,6 +70,7 @@ impl Reference {
             passage.tries += 1;
             passage.since = now;
             let said = match self.bed.network.choose_upstream(&mut passage, now) {
+                Ok(server) if self.keeps_apart(&passage, server) => Some(Attempt::ConnectTimeout),
                 Ok(server) => self.ask(number, &passage, server),
                 Err(Refusal::Own(cause)) => {
                     let fate = self.bed.network.answer(&passage, cause, now);
@@ -75,12 +81,22 @@ impl Reference {
             };
             self.requests[number].via = Some(passage);
             let Some(attempt) = said else { return };
+            if attempt == Attempt::ConnectTimeout {
+                return self.wait_for(number, &passage, attempt, ServerId::NONE);
+            }
             let step = self.bed.network.after(&mut passage, attempt, now);
             self.requests[number].via = Some(passage);
             if let Some(Step::Ends(fate)) = step {
                 return self.told(number, fate);
             }
         }
+    }
+
+    /// Whether policies are between the controller and an endpoint.
+    fn keeps_apart(&mut self, passage: &Passage, server: ServerId) -> bool {
+        let front = &self.bed.network.fleet.servers[passage.front.at()];
+        let (node, address) = (front.node, front.pod);
+        server.is_some() && self.is_kept_out(Sender { node, address }, node, passage.target, server)
     }
 
     /// Asks an endpoint; what it says at once.
@@ -108,23 +124,14 @@ impl Reference {
             State::Listening => {}
         }
         let (group, node, terminating, process) = (server.group, server.node, server.terminating, server.process);
-        let model = self.bed.network.fleet.models[server.model()].clone();
-        let network = &mut self.bed.network;
-        let luck = &mut network.clients[self.requests[number].client].service_times;
-        let fails =
-            model.error_rate.failing > 0 && luck.ratio(model.error_rate.failing.into(), model.error_rate.of.into());
-        let service = model.time.sample(luck).as_nanos();
-        let desk = &mut self.desks[id.at()];
-        let room = model.concurrency.is_none_or(|most| desk.busy.len() < most as usize);
-        if !room && desk.line.len() >= model.queue as usize {
+        let Some((cause, service, room)) = self.take_in(id, self.requests[number].client) else {
             return Some(Attempt::Answered(503));
-        }
-        desk.open.push(number);
+        };
+        self.desks[id.at()].open.push(number);
         self.jobs += 1;
         let hop = if node == front_node { 0 } else { self.bed.network.config.hop.as_nanos() };
         let request = &mut self.requests[number];
-        request.cause = if fails { Cause::ApplicationError } else { Cause::Served };
-        (request.server, request.group, request.node) = (id, group, node);
+        (request.cause, request.server, request.group, request.node) = (cause, id, group, node);
         (request.terminating, request.decided, request.hop, request.job) = (terminating, false, hop, self.jobs);
         let job = Job { request: number, attempt: self.jobs, service };
         self.word_at(number, passage, Attempt::ReadTimeout);
@@ -148,7 +155,7 @@ impl Reference {
         let in_time = at < self.gives_up(number);
         if in_time {
             let job = self.requests[number].job;
-            self.queue.push(SimTime::from_nanos(at), DUE, Event::Word(number, job, attempt));
+            self.note(at, number, Event::Word(number, job, attempt));
         }
         in_time
     }
@@ -171,9 +178,7 @@ impl Reference {
         let request = &mut self.requests[number];
         request.cause = if is_connected { Cause::Hung } else { Cause::TooSlow };
         (request.group, request.node, request.decided) = (group, node, true);
-        request.attempt += 1;
-        let (attempt, at) = (request.attempt, self.gives_up(number));
-        self.queue.push(SimTime::from_nanos(at), DUE, Event::End(number, attempt));
+        self.note_end(self.gives_up(number), number);
     }
 
     /// An endpoint is done with a request; the answer may come too late for the controller, or for the client.
@@ -182,18 +187,20 @@ impl Reference {
         let request = self.requests[number];
         let Some(passage) = request.via else { return };
         let heard = now + request.hop;
-        let read_timeout =
-            passage.goal.map_or(u64::MAX, |goal| self.bed.network.relays.policy(goal.policy).read_timeout);
+        let policy = passage.goal.map(|goal| self.bed.network.relays.policy(goal.policy));
+        let read_timeout = policy.map_or(u64::MAX, |policy| policy.read_timeout);
+        let tries_again = request.cause == Cause::ApplicationError
+            && policy.is_some_and(|policy| policy.next.statuses.contains(&500));
         let gives_up = self.gives_up(number);
         let is_late = heard - passage.since > read_timeout && passage.since.saturating_add(read_timeout) < gives_up;
         if is_late || heard + request.trip > gives_up {
             return;
         }
-        let request = &mut self.requests[number];
-        request.decided = true;
-        request.attempt += 1;
-        let attempt = request.attempt;
-        self.queue.push(SimTime::from_nanos(heard + request.trip), DUE, Event::End(number, attempt));
+        if tries_again {
+            return self.note(heard, number, Event::Word(number, request.job, Attempt::Answered(500)));
+        }
+        self.requests[number].decided = true;
+        self.note_end(heard + request.trip, number);
     }
 
     /// The controller hears something of a try.
@@ -213,13 +220,10 @@ impl Reference {
         }
         // Why the last endpoint was silent says nothing of the next one.
         (request.server, request.decided, request.cause) = (ServerId::NONE, false, Cause::TooSlow);
-        request.attempt += 1;
-        let attempt_number = request.attempt;
         self.jobs += 1;
         request.job = self.jobs;
         let Some(mut passage) = request.via else { return };
-        let gives_up = self.gives_up(number);
-        self.queue.push(SimTime::from_nanos(gives_up), DUE, Event::End(number, attempt_number));
+        self.note_end(self.gives_up(number), number);
         let step = self.bed.network.after(&mut passage, attempt, now);
         self.requests[number].via = Some(passage);
         match step {
@@ -236,13 +240,11 @@ impl Reference {
         (request.cause, request.decided, request.server) = (fate.cause, true, ServerId::NONE);
         request.via = None;
         (request.group, request.node, request.terminating) = (group, node, terminating);
-        request.attempt += 1;
-        let attempt = request.attempt;
         let is_watched = self.bed.network.clients[self.requests[number].client].is_attentive;
         if !is_watched && fate.cause.outcome() != Outcome::TimedOut {
             return self.finish(number, fate.ends);
         }
-        self.queue.push(SimTime::from_nanos(fate.ends), DUE, Event::End(number, attempt));
+        self.note_end(fate.ends, number);
     }
 
     /// An endpoint that worked on a request has ended.

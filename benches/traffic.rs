@@ -189,7 +189,7 @@ impl Cluster {
             containers: vec![container],
             resolv_conf: None,
             reverse_proxy,
-            has_host_ports: false,
+            host_ports: Vec::new(),
         };
         self.network.add_pod(&up, self.now);
         self.network.process(&uid, 0, ProcessChange::Started, self.now);

@@ -70,6 +70,9 @@ impl Network {
     pub fn add_pod(&mut self, pod: &PodUp, now: SimTime) {
         self.remove_pod(&pod.uid, now);
         let node = self.proxies.node(&pod.node);
+        if self.fleet.free_forgotten(now.as_nanos()) {
+            self.settle_all(now.as_nanos() - 1);
+        }
         let ledger = &mut self.ledger;
         let number = self.fleet.add(pod, node, |version| ledger.group(version));
         if let Some(names) = &mut self.names {
@@ -98,8 +101,10 @@ impl Network {
 
     /// Nothing is left of a pod; its address is free.
     pub fn remove_pod(&mut self, uid: &Uid, now: SimTime) {
+        let mut was_down = false;
         for server in self.fleet.servers_of(uid) {
             if self.fleet.servers[server.at()].state == State::NodeDown {
+                was_down = true;
                 self.fleet.servers[server.at()].end(State::Gone);
             } else {
                 self.cut(server, State::Gone, now.as_nanos());
@@ -113,7 +118,8 @@ impl Network {
             names.pod_gone(number);
         }
         self.fleet.number_of(uid).into_iter().for_each(|number| self.policies.forget(number));
-        self.fleet.remove(uid);
+        let longest = self.clients.iter().map(|client| client.timeout).max();
+        self.fleet.remove(uid, longest.filter(|_| was_down).map(|longest| now.as_nanos().saturating_add(longest)));
         self.senders_changed = true;
     }
 
@@ -269,12 +275,6 @@ impl Network {
         let mut behind_others = Vec::new();
         for mut attempt in pending {
             if attempt.ends >= now {
-                if attempt.cause == Cause::NodeDown {
-                    // It still waits for a machine that is not there any more.
-                    self.under_way += 1;
-                    self.fleet.servers[id.at()].pending.push_back(attempt);
-                    continue;
-                }
                 if attempt.passage != NO_PASSAGE {
                     behind_others.push((self.passages.get(attempt.passage).turn, attempt.passage));
                     continue;

@@ -1,5 +1,6 @@
 //! All containers that may serve, by pod, and which of them answers at an address.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -94,6 +95,8 @@ pub(in crate::network) struct Pod {
 pub(in crate::network) struct Fleet {
     pub(in crate::network) servers: Vec<Server>,
     free_servers: Vec<ServerId>,
+    /// Servers of machines that went down, and until when somebody may wait for their answers, ns.
+    waited_for: VecDeque<(u64, ServerId)>,
     pods: Vec<Option<Pod>>,
     free_pods: Vec<u32>,
     by_uid: FxHashMap<Uid, u32>,
@@ -169,8 +172,9 @@ impl Fleet {
         }
     }
 
-    /// A pod is gone. Its servers must have been ended before.
-    pub(in crate::network) fn remove(&mut self, uid: &Uid) {
+    /// A pod is gone. Its servers must have been ended before. `waits`: until when somebody may wait for an answer of them, ns; if the
+    /// machine did not go down, nobody does.
+    pub(in crate::network) fn remove(&mut self, uid: &Uid, waits: Option<u64>) {
         let Some(at) = self.by_uid.remove(uid) else { return };
         let Some(pod) = self.pods[at as usize].take() else { return };
         self.by_number.remove(&pod.number);
@@ -182,9 +186,18 @@ impl Fleet {
             }
         }
         self.resolve_again(pod.address);
-        // Somebody may still wait for an answer of a machine that went down.
-        let idle = |server: &ServerId| self.servers[server.at()].pending.is_empty();
-        self.free_servers.extend(pod.containers.iter().map(|(.., server)| *server).filter(idle));
+        let servers = pod.containers.iter().map(|(.., server)| *server);
+        match waits {
+            Some(until) => self.waited_for.extend(servers.map(|server| (until, server))),
+            None => self.free_servers.extend(servers),
+        }
+    }
+
+    /// Frees the servers for whose answers nobody waits any more at `now`, ns; returns whether there are any.
+    pub(in crate::network) fn free_forgotten(&mut self, now: u64) -> bool {
+        let forgotten = self.waited_for.iter().take_while(|(until, _)| *until < now).count();
+        self.free_servers.extend(self.waited_for.drain(..forgotten).map(|(_, server)| server));
+        forgotten > 0
     }
 
     /// The server of a container.

@@ -277,8 +277,10 @@ impl Reference {
         } else {
             tally.retries += 1;
         }
+        // What still works on an attempt that was given up answers nobody.
+        self.jobs += 1;
         let request = &mut self.requests[number];
-        (request.sent, request.under_way, request.decided) = (now, true, false);
+        (request.sent, request.under_way, request.decided, request.job) = (now, true, false, self.jobs);
         request.tries += 1;
         request.attempt += 1;
         (request.server, request.group, request.node) = (ServerId::NONE, GroupId::NONE, NodeId::NONE);
@@ -374,7 +376,7 @@ impl Reference {
         let server = &network.fleet.servers[id.at()];
         let request = &mut self.requests[number];
         let hop = if server.node == entry { 0 } else { network.config.hop.as_nanos() };
-        if hop > 0 && network.clients[request.client].is_outside() {
+        if hop > 0 && network.clients[request.client].is_outside {
             network.ledger.tally(request.client as u16).extra_hops += 1;
         }
         request.trip = hop + distance;
@@ -532,9 +534,7 @@ impl Reference {
         let desk = std::mem::take(&mut self.desks[id.at()]);
         let mut behind_others = Vec::new();
         for number in desk.open {
-            if self.requests[number].cause == Cause::NodeDown {
-                self.desks[id.at()].open.push(number);
-            } else if self.requests[number].via.is_some_and(|passage| passage.front != id) {
+            if self.requests[number].via.is_some_and(|passage| passage.front != id) {
                 behind_others.push(number);
             } else {
                 self.ends_otherwise(number, Cause::Killed, now);

@@ -286,12 +286,12 @@ impl Reference {
             if before.is_some() {
                 self.desks[before.at()].open.retain(|open| *open != number);
             }
+            // It is not on its way any more: what happens to the controller next does not concern it, unless it waits there in vain.
+            self.requests[number].via = None;
             if cause == Cause::Killed {
                 self.ends_otherwise(number, cause, now);
                 continue;
             }
-            // It is at the controller from now on.
-            self.requests[number].via = None;
             self.desks[id.at()].open.push(number);
             let gives_up = self.gives_up(number);
             self.ends_otherwise(number, cause, gives_up);

@@ -59,6 +59,7 @@ mod storage_class;
 mod text;
 mod time;
 pub mod validation;
+pub(crate) mod versions;
 mod volume_attachment;
 pub mod volume_matching;
 pub mod wire;

@@ -39,8 +39,7 @@ fn delete_collection(sim: &mut Simulation, asked: &Asked<'_>, options: &DeleteOp
             response => deleted.push(response.map_err(|error| asked.refusal(&error))?),
         }
     }
-    let kind = [&*asked.resource.api_version(), &*asked.resource.kind];
-    Ok(Answer::json(200, &asked.form.list(kind, &deleted, sim.wall(), sim.view().resource_version)))
+    Ok(Answer::json(200, &asked.form.list(&asked.resource.kind, &deleted, sim.wall(), sim.view().resource_version)))
 }
 
 /// Options from the body, or else from the query.

@@ -1,5 +1,6 @@
 //! What the API has, for clients that ask before they speak: `/api`, `/apis`, `/version`.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -51,7 +52,35 @@ fn versions(view: &View) -> BTreeMap<String, Vec<String>> {
             versions.push(version);
         }
     }
+    groups.values_mut().for_each(|versions| versions.sort_by(|a, b| Maturity::of(b).cmp(&Maturity::of(a))));
     groups
+}
+
+/// What makes a version preferred (apimachinery `CompareKubeAwareVersionStrings`): that it is stable, else beta; then its
+/// numbers. Names of another shape come last, in the order of the alphabet.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Maturity<'a> {
+    Unknown(Reverse<&'a str>),
+    Alpha(u64, u64),
+    Beta(u64, u64),
+    Stable(u64),
+}
+
+impl<'a> Maturity<'a> {
+    fn of(version: &'a str) -> Self {
+        let read = || {
+            let numbers = version.strip_prefix('v')?;
+            let parsed = |major: &str, minor: &str| Some((major.parse().ok()?, minor.parse().ok()?));
+            if let Some((major, minor)) = numbers.split_once("beta") {
+                return parsed(major, minor).map(|(major, minor)| Self::Beta(major, minor));
+            }
+            if let Some((major, minor)) = numbers.split_once("alpha") {
+                return parsed(major, minor).map(|(major, minor)| Self::Alpha(major, minor));
+            }
+            numbers.parse().ok().map(Self::Stable)
+        };
+        read().unwrap_or(Self::Unknown(Reverse(version)))
+    }
 }
 
 fn group_of(name: &str, versions: &[String]) -> Value {
@@ -103,4 +132,19 @@ fn entries(resource: &ApiResource) -> Vec<Value> {
     };
     let parts: Vec<Value> = resource.subresources().into_iter().map(part).collect();
     std::iter::once(entry).chain(parts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stable_versions_are_preferred_then_beta_then_higher_numbers() {
+        let mut versions =
+            ["foo10", "v1alpha1", "v1", "foo1", "v11beta2", "v12alpha1", "v10", "v3beta1", "v2", "v11alpha2"];
+        versions.sort_by(|a, b| Maturity::of(b).cmp(&Maturity::of(a)));
+        let expected =
+            ["v10", "v2", "v1", "v11beta2", "v3beta1", "v12alpha1", "v11alpha2", "v1alpha1", "foo1", "foo10"];
+        assert_eq!(versions, expected);
+    }
 }

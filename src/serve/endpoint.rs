@@ -39,7 +39,7 @@ pub(super) struct Asked<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     pub(super) subresource: Option<Subresource>,
-    pub(super) form: Form,
+    pub(super) form: &'a Form,
 }
 
 impl Asked<'_> {
@@ -126,7 +126,7 @@ impl<'a> Endpoint<'a> {
         if let (true, None, Some(_)) = (resource.is_namespaced, path.namespace, path.name) {
             return Err(Answer::nowhere());
         }
-        let form = Form::asked(request)?;
+        let form = &Form::asked(request, resource.api_version())?;
         let (namespace, name) = (path.namespace, path.name);
         let asked = Asked { request, resource: &resource, namespace, name, subresource, form };
         self.about_resource(&asked)

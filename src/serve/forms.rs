@@ -2,15 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::objects::{Object, WallTime};
+use crate::objects::{Object, WallTime, versions};
 use crate::report::printers::{cells, columns_of};
 
 use super::answer::Answer;
 use super::request::HttpRequest;
 
 /// How objects are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Form {
+    shape: Shape,
+    /// Group and version.
+    api_version: String,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+enum Shape {
     Whole,
     /// `meta.k8s.io/v1` `Table`, as `kubectl get` prints it.
     Table(RowObject),
@@ -20,7 +27,7 @@ pub(super) enum Form {
 
 /// What comes with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RowObject {
+enum RowObject {
     Nothing,
     Metadata,
     Whole,
@@ -28,9 +35,9 @@ pub(super) enum RowObject {
 
 const META: &str = "meta.k8s.io/v1";
 
-impl Form {
-    /// The first form of the header `Accept` that there is.
-    pub(super) fn asked(request: &HttpRequest) -> Result<Self, Answer> {
+impl Shape {
+    /// The first one of the header `Accept` that there is.
+    fn asked(request: &HttpRequest) -> Result<Self, Answer> {
         if request.accept.trim().is_empty() {
             return Ok(Self::Whole);
         }
@@ -63,29 +70,68 @@ impl Form {
         }
         Ok(found.swap_remove(0))
     }
+}
+
+impl Form {
+    /// What a client takes of objects in a version.
+    pub(super) fn asked(request: &HttpRequest, api_version: String) -> Result<Self, Answer> {
+        Ok(Self { shape: Shape::asked(request)?, api_version })
+    }
 
     /// One object.
-    pub(super) fn one(self, object: &Object, now: WallTime) -> Value {
-        match self {
-            Self::Whole => object.to_wire(),
-            Self::Metadata => metadata_of(object),
-            Self::Table(with) => {
-                table(std::slice::from_ref(object), with, now, &object.meta().resource_version.to_string())
+    pub(super) fn one(&self, object: &Object, now: WallTime) -> Value {
+        match self.shape {
+            Shape::Whole => self.wire(object),
+            Shape::Metadata => self.metadata_of(object),
+            Shape::Table(with) => {
+                self.table(std::slice::from_ref(object), with, now, &object.meta().resource_version.to_string())
             }
         }
     }
 
+    fn wire(&self, object: &Object) -> Value {
+        versions::wire_in(object, &self.api_version)
+    }
+
+    fn metadata_of(&self, object: &Object) -> Value {
+        json!({"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": self.wire(object)["metadata"].take()})
+    }
+
     /// A list of `KindList`.
-    pub(super) fn list(self, [api_version, kind]: [&str; 2], objects: &[Object], now: WallTime, version: u64) -> Value {
+    pub(super) fn list(&self, kind: &str, objects: &[Object], now: WallTime, version: u64) -> Value {
         let version = version.to_string();
-        let (api_version, kind, items) = match self {
-            Self::Table(with) => return table(objects, with, now, &version),
-            Self::Whole => (api_version, format!("{kind}List"), objects.iter().map(Object::to_wire).collect()),
-            Self::Metadata => {
-                (META, "PartialObjectMetadataList".to_owned(), objects.iter().map(metadata_of).collect::<Vec<_>>())
+        let (api_version, kind, items): (_, _, Vec<Value>) = match self.shape {
+            Shape::Table(with) => return self.table(objects, with, now, &version),
+            Shape::Whole => {
+                (&*self.api_version, format!("{kind}List"), objects.iter().map(|object| self.wire(object)).collect())
+            }
+            Shape::Metadata => {
+                let all = objects.iter().map(|object| self.metadata_of(object)).collect();
+                (META, "PartialObjectMetadataList".to_owned(), all)
             }
         };
         json!({"kind": kind, "apiVersion": api_version, "metadata": {"resourceVersion": version}, "items": items})
+    }
+
+    fn table(&self, objects: &[Object], with: RowObject, now: WallTime, version: &str) -> Value {
+        let columns = objects.first().map(columns_of).unwrap_or_default();
+        let definitions = columns.iter().map(|column| {
+            let (name, format) = (capitalised(column.name), if column.name == "name" { "name" } else { "" });
+            json!({"name": name, "type": "string", "format": format, "description": "", "priority": i32::from(column.is_wide)})
+        });
+        let rows = objects.iter().map(|object| {
+            let mut row = Map::from_iter([("cells".to_owned(), Value::from(cells(object, now)))]);
+            match with {
+                RowObject::Nothing => {}
+                RowObject::Metadata => drop(row.insert("object".to_owned(), self.metadata_of(object))),
+                RowObject::Whole => drop(row.insert("object".to_owned(), self.wire(object))),
+            }
+            Value::Object(row)
+        });
+        json!({
+            "kind": "Table", "apiVersion": META, "metadata": {"resourceVersion": version},
+            "columnDefinitions": definitions.collect::<Vec<_>>(), "rows": rows.collect::<Vec<_>>(),
+        })
     }
 }
 
@@ -97,32 +143,6 @@ impl RowObject {
             _ => Self::Metadata,
         }
     }
-}
-
-fn metadata_of(object: &Object) -> Value {
-    let mut wire = object.to_wire();
-    json!({"kind": "PartialObjectMetadata", "apiVersion": META, "metadata": wire["metadata"].take()})
-}
-
-fn table(objects: &[Object], with: RowObject, now: WallTime, version: &str) -> Value {
-    let columns = objects.first().map(columns_of).unwrap_or_default();
-    let definitions = columns.iter().map(|column| {
-        let (name, format) = (capitalised(column.name), if column.name == "name" { "name" } else { "" });
-        json!({"name": name, "type": "string", "format": format, "description": "", "priority": i32::from(column.is_wide)})
-    });
-    let rows = objects.iter().map(|object| {
-        let mut row = Map::from_iter([("cells".to_owned(), Value::from(cells(object, now)))]);
-        match with {
-            RowObject::Nothing => {}
-            RowObject::Metadata => drop(row.insert("object".to_owned(), metadata_of(object))),
-            RowObject::Whole => drop(row.insert("object".to_owned(), object.to_wire())),
-        }
-        Value::Object(row)
-    });
-    json!({
-        "kind": "Table", "apiVersion": META, "metadata": {"resourceVersion": version},
-        "columnDefinitions": definitions.collect::<Vec<_>>(), "rows": rows.collect::<Vec<_>>(),
-    })
 }
 
 /// Column names are kept in lower case; the first letter of each word was a capital.

@@ -47,7 +47,7 @@ pub(super) fn get(
     resource: &ApiResource,
     key: &Key,
     name: &str,
-    form: Form,
+    form: &Form,
 ) -> Result<Answer, Answer> {
     let object = find(sim, resource, key, name)?;
     Ok(Answer::json(200, &form.one(&object, sim.wall())))
@@ -64,10 +64,9 @@ pub(super) fn not_found(resource: &ApiResource, name: &str) -> ApiError {
 }
 
 /// Lists what a query finds. All of it: parts of lists are not made, whatever `limit` says, as the API server may do too.
-pub(super) fn list(sim: &Simulation, resource: &ApiResource, query: &Query, form: Form) -> Answer {
+pub(super) fn list(sim: &Simulation, resource: &ApiResource, query: &Query, form: &Form) -> Answer {
     let objects = matching(sim, query);
-    let kind = [&*resource.api_version(), &*resource.kind];
-    Answer::json(200, &form.list(kind, &objects, sim.wall(), sim.view().resource_version))
+    Answer::json(200, &form.list(&resource.kind, &objects, sim.wall(), sim.view().resource_version))
 }
 
 pub(super) fn matching(sim: &Simulation, query: &Query) -> Vec<Object> {

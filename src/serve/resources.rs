@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::api::View;
-use crate::objects::{Key, Kind, OpaqueObject};
+use crate::objects::{Key, Kind, OpaqueObject, versions};
 use crate::report::{KeptKind, Query, ResourceType, Wanted};
 
 use super::path::{ResourcePath, api_version};
@@ -23,8 +23,9 @@ pub(super) struct ApiResource {
 }
 
 impl ApiResource {
-    fn simulated(kind: Kind) -> Self {
-        let (group, version) = kind.api_version().split_once('/').unwrap_or(("", kind.api_version()));
+    /// A kind in a version that it is served in.
+    fn simulated(kind: Kind, api_version: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Self {
             resource: ResourceType::Simulated(kind),
             kind: kind.as_str().to_owned(),
@@ -71,7 +72,10 @@ impl ApiResource {
 
     /// All resources of a cluster, each once, by group, version and name.
     pub(super) fn all(view: &View) -> Vec<Self> {
-        let simulated = Kind::ALL.iter().map(|kind| Self::simulated(*kind));
+        let served =
+            |kind: &Kind| [Some(kind.api_version()), versions::also_served(*kind)].map(|version| (*kind, version));
+        let served = Kind::ALL.iter().flat_map(served);
+        let simulated = served.filter_map(|(kind, version)| Some(Self::simulated(kind, version?)));
         let kept = KeptKind::of_kubernetes().map(|(kind, short)| Self::kept(kind, "v1", short));
         let definitions = view.opaque.values().filter(|object| &*object.kind == "CustomResourceDefinition");
         let defined = definitions.flat_map(|definition| Self::defined(definition));
@@ -90,18 +94,45 @@ impl ApiResource {
 
     /// The resource of a path, if there is such.
     pub(super) fn find(view: &View, path: &ResourcePath<'_>) -> Option<Self> {
-        let is_it = |kind: &&Kind| kind.plural() == path.resource && kind.group() == path.group;
-        let found = match Kind::ALL.iter().find(is_it) {
-            Some(kind) => Some(Self::simulated(*kind)),
-            None => Self::all(view).into_iter().find(|resource| {
-                (&*resource.group, &*resource.plural) == (path.group, path.resource) && resource.version == path.version
-            }),
-        };
+        let found = Self::find_simulated(path).or_else(|| Self::find_kept(view, path));
         found.filter(|found| found.version == path.version && (found.is_namespaced || path.namespace.is_none()))
+    }
+
+    fn find_simulated(path: &ResourcePath<'_>) -> Option<Self> {
+        let is_it = |kind: &&Kind| kind.plural() == path.resource && kind.group() == path.group;
+        let kind = *Kind::ALL.iter().find(is_it)?;
+        let asked = api_version(path.group, path.version);
+        let other = versions::also_served(kind).filter(|other| *other == asked);
+        Some(Self::simulated(kind, other.unwrap_or(kind.api_version())))
+    }
+
+    /// A resource of which objects are only kept. What most clients ask for is found without a look at all objects.
+    fn find_kept(view: &View, path: &ResourcePath<'_>) -> Option<Self> {
+        let is_it = |resource: &Self| {
+            (&*resource.group, &*resource.version, &*resource.plural) == (path.group, path.version, path.resource)
+        };
+        let known = KeptKind::of_kubernetes()
+            .find(|(kind, _)| (&*kind.group, &*kind.plural) == (path.group, path.resource))
+            .map(|(kind, short)| Self::kept(kind, "v1", short));
+        let definition = || {
+            let definitions = Kind::qualified("CustomResourceDefinition", "apiextensions.k8s.io");
+            let named = Key::new("", format!("{definitions}/{}.{}", path.resource, path.group));
+            view.opaque.get(&named).into_iter().flat_map(|definition| Self::defined(definition)).find(is_it)
+        };
+        let anything = || Self::all(view).into_iter().find(is_it);
+        known.filter(is_it).or_else(definition).or_else(anything)
     }
 
     pub(super) fn api_version(&self) -> String {
         api_version(&self.group, &self.version)
+    }
+
+    /// Whether it is served as it is stored.
+    pub(super) fn is_stored_so(&self) -> bool {
+        match &self.resource {
+            ResourceType::Simulated(kind) => self.api_version() == kind.api_version(),
+            ResourceType::Kept(_) => true,
+        }
     }
 
     pub(super) const fn simulated_kind(&self) -> Kind {

@@ -422,3 +422,69 @@ fn nothing_that_is_asked_panics() {
         ran.expect("an answer to everything");
     });
 }
+
+#[test]
+fn autoscalers_are_served_in_their_first_version_too() {
+    const V1: &str = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    const V2: &str = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
+    let metadata = json!({"name": "web"});
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    with_endpoint(|endpoint| {
+        let mut changes = watch(endpoint, &format!("{V1}?watch=true"));
+        let spec =
+            json!({"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3, "targetCPUUtilizationPercentage": 60});
+        let (code, created) = ask(endpoint, "POST", V1, &json!({"metadata": metadata, "spec": spec}));
+        assert_eq!((code, &created["apiVersion"], &created["spec"]), (201, &json!("autoscaling/v1"), &spec));
+        let percentage = |endpoint: &mut Endpoint<'_>| {
+            let present = get(endpoint, &format!("{V2}/web"));
+            assert_eq!(present["apiVersion"], "autoscaling/v2");
+            present["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"].clone()
+        };
+        assert_eq!(percentage(endpoint), 60);
+        for (kind, body) in [
+            ("merge-patch+json", json!({"spec": {"targetCPUUtilizationPercentage": 70}})),
+            ("strategic-merge-patch+json", json!({"spec": {"targetCPUUtilizationPercentage": 71}})),
+            (
+                "json-patch+json",
+                json!([{"op": "replace", "path": "/spec/targetCPUUtilizationPercentage", "value": 72}]),
+            ),
+        ] {
+            let (code, patched) = patch(endpoint, kind, &format!("{V1}/web"), &body);
+            assert_eq!((code, &patched["apiVersion"]), (200, &json!("autoscaling/v1")), "{patched}");
+            assert_eq!(percentage(endpoint), patched["spec"]["targetCPUUtilizationPercentage"]);
+        }
+        let (code, refusal) =
+            patch(endpoint, "merge-patch+json", &format!("{V1}/web"), &json!({"apiVersion": "autoscaling/v2"}));
+        assert_eq!(code, 400, "{refusal}");
+        let list = get(endpoint, V1);
+        assert_eq!(
+            (&list["apiVersion"], &list["items"][0]["apiVersion"]),
+            (&json!("autoscaling/v1"), &json!("autoscaling/v1"))
+        );
+        let told = changes.news(endpoint.simulation());
+        assert_eq!(told.matches("\"apiVersion\":\"autoscaling/v1\"").count(), told.lines().count(), "{told}");
+        assert!(told.lines().count() >= 4 && !told.contains("autoscaling/v2"), "{told}");
+        let group = get(endpoint, "/apis/autoscaling");
+        assert_eq!(group["preferredVersion"]["version"], "v2", "{group}");
+        assert_eq!(get(endpoint, "/apis/autoscaling/v1")["resources"][0]["name"], "horizontalpodautoscalers");
+    });
+}
+
+#[test]
+fn kinds_of_definitions_are_found_whatever_their_definition_is_called() {
+    let definition = |name: &str, plural: &str| {
+        json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": name}, "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"kind": "Thing", "plural": plural, "shortNames": ["th"]},
+            "versions": [{"name": "v1", "served": true, "storage": true}, {"name": "v2", "served": true}]}})
+    };
+    with_endpoint(|endpoint| {
+        for (name, plural) in [("things.example.com", "things"), ("odd", "others")] {
+            let path = format!("/apis/example.com/v2/namespaces/default/{plural}");
+            assert_eq!(ask(endpoint, "GET", &path, &Value::Null).0, 404);
+            let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+            let (code, created) = ask(endpoint, "POST", definitions, &definition(name, plural));
+            assert_eq!(code, 201, "{created}");
+            assert_eq!(get(endpoint, &path)["kind"], "ThingList");
+        }
+    });
+}

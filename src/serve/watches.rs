@@ -34,7 +34,7 @@ impl Watch {
         sim: &Simulation,
         resource: &ApiResource,
         query: Query,
-        form: Form,
+        form: &Form,
         request: &HttpRequest,
     ) -> Self {
         let version: u64 = request.value("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
@@ -48,7 +48,7 @@ impl Watch {
         let next = records.iter().rposition(seen).map_or(0, |last| last + 1);
         let timeout_seconds = request.value("timeoutSeconds").and_then(|seconds| seconds.parse().ok());
         let kind = [resource.api_version(), resource.kind.clone()];
-        Self { kind, query, form, next, begins_with_all, marks_their_end: sends_all, timeout_seconds }
+        Self { kind, query, form: form.clone(), next, begins_with_all, marks_their_end: sends_all, timeout_seconds }
     }
 
     /// Real seconds after which the server ends the watch, if the client said so.

@@ -74,12 +74,20 @@ pub(super) fn patch(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, A
     }
     let part = asked.part()?;
     let target = Target { kind: old.kind(), key: old.key() };
+    let made = |sim: &Simulation| {
+        let version = asked.resource.api_version();
+        sim.patched_document(&target, &version, patch_type, &document).map_err(|error| asked.refusal(&error))
+    };
     if asked.request.value("fieldValidation") == Some("Strict") {
         // What counts is the object that the patch makes.
-        let patched = sim.patched_document(&target, patch_type, &document).map_err(|error| asked.refusal(&error))?;
-        strict::check(asked.request, &patched.to_string())?;
+        strict::check(asked.request, &made(sim)?.to_string())?;
     }
-    let patched = sim.patch_part(&target, patch_type, &document, part).map_err(|error| asked.refusal(&error))?;
+    let patched = if asked.resource.is_stored_so() {
+        sim.patch_part(&target, patch_type, &document, part)
+    } else {
+        sim.replace(made(sim)?, part)
+    };
+    let patched = patched.map_err(|error| asked.refusal(&error))?;
     Ok(Answer::json(200, &asked.form.one(&patched, sim.wall())))
 }
 

@@ -181,12 +181,19 @@ impl Simulation {
         response
     }
 
-    /// What a patch makes of an object, before the API server checks or completes it. Nothing is changed.
+    /// What a patch makes of an object in a version that is served, such as `autoscaling/v1`, before the API server checks or
+    /// completes it. Nothing is changed.
     ///
     /// # Errors
     /// If the object does not exist, or the patch does not apply.
-    pub fn patched_document(&self, target: &Target, patch_type: PatchType, patch: &Value) -> Result<Value, ApiError> {
-        self.server.patched_document(target.kind, &target.key, patch_type, patch)
+    pub fn patched_document(
+        &self,
+        target: &Target,
+        api_version: &str,
+        patch_type: PatchType,
+        patch: &Value,
+    ) -> Result<Value, ApiError> {
+        self.server.patched_document(target.kind, &target.key, api_version, patch_type, patch)
     }
 
     /// Adds an ephemeral container to a pod: `kubectl debug POD --image=IMAGE`. It starts beside the others, is never

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::api::{ApiError, Part, PatchType};
-use crate::objects::{Object, WallTime, patch, schema};
+use crate::objects::{Object, WallTime, patch, schema, versions};
 
-use super::{Header, metadata, place, text_of, to_stored_version};
+use super::{Header, metadata, place, text_of};
 use crate::apiserver::{ApiServer, errors};
 
 /// Annotation with the document that was applied last.
@@ -41,7 +41,7 @@ impl ApiServer {
     /// # Errors
     /// If the document is malformed, or the API server refuses what it makes of the object.
     pub fn apply_document(&mut self, now: WallTime, mut document: Value) -> Result<(Object, Applied), ApiError> {
-        to_stored_version(&mut document);
+        versions::to_stored(&mut document);
         let header = Header::read(&document)?;
         place(&header, &mut document)?;
         if text_of(&document, "name").is_empty() {

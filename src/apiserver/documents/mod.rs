@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{ApiError, Part, Response};
 use crate::objects::{Key, Kind, Object, ObjectMeta, Resource, Service, Uid, WallTime, WireError};
-use crate::objects::{gateway, horizontal_pod_autoscaler, schema, validation};
+use crate::objects::{schema, validation, versions};
 
 use super::strategy::{Stored, by_object};
 use super::{ApiServer, errors, pod_admission};
@@ -92,12 +92,6 @@ impl Header {
     }
 }
 
-/// Brings a document of another version that is served into the one that is stored.
-pub(super) fn to_stored_version(document: &mut Value) {
-    horizontal_pod_autoscaler::v1::convert(document);
-    gateway::convert(document);
-}
-
 /// The beginning of a document, for a message.
 fn excerpt(document: &Value) -> String {
     const CHARS_MAX: usize = 200;
@@ -140,7 +134,7 @@ impl ApiServer {
     /// # Errors
     /// If the document is malformed or invalid, the name is taken, or admission refuses it.
     pub fn create_document(&mut self, now: WallTime, mut document: Value) -> Response {
-        to_stored_version(&mut document);
+        versions::to_stored(&mut document);
         let nameless = match self.create_like_earlier(now, &mut document) {
             Ok(response) => return response,
             Err(nameless) => nameless,
@@ -171,7 +165,7 @@ impl ApiServer {
     /// # Errors
     /// If there is no such object, it changed meanwhile, or the document is malformed or invalid.
     pub fn update_document(&mut self, _now: WallTime, mut document: Value, part: Part) -> Response {
-        to_stored_version(&mut document);
+        versions::to_stored(&mut document);
         let header = Header::read(&document)?;
         place(&header, &mut document)?;
         let key = header.key(text_of(&document, "namespace"), text_of(&document, "name"));

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::api::{ApiError, Part, PatchType, Reason, Response};
 use crate::objects::patch::{self, PatchError};
-use crate::objects::{Key, Kind, WallTime, schema};
+use crate::objects::{Key, Kind, WallTime, schema, versions};
 
 use super::Header;
 use crate::apiserver::{ApiServer, errors};
@@ -30,15 +30,10 @@ impl ApiServer {
         let old = self.get(kind, key)?.to_wire();
         let header = Header::read(&old)?;
         let new = patched(&header, old.clone(), patch_type, document)?;
-        for (field, before) in [("apiVersion", &header.api_version), ("kind", &header.kind_name)] {
-            if new.get(field).and_then(Value::as_str) != Some(before) {
-                return Err(errors::bad_request(format!("a patch cannot change {field} of an object")));
-            }
-        }
         self.update_wire(&header, key, &old, new, part)
     }
 
-    /// What a patch document makes of an object, before anything is checked or completed.
+    /// What a patch document makes of an object in a version that is served, before anything is checked or completed.
     ///
     /// # Errors
     /// If there is no such object, or the patch does not apply.
@@ -46,10 +41,11 @@ impl ApiServer {
         &self,
         kind: Kind,
         key: &Key,
+        api_version: &str,
         patch_type: PatchType,
         document: &Value,
     ) -> Result<Value, ApiError> {
-        let old = self.get(kind, key)?.to_wire();
+        let old = versions::wire_in(&self.get(kind, key)?, api_version);
         let header = Header::read(&old)?;
         patched(&header, old, patch_type, document)
     }
@@ -65,7 +61,13 @@ fn patched(header: &Header, old: Value, patch_type: PatchType, document: &Value)
         PatchType::Merge => patch::json_merge(old, document.clone()),
         PatchType::Json => patch::json_patch(old, document),
     };
-    result.map_err(|error| refusal(&error))
+    let new = result.map_err(|error| refusal(&error))?;
+    for (field, before) in [("apiVersion", &header.api_version), ("kind", &header.kind_name)] {
+        if new.get(field).and_then(Value::as_str) != Some(before) {
+            return Err(errors::bad_request(format!("a patch cannot change {field} of an object")));
+        }
+    }
+    Ok(new)
 }
 
 /// An operation that does not apply is a fault of the request's content, anything else one of its form.

@@ -44,7 +44,8 @@ pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 pub const GATEWAY_NAME_LABEL: &str = "gateway.networking.k8s.io/gateway-name";
 
 /// The other version that the definitions serve, with the same schema.
-const BETA: &str = "gateway.networking.k8s.io/v1beta1";
+/// Group and version of before.
+pub(crate) const BETA: &str = "gateway.networking.k8s.io/v1beta1";
 
 /// Makes a document of `v1beta1` one of `v1`; nothing else differs (conversion strategy `None`).
 pub(crate) fn convert(document: &mut Value) {

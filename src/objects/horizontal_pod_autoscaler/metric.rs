@@ -85,11 +85,16 @@ impl MetricSource {
         }
     }
 
+    /// The field in which it is.
+    pub(super) fn field(&self) -> String {
+        field(self.kind())
+    }
+
     /// With figures, which are called so in the API.
     fn to_wire(&self, called: &str, figures: &impl Serialize) -> Value {
         let mut source = serde_json::to_value(self).unwrap_or_default().take_field(self.kind()).unwrap_or_default();
         source.set(called, serde_json::to_value(figures).unwrap_or_default());
-        let fields = [("type".to_owned(), self.kind().into()), (field(self.kind()), source)];
+        let fields = [("type".to_owned(), self.kind().into()), (self.field(), source)];
         Value::Object(fields.into_iter().collect())
     }
 

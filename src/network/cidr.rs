@@ -25,6 +25,12 @@ impl Cidr {
         (prefix <= if base.is_ipv4() { 32 } else { 128 }).then_some(Self { base, prefix })
     }
 
+    /// One address.
+    #[must_use]
+    pub const fn host(address: IpAddr) -> Self {
+        Self { base: address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
     /// All addresses of IPv4.
     pub const ANYWHERE: Self = Self { base: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix: 0 };
 

@@ -1,5 +1,6 @@
 //! Namespaces, Nodes, Leases and Events.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -119,6 +120,16 @@ pub struct NodeStatus {
     /// What is valid and not simulated (addresses, images, nodeInfo, …).
     #[serde(flatten)]
     pub rest: Map<String, Value>,
+}
+
+impl Node {
+    /// Its address inside the cluster (`InternalIP`).
+    #[must_use]
+    pub fn internal_ip(&self) -> Option<IpAddr> {
+        let addresses = self.status.rest.get("addresses")?.as_array()?;
+        let internal = addresses.iter().find(|address| address.get("type").is_some_and(|kind| kind == "InternalIP"));
+        internal?.get("address")?.as_str()?.parse().ok()
+    }
 }
 
 impl Resource for Node {

@@ -52,7 +52,7 @@ impl Walk<'_> {
             return self.broken("Gateway", Cause::NoEndpoints, text, vec![hint]);
         }
         let what = format!("the data plane of Gateway {key} ({})", first_few(&pods));
-        let pod = self.enter_proxy("Gateway", &what, &doors(view, key), port, is_tls)?;
+        let pod = self.enter_proxy("Gateway", &what, &doors(view, key), port, is_tls)?.pod;
         self.is_behind_ingress = true;
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();

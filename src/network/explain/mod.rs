@@ -16,12 +16,14 @@
 mod endpoints;
 mod entry;
 mod gateways;
+mod ingress;
 mod names;
 mod near;
 mod place;
 mod pods;
 mod proxies;
 mod services;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -132,7 +132,12 @@ impl Walk<'_> {
                 .any(|controller| controller.services.contains(&service.key()));
             return match http.filter(|_| is_ingress) {
                 Some((host, path, is_tls)) => self.through_ingress(host, port, path, is_tls),
-                None => self.reach_service(&service.key(), Some(&port.to_string())),
+                None => {
+                    if !matches!(self.source, Source::External) {
+                        self.pass_source_ranges(&service)?;
+                    }
+                    self.reach_service(&service.key(), Some(&port.to_string()))
+                }
             };
         }
         let target = self.target_at(ip, port);

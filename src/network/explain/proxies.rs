@@ -15,7 +15,7 @@ use super::{Walk, Walked};
 
 impl Walk<'_> {
     /// The node whose rules a connection meets; nothing if any node may be it.
-    fn entry_node(&self) -> Option<Arc<str>> {
+    pub(super) fn entry_node(&self) -> Option<Arc<str>> {
         self.entry.clone().or_else(|| self.client_node())
     }
 

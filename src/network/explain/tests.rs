@@ -1,1 +1,96 @@
+//! Under which address a client is seen, and where that matters.
 
+use crate::network::testing::view;
+
+use super::*;
+
+const CLUSTER: &str = r#"
+{apiVersion: v1, kind: Node, metadata: {name: a}, status: {addresses: [{type: InternalIP, address: 192.0.2.1}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: b}, status: {addresses: [{type: InternalIP, address: 192.0.2.2}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: client}, spec: {nodeName: b, containers: [{name: c, image: i}]},
+  status: {phase: Running, podIP: 10.0.0.7, podIPs: [{ip: 10.0.0.7}],
+    containerStatuses: [{name: c, image: i, imageID: i, ready: true, restartCount: 0, state: {running: {}}}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: nginx, labels: {app: nginx}}, spec: {nodeName: a, containers: [{name: controller,
+    image: ingress-nginx/controller, args: [/nginx-ingress-controller]}]}, status: {phase: Running, podIP: 10.0.0.1,
+    podIPs: [{ip: 10.0.0.1}], conditions: [{type: Ready, status: "True"}],
+    containerStatuses: [{name: controller, image: i, imageID: i, ready: true, restartCount: 0, state: {running: {}}}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: nginx}, spec: {type: LoadBalancer, clusterIP: 10.96.0.1, selector: {app: nginx},
+    externalTrafficPolicy: POLICY, loadBalancerSourceRanges: [RANGES], ports: [{port: 80, protocol: TCP, targetPort: 80}]},
+    status: {loadBalancer: {ingress: [{ip: 203.0.113.1}]}}}
+---
+{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: n, labels: {kubernetes.io/service-name: nginx}}, addressType: IPv4,
+    ports: [{port: 80, protocol: TCP}], endpoints: [{addresses: [10.0.0.1], nodeName: a, conditions: {ready: true},
+    targetRef: {kind: Pod, name: nginx, namespace: default}}]}
+---
+{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: nginx}, spec: {controller: k8s.io/ingress-nginx}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: shop, annotations: {ANNOTATION}}, spec: {ingressClassName: nginx,
+    rules: [{host: shop.org, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: nginx, port: {number: 80}}}}]}}]}}
+"#;
+
+/// Status or verdict, and what is said of the address.
+fn ask(source: &str, to: &str, (policy, ranges, list): (&str, &str, &str)) -> String {
+    let annotation = if list.is_empty() { String::new() } else { format!("nginx.ingress.kubernetes.io/{list}") };
+    let manifests = CLUSTER.replace("POLICY", policy).replace("RANGES", ranges).replace("ANNOTATION", &annotation);
+    let view = view(&manifests);
+    let why = explain(&World::of(&view), &parse_source(source).expect("a client"), &to.parse().expect("a destination"));
+    let about = ["let through", "let in", "SourceRanges"];
+    let told = why.steps.iter().find(|step| about.iter().any(|words| step.text.contains(words)));
+    let told = told.map_or(String::new(), |step| format!(": {}", step.text));
+    format!("{:?}{told}", why.verdict)
+}
+
+#[test]
+fn the_lists_of_an_ingress_meet_the_address_that_its_controller_sees() {
+    let allow = |range: &str| format!("allowlist-source-range: {range}");
+    let sees = |address: &str| {
+        format!(
+            "Status(403, Forbidden): the controller sees address {address}, which is not let through (Ingress default/shop)"
+        )
+    };
+    let one_of_two = "Reachable: the controller sees the address of the node where a request comes in, and 1 of 2 nodes are not let through";
+    for (source, policy, range, expected) in [
+        // Behind `Cluster` the client's own address does not count, wherever it is.
+        ("external", "Cluster", "203.0.113.0/24", sees("192.0.2.1")),
+        ("external", "Cluster", "192.0.2.0/24", "Reachable".to_owned()),
+        ("external", "Cluster", "192.0.2.1", format!("{one_of_two} (192.0.2.2)")),
+        ("external", "Cluster", "0.0.0.0/0", "Reachable".to_owned()),
+        ("pod/client", "Cluster", "192.0.2.2", "Reachable".to_owned()),
+        ("pod/client", "Cluster", "10.0.0.7", sees("192.0.2.2")),
+        ("pod/client", "Local", "10.0.0.7", "Reachable".to_owned()),
+        ("pod/client", "Local", "192.0.2.0/24", sees("10.0.0.7")),
+        (
+            "external",
+            "Local",
+            "203.0.113.0/24",
+            "Reachable: only some addresses are let through, by annotations of the Ingress".to_owned(),
+        ),
+    ] {
+        assert_eq!(ask(source, "shop.org", (policy, "", &allow(range))), expected, "{source}, {policy}, {range}");
+    }
+    let deny = "denylist-source-range: 192.0.2.2";
+    assert_eq!(ask("pod/client", "shop.org", ("Cluster", "", deny)), sees("192.0.2.2"));
+    assert_eq!(ask("external", "shop.org", ("Cluster", "", deny)), format!("{one_of_two} (192.0.2.2)"));
+}
+
+#[test]
+fn source_ranges_hold_back_clients_at_the_address_of_the_load_balancer_only() {
+    let only = "Reachable: only clients in 203.0.113.0/24 are let in (loadBalancerSourceRanges): packets of others are dropped";
+    let outside = "Unreachable(SourceRange): 10.0.0.7 is outside of loadBalancerSourceRanges (203.0.113.0/24): packets are dropped";
+    for (source, to, ranges, expected) in [
+        ("external", "service/nginx", "203.0.113.0/24", only),
+        ("external", "service/nginx", "0.0.0.0/0", "Reachable"),
+        ("external", "service/nginx", "", "Reachable"),
+        ("pod/client", "203.0.113.1", "203.0.113.0/24", outside),
+        ("pod/client", "shop.org", "203.0.113.0/24", outside),
+        ("pod/client", "shop.org", "\"203.0.113.0/24\", 10.0.0.0/8", "Reachable"),
+        ("pod/client", "service/nginx", "203.0.113.0/24", "Reachable"),
+        ("node/b", "shop.org", "192.0.2.0/24", "Reachable"),
+    ] {
+        assert_eq!(ask(source, to, ("Cluster", ranges, "")), expected, "{source} to {to}, {ranges}");
+    }
+}

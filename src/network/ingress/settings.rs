@@ -296,6 +296,6 @@ fn bytes(value: &str) -> Option<u64> {
 }
 
 fn ranges(value: &str) -> Option<Vec<Cidr>> {
-    let host = |text: &str| Cidr::parse(&format!("{text}/{}", if text.contains(':') { 128 } else { 32 }));
+    let host = |text: &str| text.parse().ok().map(Cidr::host);
     value.split(',').map(str::trim).map(|text| Cidr::parse(text).or_else(|| host(text))).collect()
 }

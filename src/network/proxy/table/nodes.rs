@@ -43,7 +43,7 @@ impl ProxyTable {
             || object.meta.deletion_timestamp.is_some()
             || object.spec.taints.iter().any(|taint| *taint.key == *DELETION_TAINT);
         let node = &mut self.nodes[number.at()];
-        node.address = internal_ip(object).or(node.address);
+        node.address = object.internal_ip().or(node.address);
         let before = (node.zone, node.registered, node.excluded);
         (node.zone, node.registered, node.excluded) = (zone, !deleted, excluded);
         if before != (zone, !deleted, excluded) {
@@ -119,12 +119,6 @@ impl ProxyTable {
     pub(in crate::network) fn find_node(&self, name: &str) -> Option<NodeId> {
         self.nodes_by_name.get(name).copied()
     }
-}
-
-fn internal_ip(node: &Node) -> Option<IpAddr> {
-    let addresses = node.status.rest.get("addresses")?.as_array()?;
-    let internal = addresses.iter().find(|address| address.get("type").is_some_and(|kind| kind == "InternalIP"));
-    internal?.get("address")?.as_str()?.parse().ok()
 }
 
 fn is_excluded(labels: &Labels) -> bool {

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::objects::reader::{Document, ReaderLimits, read_manifests};
-use crate::objects::{Kind, Object};
+use crate::objects::{Kind, Object, validation};
 use crate::scenario::{Excerpt, Manifest, RunOptions, Scenario, ScenarioError};
 use crate::sim::{Delays, Simulation};
 
@@ -57,7 +57,11 @@ fn manifests(source: &str, text: &str) -> Result<Vec<String>, ScenarioError> {
     for document in documents {
         let manifest = Manifest { document, excerpt: excerpt.clone() };
         match sim.apply_document(&manifest.document) {
-            Ok((object, _)) => lines.push(told(&manifest.document, &object)),
+            Ok((object, _)) => {
+                lines.push(told(&manifest.document, &object));
+                lines
+                    .extend(validation::warnings(&object.to_wire()).into_iter().map(|text| format!("warning: {text}")));
+            }
             Err(error) => problems.extend(manifest.problems(&error)),
         }
     }

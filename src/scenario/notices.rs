@@ -1,4 +1,4 @@
-//! What a scenario's manifests ask for and the simulation does not do: told once, at the beginning of a run.
+//! What a scenario's manifests ask for and the simulation does not do, and what the API server warns of: told once, at the beginning of a run.
 
 mod rules;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::kubelet::{BehaviourSpec, Signal};
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
-use crate::objects::{Kind, horizontal_pod_autoscaler};
+use crate::objects::{Kind, horizontal_pod_autoscaler, validation};
 use crate::sim::{ClientSpec, NodeTemplate, RequestTarget};
 
 /// Kinds that are not typed and still do all that they do in a cluster: they are data.
@@ -38,8 +38,9 @@ pub(super) fn about<'a>(documents: impl Iterator<Item = &'a Document>) -> Vec<St
             ),
             _ => None,
         };
-        notices
-            .extend(of_the_kind.map(|what| format!("{kind} {}: {what}", document.name.as_deref().unwrap_or_default())));
+        let named = |text: String| format!("{kind} {}: {text}", document.name.as_deref().unwrap_or_default());
+        notices.extend(of_the_kind.map(|what| named(what.to_owned())));
+        notices.extend(validation::warnings(&document.value).into_iter().map(named));
         fields(&document.value, &mut notices);
     }
     notices.into_iter().collect()
@@ -201,6 +202,19 @@ mod tests {
             ["containers: no image of manifests or steps matches \"web:*\""]
         );
         assert_eq!(about_images(&behaviours, std::iter::empty()), Vec::<String>::new(), "others may bring images");
+    }
+
+    #[test]
+    fn warnings_of_the_api_server_are_told() {
+        let manifest = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {externalName: x.org, trafficDistribution: PreferClose,
+            ports: [{port: 80}]}}";
+        assert_eq!(
+            notices(manifest),
+            [
+                "Service web: spec.externalName is ignored when spec.type is not \"ExternalName\"",
+                "Service web: spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"",
+            ]
+        );
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Answer {
     pub content_type: &'static str,
     /// Seconds after which to try again, for the header `Retry-After`.
     pub retry_after: Option<u32>,
+    /// What the API server warns of, for headers `Warning`.
+    pub warnings: Vec<String>,
     /// Body.
     pub body: Vec<u8>,
 }
@@ -22,11 +24,16 @@ pub struct Answer {
 impl Answer {
     /// A document as JSON.
     pub(super) fn json(code: u16, document: &Value) -> Self {
-        Self { code, content_type: "application/json", retry_after: None, body: document.to_string().into_bytes() }
+        let body = document.to_string().into_bytes();
+        Self { code, content_type: "application/json", retry_after: None, warnings: Vec::new(), body }
     }
 
     pub(super) fn text(code: u16, text: &str) -> Self {
-        Self { code, content_type: "text/plain; charset=utf-8", retry_after: None, body: text.as_bytes().to_vec() }
+        Self {
+            content_type: "text/plain; charset=utf-8",
+            body: text.as_bytes().to_vec(),
+            ..Self::json(code, &Value::Null)
+        }
     }
 
     /// A `Status` that is about nothing in particular.

@@ -234,6 +234,13 @@ fn whole(answer: Answer) -> Response<Body> {
     if let Some(seconds) = answer.retry_after {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
+    for warning in &answer.warnings {
+        // `NewWarningHeader(299, "-", warning)`; fields that a user filled may hold what no header can.
+        let quoted = format!("299 - \"{}\"", warning.replace('\\', "\\\\").replace('"', "\\\""));
+        if let Ok(value) = header::HeaderValue::from_str(&quoted) {
+            headers.append(header::WARNING, value);
+        }
+    }
     response
 }
 

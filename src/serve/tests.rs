@@ -164,6 +164,30 @@ fn initial_events_end_with_a_bookmark() {
 }
 
 #[test]
+fn what_the_api_server_warns_of_comes_with_what_was_written() {
+    with_endpoint(|endpoint| {
+        let services = "/api/v1/namespaces/default/services";
+        let warnings = |endpoint: &mut Endpoint<'_>, method: &str, path: &str, body: &Value| {
+            let mut request = HttpRequest::new(method, path, &body.to_string());
+            if method == "PATCH" {
+                request.content_type = "application/merge-patch+json".to_owned();
+            }
+            whole(endpoint, &request).warnings
+        };
+        let web = json!({"metadata": {"name": "web"}, "spec": {"trafficDistribution": "PreferClose", "ports": [{"port": 80}]}});
+        let deprecated = "spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"";
+        assert_eq!(warnings(endpoint, "POST", &format!("{services}?dryRun=All"), &web), [deprecated]);
+        assert_eq!(warnings(endpoint, "POST", services, &web), [deprecated]);
+        let one = format!("{services}/web");
+        let labelled = json!({"metadata": {"labels": {"a": "b"}}});
+        assert_eq!(warnings(endpoint, "PATCH", &one, &labelled), [deprecated], "an update of anything");
+        let near = json!({"spec": {"trafficDistribution": "PreferSameZone"}});
+        assert_eq!(warnings(endpoint, "PATCH", &one, &near), Vec::<String>::new());
+        assert_eq!(warnings(endpoint, "GET", &one, &Value::Null), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn unknown_fields_are_refused_only_by_strict_validation() {
     with_endpoint(|endpoint| {
         let mut typo = deployment();

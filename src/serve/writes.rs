@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, DeleteOptions, PatchType, Reason, Request};
 use crate::controllers::horizontal_pod_autoscaler::Scale;
-use crate::objects::{Object, Uid, patch};
+use crate::objects::{Object, Uid, patch, validation};
 use crate::sim::{Simulation, Target};
 
 use super::answer::Answer;
@@ -27,7 +27,7 @@ pub(super) fn create(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, 
     strict::check_body(asked.request)?;
     place(asked, &mut document)?;
     let created = sim.create(document).map_err(|error| asked.refusal(&error))?;
-    Ok(Answer::json(201, &asked.form.one(&created, sim.wall())))
+    Ok(written(201, sim, asked, &created))
 }
 
 /// `PUT`.
@@ -47,7 +47,7 @@ pub(super) fn replace(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer,
         return Err(Answer::failure(400, "BadRequest", message));
     }
     let replaced = sim.replace(document, part).map_err(|error| asked.refusal(&error))?;
-    Ok(Answer::json(200, &asked.form.one(&replaced, sim.wall())))
+    Ok(written(200, sim, asked, &replaced))
 }
 
 /// `PATCH`.
@@ -88,7 +88,13 @@ pub(super) fn patch(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, A
         sim.replace(made(sim)?, part)
     };
     let patched = patched.map_err(|error| asked.refusal(&error))?;
-    Ok(Answer::json(200, &asked.form.one(&patched, sim.wall())))
+    Ok(written(200, sim, asked, &patched))
+}
+
+/// An object as it was written, and what there is to warn of.
+fn written(code: u16, sim: &Simulation, asked: &Asked<'_>, object: &Object) -> Answer {
+    let warnings = if asked.subresource.is_none() { validation::warnings(&object.to_wire()) } else { Vec::new() };
+    Answer { warnings, ..Answer::json(code, &asked.form.one(object, sim.wall())) }
 }
 
 /// Says in the document what goes without saying by the path.

@@ -234,6 +234,16 @@ fn good_manifests_and_scenarios_pass_the_check() {
 }
 
 #[test]
+fn what_the_api_server_warns_of_is_told_by_the_check() {
+    let folder = folder();
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {trafficDistribution: PreferClose, ports: [{port: 80}]}\n";
+    let old = file(&folder, "old.yaml", service);
+    let told = stdout(&seatrial(&["check", &old]).code(0));
+    let expected = "service/web is valid\nwarning: spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"\n";
+    assert_eq!(told.replace(&format!("{old}: "), ""), expected);
+}
+
+#[test]
 fn one_bad_file_does_not_keep_the_others_from_being_checked() {
     let folder = folder();
     let bad = file(&folder, "bad.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: []}\n");

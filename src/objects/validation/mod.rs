@@ -22,6 +22,7 @@ mod resources;
 mod service;
 mod sources;
 mod volumes;
+mod warnings;
 mod workloads;
 
 #[cfg(test)]
@@ -167,6 +168,14 @@ fn common_rules(kind: &str, object: &Value) -> NameRules {
     let is_placed = || object.at("metadata").at("namespace").as_str().is_some_and(|namespace| !namespace.is_empty());
     let namespaced = if kind.is_empty() { is_placed() } else { is_namespaced(kind) };
     NameRules { namespaced, check: names::path_segment_name, skip_generate_name: false }
+}
+
+/// What the API server warns of in an object that it takes; nothing of kinds without warnings that are simulated, as of all but Services.
+pub fn warnings(object: &Value) -> Vec<String> {
+    match (object.text("apiVersion"), object.text("kind")) {
+        ("v1", "Service") => warnings::of_service(object),
+        _ => Vec::new(),
+    }
 }
 
 /// What is wrong with the addresses and IP families of a Service's spec (`ValidateServiceClusterIPsRelatedFields`).

@@ -19,8 +19,8 @@ use crate::objects::wire::Wire;
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITY_SECONDS_MAX: i64 = 86_400;
 const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
-const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
-const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
+pub(super) const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
+pub(super) const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 const ONLY_LOAD_BALANCER: &str = "may only be used when `type` is 'LoadBalancer'";
 const SET_ONCE: &str = "may not change once set";
 const ONE_PER_FAMILY: &str = "may specify no more than one IP for each IP family";
@@ -55,12 +55,12 @@ fn is_load_balancer(spec: &Value) -> bool {
     spec.text("type") == "LoadBalancer"
 }
 
-fn is_headless(spec: &Value) -> bool {
+pub(super) fn is_headless(spec: &Value) -> bool {
     cluster_ips(spec) == ["None"]
 }
 
 /// `clusterIP` alone counts as the list: the API server fills the other form in before it validates.
-fn cluster_ips(spec: &Value) -> Vec<&str> {
+pub(super) fn cluster_ips(spec: &Value) -> Vec<&str> {
     let (single, list) = (spec.text("clusterIP"), spec.texts("clusterIPs"));
     if list.is_empty() && !single.is_empty() { vec![single] } else { list }
 }

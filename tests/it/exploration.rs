@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use seatrial::explore::{Case, CaseResult, Ledger, Plan, Shard, Summary, explore, merge, shrink};
+use seatrial::explore::{Case, CaseOutcome, CaseResult, Ledger, Plan, Shard, Summary, explore, merge, shrink};
 use seatrial::objects::reader::{ReaderLimits, read_manifests};
 use seatrial::scenario::{RunOptions, Scenario};
 
@@ -186,6 +186,27 @@ fn what_fails_only_with_a_fault_does_not_shrink_to_what_fails_without() {
     let calm = format!("{before}{}", after.lines().skip(steps.count()).collect::<Vec<_>>().join("\n"));
     let run = Scenario::read("calm.yaml", &calm).and_then(|scenario| scenario.run(&RunOptions::default()));
     assert!(run.expect("a scenario").held(), "{calm}");
+}
+
+/// Whatever the expectations say, what is looked for is that it stops.
+#[test]
+fn a_run_that_stops_before_its_end_is_made_small_and_still_stops() {
+    let text = BREAKS
+        .replace("{kind: PodKiller, every: 7m, selector: app=web}", "{kind: PodKiller, every: 20s, selector: app=web}");
+    let most = 2_000;
+    let plan = Plan::new("breaks.yaml", text).seeds(0..1).max_events(most);
+    let first = results(&plan, 1).swap_remove(0);
+    assert!(matches!(first.outcome, CaseOutcome::Stopped { .. }), "{:?}", first.outcome);
+    let shrunk = shrink(&plan, &first.case).expect("a scenario").expect("it stops");
+    assert_eq!(shrunk.expectation, "the run comes to its end");
+    assert!(!shrunk.yaml.contains("bystander") && !shrunk.yaml.contains("expect:"), "{}", shrunk.yaml);
+    let scenario = Scenario::read("shrunk.yaml", &shrunk.yaml).expect("a scenario");
+    let stopped = |max_events| {
+        let options = RunOptions { max_events: Some(max_events), fail_fast: true, ..RunOptions::default() };
+        scenario.run(&options).expect("a run").stopped()
+    };
+    assert_eq!(stopped(most).as_deref(), Some(&*shrunk.why));
+    assert_eq!(stopped(1_000_000), None, "it would come to its end: {}", shrunk.yaml);
 }
 
 #[test]

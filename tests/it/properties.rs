@@ -63,33 +63,49 @@ fn a_counterexample_of_built_in_controllers_fails_as_a_plain_scenario() {
     assert_eq!(Harness::new().search(&careless(), 3, 20), Some(found), "the same seed finds the same");
 }
 
-#[test]
-fn a_case_is_played_to_the_first_broken_promise() {
-    let text = "
+/// A scenario of one machine and no delays, with a workload `w0` of that kind and spec.
+fn on_one_machine(kind: &str, spec: &str, rest: &str) -> String {
+    format!(
+        "
 apiVersion: seatrial.dev/v1
 kind: Scenario
-metadata: {name: cut-short}
+metadata: {{name: t}}
 spec:
-  duration: 2h
   profile: ideal
-  nodes: [{name: node-1}]
+  nodes: [{{name: node-1}}]
   objects: |
-    {apiVersion: apps/v1, kind: Deployment, metadata: {name: w0}, spec: {replicas: 2, selector: {matchLabels: {app: w0}},
-      template: {metadata: {labels: {app: w0}}, spec: {containers: [{name: c, image: app}]}}}}
+    {{apiVersion: apps/v1, kind: {kind}, metadata: {{name: w0}}, spec: {{{spec}selector: {{matchLabels: {{app: w0}}}},
+      template: {{metadata: {{labels: {{app: w0}}}}, spec: {{containers: [{{name: c, image: app}}]}}}}}}}}
+{rest}"
+    )
+}
+
+/// What the kit found once holds now.
+fn holds(scenario: &str) {
+    assert_eq!(Harness::new().check_yaml(scenario), Ok(()));
+}
+
+#[test]
+fn a_case_is_played_to_the_first_broken_promise() {
+    let text = on_one_machine(
+        "Deployment",
+        "replicas: 2, ",
+        "  duration: 2h
   steps: [{at: 1m, scale: {target: deployment/w0, replicas: 1}}]
   expect:
   - {final: \"replicas(deployment/w0) == 2\"}
   - {always: \"replicas(deployment/w0) != 1\"}
   - {eventually: \"replicas(deployment/w0) == 3\"}
-";
-    let scenario = Scenario::read("cut-short.yaml", text).expect("a scenario");
+",
+    );
+    let scenario = Scenario::read("cut-short.yaml", &text).expect("a scenario");
     let run = |fail_fast| scenario.run(&RunOptions { fail_fast, ..RunOptions::default() }).expect("a run");
     let (whole, short) = (run(false), run(true));
     assert_eq!((whole.verdicts.len(), whole.simulation.now()), (3, SimTime::from_secs(7200)));
     let broken: Vec<_> = short.verdicts.iter().map(|verdict| verdict.expectation.as_str()).collect();
     assert_eq!(broken, ["always: replicas(deployment/w0) != 1"], "what is not decided has no verdict");
     assert_eq!(short.simulation.now(), SimTime::from_secs(60));
-    let failure = Harness::new().check_yaml(text).expect_err("it is broken");
+    let failure = Harness::new().check_yaml(&text).expect_err("it is broken");
     assert_eq!((failure.expectation.as_str(), failure.at), (broken[0], SimTime::from_secs(60)));
 }
 
@@ -141,27 +157,20 @@ fn a_controller_that_never_ends_is_told_by_what_it_changes() {
 /// The kit found that time stood still when the budget looked again at the very instant at which the eviction was overdue.
 #[test]
 fn a_budget_forgets_the_eviction_of_a_pod_whose_name_another_has_taken() {
-    let text = "
-apiVersion: seatrial.dev/v1
-kind: Scenario
-metadata: {name: evicted}
-spec:
-  duration: 5m
-  profile: ideal
-  nodes: [{name: node-1}]
-  objects: |
-    {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: w0}, spec: {selector: {matchLabels: {app: w0}},
-      template: {metadata: {labels: {app: w0}}, spec: {containers: [{name: c, image: app}]}}}}
-    ---
+    holds(&on_one_machine(
+        "StatefulSet",
+        "",
+        "    ---
     {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: w0}, spec: {maxUnavailable: 75%, selector: {}}}
+  duration: 5m
   containers: [{image: app, terminate: 2s}]
   steps:
   - {at: 1s, nodeDown: {node: node-1}}
   - {at: 17s, evict: {selector: app=w0}}
   - {at: 17s, nodeUp: {node: node-1}}
   expect: [{final: budgetStatus()}]
-";
-    assert_eq!(Harness::new().check_yaml(text), Ok(()));
+",
+    ));
 }
 
 /// The kit found that the kubelet, which had told of the end, waited for a deletion that had come before, and the pod stayed for ever.
@@ -193,25 +202,18 @@ spec:
 /// The kit took a pod that one step had deleted, and the next one evicted at the same instant, for one that its budget should have kept.
 #[test]
 fn an_eviction_of_a_pod_that_was_deleted_at_the_same_instant_needs_no_leave() {
-    let text = "
-apiVersion: seatrial.dev/v1
-kind: Scenario
-metadata: {name: deleted-and-evicted}
-spec:
-  duration: 5m
-  profile: ideal
-  nodes: [{name: node-1}]
-  objects: |
-    {apiVersion: apps/v1, kind: Deployment, metadata: {name: w0}, spec: {replicas: 4, selector: {matchLabels: {app: w0}},
-      template: {metadata: {labels: {app: w0}}, spec: {containers: [{name: c, image: app}]}}}}
-    ---
+    holds(&on_one_machine(
+        "Deployment",
+        "replicas: 4, ",
+        "    ---
     {apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: w0}, spec: {minAvailable: 1, selector: {matchLabels: {app: w0}}}}
+  duration: 5m
   containers: [{image: app, terminate: 2s}]
   steps:
   - {at: 1s, delete: {kind: pod, nth: 2}}
   - {at: 1s, evict: {selector: app=w0}}
-";
-    assert_eq!(Harness::new().check_yaml(text), Ok(()));
+",
+    ));
 }
 
 #[derive(Clone, Debug)]

@@ -109,18 +109,30 @@ pub(crate) fn claim_all<T: Resource>(
         _ => release(&**object, owner),
     };
     let answers = script.call_all(|| changes().map(request).collect())?;
-    let mut failures = Vec::new();
-    for ((_, claim), answer) in changes().zip(answers) {
+    owned.extend(claimed::<T>(changes().map(|(_, claim)| claim), answers)?);
+    Ok(owned)
+}
+
+/// What came of adoptions and releases: the objects that are owned now besides those that were before.
+///
+/// # Errors
+/// What went wrong, in one text.
+pub(crate) fn claimed<'a, T: Resource>(
+    claims: impl IntoIterator<Item = &'a Claim>,
+    responses: Vec<Response>,
+) -> Result<Vec<Arc<T>>, String> {
+    let (mut owned, mut failures) = (Vec::new(), Vec::new());
+    for (claim, response) in claims.into_iter().zip(responses) {
         if *claim == Claim::Release {
-            failures.extend(released(answer).err());
+            failures.extend(released(response).err());
             continue;
         }
-        match adopted(answer) {
+        match adopted(response) {
             Ok(object) => owned.extend(object.as_ref().and_then(T::unwrap).cloned()),
             Err(failure) => failures.push(failure),
         }
     }
-    if failures.is_empty() { Ok(owned) } else { Err(aggregate(failures).into()) }
+    if failures.is_empty() { Ok(owned) } else { Err(aggregate(failures)) }
 }
 
 /// Several failures as one text (upstream `utilerrors.NewAggregate`): one plain, several in brackets, each once.

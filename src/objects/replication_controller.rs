@@ -1,15 +1,12 @@
 //! ReplicationControllers, the elder siblings of ReplicaSets.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::labels::Labels;
 use super::meta::ObjectMeta;
 use super::object::{Kind, Resource, WireError, take, wire_object};
-use super::pod_spec::PodTemplate;
-use super::workload::{ObjectSelector, ReplicaSetSpec, ReplicaSetStatus, Replicated, integer};
+use super::workload::{ObjectSelector, ReplicaSetSpec, ReplicaSetStatus, Replicated};
 use super::{LabelSelector, Selector};
 
 /// A ReplicationController: a ReplicaSet whose selector is a plain list of labels.
@@ -43,27 +40,14 @@ impl Resource for ReplicationController {
         let meta = take(&mut wire, "metadata")?;
         let status = ReplicaSetStatus { terminating_replicas: None, ..take(&mut wire, "status")? };
         let mut spec = wire_object(&mut wire, "spec");
-        let spec = ReplicaSetSpec {
-            replicas: integer(&spec, "replicas").unwrap_or(1),
-            min_ready_seconds: integer(&spec, "minReadySeconds").unwrap_or(0),
-            selector: Arc::new(selector(spec.remove("selector"))?),
-            template: Arc::new(PodTemplate::from_wire(spec.get("template"))?),
-        };
-        Ok(Self { meta, spec, status })
+        let selector = selector(spec.remove("selector"))?;
+        Ok(Self { meta, spec: ReplicaSetSpec::from_wire(&spec, selector)?, status })
     }
 
     fn spec_wire(&self) -> Option<Value> {
-        let mut spec = Map::new();
-        spec.insert("replicas".into(), self.spec.replicas.into());
-        if self.spec.min_ready_seconds != 0 {
-            spec.insert("minReadySeconds".into(), self.spec.min_ready_seconds.into());
-        }
         let labels = &self.spec.selector.wire.match_labels;
-        if !labels.is_empty() {
-            spec.insert("selector".into(), serde_json::to_value(labels).unwrap_or_default());
-        }
-        spec.insert("template".into(), self.spec.template.to_wire());
-        Some(Value::Object(spec))
+        let selector = (!labels.is_empty()).then(|| serde_json::to_value(labels).unwrap_or_default());
+        Some(self.spec.to_wire(selector))
     }
 
     fn status_wire(&self) -> Option<Value> {

@@ -149,28 +149,40 @@ impl Resource for ReplicaSet {
         let meta = take(&mut wire, "metadata")?;
         let status = take(&mut wire, "status")?;
         let mut spec = wire_object(&mut wire, "spec");
-        let spec = ReplicaSetSpec {
-            replicas: integer(&spec, "replicas").unwrap_or(1),
-            min_ready_seconds: integer(&spec, "minReadySeconds").unwrap_or(0),
-            selector: Arc::new(ObjectSelector::from_wire(&mut spec)?),
-            template: Arc::new(PodTemplate::from_wire(spec.get("template"))?),
-        };
-        Ok(Self { meta, spec, status })
+        let selector = ObjectSelector::from_wire(&mut spec)?;
+        Ok(Self { meta, spec: ReplicaSetSpec::from_wire(&spec, selector)?, status })
     }
 
     fn spec_wire(&self) -> Option<Value> {
-        let mut spec = Map::new();
-        spec.insert("replicas".into(), self.spec.replicas.into());
-        if self.spec.min_ready_seconds != 0 {
-            spec.insert("minReadySeconds".into(), self.spec.min_ready_seconds.into());
-        }
-        spec.insert("selector".into(), self.spec.selector.to_wire());
-        spec.insert("template".into(), self.spec.template.to_wire());
-        Some(Value::Object(spec))
+        Some(self.spec.to_wire(Some(self.spec.selector.to_wire())))
     }
 
     fn status_wire(&self) -> Option<Value> {
         serde_json::to_value(&self.status).ok()
+    }
+}
+
+impl ReplicaSetSpec {
+    /// Reads all but the selector, whose form is not the same for all kinds.
+    pub(super) fn from_wire(spec: &Map<String, Value>, selector: ObjectSelector) -> Result<Self, WireError> {
+        Ok(Self {
+            replicas: integer(spec, "replicas").unwrap_or(1),
+            min_ready_seconds: integer(spec, "minReadySeconds").unwrap_or(0),
+            selector: Arc::new(selector),
+            template: Arc::new(PodTemplate::from_wire(spec.get("template"))?),
+        })
+    }
+
+    /// The spec in wire form, with its selector in that form.
+    pub(super) fn to_wire(&self, selector: Option<Value>) -> Value {
+        let seconds = self.min_ready_seconds;
+        let fields = [
+            ("replicas", Some(self.replicas.into())),
+            ("minReadySeconds", (seconds != 0).then(|| seconds.into())),
+            ("selector", selector),
+            ("template", Some(self.template.to_wire())),
+        ];
+        fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
     }
 }
 

@@ -157,11 +157,21 @@ impl Sync {
 
     // ---- creations and deletions ----
 
-    fn carry_out(mut self, cx: Context<'_>, ledger: &mut Ledger, plan: Plan) -> Step<SyncState> {
+    fn carry_out(self, cx: Context<'_>, ledger: &mut Ledger, plan: Plan) -> Step<SyncState> {
         let Plan { nodes, pods, events, .. } = plan;
         let batch = Batch::first(nodes.len());
-        let carrying = Carrying { nodes, asked: 0, batch, pods, done: 0 };
-        if batch.is_none() {
+        self.carry_on(cx, ledger, Carrying { nodes, asked: 0, batch, pods, done: 0 }, events)
+    }
+
+    /// The next batch of creations, or the deletions if there is none.
+    fn carry_on(
+        mut self,
+        cx: Context<'_>,
+        ledger: &mut Ledger,
+        carrying: Carrying,
+        events: Vec<Request>,
+    ) -> Step<SyncState> {
+        if carrying.batch.is_none() {
             return self.delete(cx, ledger, carrying, events);
         }
         match ledger.factory(&self.set, &self.hash) {
@@ -206,16 +216,7 @@ impl Sync {
             }
         }
         carrying.batch = carrying.batch.and_then(Batch::next).filter(|_| !failed);
-        if carrying.batch.is_none() {
-            return self.delete(cx, ledger, carrying, events);
-        }
-        match ledger.factory(&self.set, &self.hash) {
-            Ok(factory) => self.create(&factory, carrying, events),
-            Err(why) => {
-                self.errors.push(why);
-                self.finish(cx, ledger, events)
-            }
-        }
+        self.carry_on(cx, ledger, carrying, events)
     }
 
     fn delete(self, cx: Context<'_>, ledger: &mut Ledger, carrying: Carrying, events: Vec<Request>) -> Step<SyncState> {

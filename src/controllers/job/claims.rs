@@ -1,10 +1,8 @@
 //! Which pods belong to a Job: adoption and release (upstream `getPodsForJob`).
 
-use std::sync::Arc;
-
-use crate::api::{Request, Response, View};
+use crate::api::{Request, View};
 use crate::controllers::controller_ref::{self, Claim};
-use crate::objects::{JOB_TRACKING_FINALIZER, Job, Kind, Pod, Typed};
+use crate::objects::{JOB_TRACKING_FINALIZER, Job, Kind, Pod};
 
 /// The pods that a Job must adopt or release.
 pub(super) struct Claims {
@@ -46,20 +44,4 @@ impl Claims {
         self.kinds.push(claim);
         self.requests.push(request);
     }
-}
-
-/// The pods that were adopted.
-pub(super) fn claimed(claims: &[Claim], responses: Vec<Response>) -> Result<Vec<Arc<Pod>>, String> {
-    let (mut adopted, mut failures) = (Vec::new(), Vec::new());
-    for (claim, response) in claims.iter().zip(responses) {
-        if *claim == Claim::Release {
-            failures.extend(controller_ref::released(response).err());
-            continue;
-        }
-        match controller_ref::adopted(response) {
-            Ok(object) => adopted.extend(object.as_ref().and_then(<Pod as Typed>::unwrap).cloned()),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    if failures.is_empty() { Ok(adopted) } else { Err(controller_ref::aggregate(failures)) }
 }

@@ -188,7 +188,7 @@ impl Reconciler for JobController {
 
     fn resume(&mut self, cx: Context<'_>, key: &Key, state: SyncState, responses: Vec<Response>) -> Step<SyncState> {
         match state {
-            SyncState::Claim(job, claims) => match claims::claimed(&claims, responses) {
+            SyncState::Claim(job, claims) => match controller_ref::claimed(&claims, responses) {
                 Ok(adopted) => self.start(cx, &job, &adopted),
                 Err(why) => {
                     self.relabelled.insert(key.clone());

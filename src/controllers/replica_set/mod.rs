@@ -114,7 +114,7 @@ impl<S: ReplicatedKind> Reconciler for Replicator<S> {
     ) -> Step<SyncState<S>> {
         let SyncState { set, stage } = state;
         match stage {
-            Stage::Claim(claims) => match claimed(&claims, responses) {
+            Stage::Claim(claims) => match controller_ref::claimed(&claims, responses) {
                 Ok(adopted) => {
                     let census = manage::census::<S>(cx.view, &set, &adopted, cx.now, |_| {});
                     manage::manage(cx, &set, census, &adopted)
@@ -158,22 +158,6 @@ impl<'a, S: ReplicatedKind> Claims<'a, S> {
             }
         }
     }
-}
-
-/// The pods that were adopted.
-fn claimed(claims: &[Claim], responses: Vec<Response>) -> Result<Vec<Arc<Pod>>, String> {
-    let (mut adopted, mut failures) = (Vec::new(), Vec::new());
-    for (claim, response) in claims.iter().zip(responses) {
-        if *claim == Claim::Release {
-            failures.extend(controller_ref::released(response).err());
-            continue;
-        }
-        match controller_ref::adopted(response) {
-            Ok(object) => adopted.extend(object.as_ref().and_then(<Pod as crate::objects::Typed>::unwrap).cloned()),
-            Err(failure) => failures.push(failure),
-        }
-    }
-    if failures.is_empty() { Ok(adopted) } else { Err(controller_ref::aggregate(failures)) }
 }
 
 /// A set's selector, with the answer for pods that share the labels of its template known beforehand.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{custom, label_with_own_name, shape};
+use super::{COUNTING_SPEC_CHANGES, WITH_STATUS, custom, label_with_own_name, shape};
 use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::pod_resources::qos_class;
 use crate::objects::schema;
@@ -17,44 +17,6 @@ pub struct Creation<'a> {
     pub uid: &'a str,
 }
 
-/// Kinds whose generation starts at 1.
-const WITH_GENERATION: [&str; 15] = [
-    "Pod",
-    "Deployment",
-    "ReplicaSet",
-    "ReplicationController",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-    "PodDisruptionBudget",
-    "PriorityClass",
-    "EndpointSlice",
-    "Ingress",
-    "IngressClass",
-    "NetworkPolicy",
-    "PodTemplate",
-];
-
-/// Kinds whose status a client cannot set when creating them. Nodes keep theirs.
-const WITHOUT_STATUS: [&str; 15] = [
-    "Pod",
-    "Deployment",
-    "ReplicaSet",
-    "ReplicationController",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-    "PodDisruptionBudget",
-    "Service",
-    "Ingress",
-    "Namespace",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "ResourceQuota",
-];
-
 /// Changes a defaulted object as the registry strategy of its kind does before validating and storing it.
 ///
 /// The uid is set too: the names and labels of some objects are made of it, and validation compares them. Name,
@@ -63,12 +25,12 @@ pub fn prepare_for_create(kind: &str, object: &mut Value, creation: &Creation<'_
     if let Some(metadata) = object.ensure_object("metadata") {
         metadata.set("uid", creation.uid);
     }
-    if WITH_GENERATION.contains(&kind)
+    if (COUNTING_SPEC_CHANGES.contains(&kind) || matches!(kind, "EndpointSlice" | "PriorityClass"))
         && let Some(metadata) = object.ensure_object("metadata")
     {
         metadata.set("generation", 1);
     }
-    if WITHOUT_STATUS.contains(&kind) || kind == "HorizontalPodAutoscaler" {
+    if WITH_STATUS.contains(&kind) {
         object.set("status", Map::new());
     }
     if super::is_custom(kind, object) {

@@ -34,6 +34,43 @@ pub use update::{Subresource, prepare_for_update};
 use crate::objects::schema;
 use crate::objects::wire::{Wire, WireMut};
 
+/// Kinds whose status only its subresource writes.
+const WITH_STATUS: [&str; 16] = [
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "PodDisruptionBudget",
+    "Service",
+    "Ingress",
+    "Namespace",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "ResourceQuota",
+    "HorizontalPodAutoscaler",
+];
+
+/// Kinds whose generation counts the changes of their spec.
+const COUNTING_SPEC_CHANGES: [&str; 13] = [
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "ReplicationController",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "PodDisruptionBudget",
+    "Ingress",
+    "IngressClass",
+    "NetworkPolicy",
+    "PodTemplate",
+];
+
 /// Completes an object as decoding with defaulting does: what the API server hands to admission.
 ///
 /// Kinds without a schema are left as they are. Applying it twice changes nothing.

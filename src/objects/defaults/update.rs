@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::create::{
     drop_deprecated_topology, drop_disabled_in_spec, drop_max_unavailable, normalize_data_sources, tidy,
 };
-use super::custom;
+use super::{COUNTING_SPEC_CHANGES, WITH_STATUS, custom};
 use crate::objects::TEMPLATE_GENERATION;
 use crate::objects::wire::{Wire, WireMut};
 
@@ -22,43 +22,6 @@ pub enum Subresource {
     /// The resources of a pod's containers.
     Resize,
 }
-
-/// Kinds whose status only the status subresource changes.
-const WITH_STATUS: [&str; 16] = [
-    "Pod",
-    "Deployment",
-    "ReplicaSet",
-    "ReplicationController",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-    "PodDisruptionBudget",
-    "Service",
-    "Ingress",
-    "Namespace",
-    "Node",
-    "PersistentVolume",
-    "PersistentVolumeClaim",
-    "ResourceQuota",
-];
-
-/// Kinds whose generation counts the changes of their spec.
-const COUNTING_SPEC_CHANGES: [&str; 13] = [
-    "Pod",
-    "Deployment",
-    "ReplicaSet",
-    "ReplicationController",
-    "StatefulSet",
-    "DaemonSet",
-    "Job",
-    "CronJob",
-    "PodDisruptionBudget",
-    "Ingress",
-    "IngressClass",
-    "NetworkPolicy",
-    "PodTemplate",
-];
 
 /// Changes a defaulted object as the registry does before validating it as an update of `old`: what a client cannot
 /// change is taken from `old`, and the generation counts on if the spec differs.
@@ -78,7 +41,8 @@ pub fn prepare_for_update(kind: &str, new: &mut Value, old: &Value, subresource:
 }
 
 fn prepare_main(kind: &str, new: &mut Value, old: &Value) {
-    if WITH_STATUS.contains(&kind) || kind == "HorizontalPodAutoscaler" {
+    // Nodes bring theirs when they join.
+    if WITH_STATUS.contains(&kind) || kind == "Node" {
         keep(new, old, "status");
     }
     if super::is_custom(kind, new) {

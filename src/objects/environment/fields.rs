@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{ConfigError, Surroundings};
 use crate::objects::pod_resources::{ResourceAmounts, amounts};
 use crate::objects::wire::Wire;
-use crate::objects::{Labels, Pod, Quantity};
+use crate::objects::{Labels, Pod, Quantity, names};
 
 /// A field of a pod, such as `metadata.labels['app']` or `status.podIP`.
 ///
@@ -40,32 +40,8 @@ fn wire_text(pod: &Pod, field: &str) -> String {
 
 /// `key="value"` lines, sorted by key.
 fn format_map(map: &Labels) -> String {
-    let lines: Vec<String> = map.iter().map(|(key, value)| format!("{key}={}", go_quote(value))).collect();
+    let lines: Vec<String> = map.iter().map(|(key, value)| format!("{key}={}", names::quoted(value))).collect();
     lines.join("\n")
-}
-
-/// A text in quotes as Go writes it (`strconv.AppendQuote`).
-fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// How `resource_value` looks up the container that a reference names.

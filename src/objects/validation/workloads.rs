@@ -114,18 +114,17 @@ fn validate_deployment_strategy(strategy: &Value, path: &Path<'_>, errors: &mut 
         ("Recreate", None) => {}
         ("RollingUpdate", None) => errors.push(rolling_path.required("this should be defaulted and never be nil")),
         ("RollingUpdate", Some(rolling)) => validate_rolling_deployment(rolling, &rolling_path, errors),
-        (kind, _) => {
-            let rolling = rolling.map_or("null".to_owned(), |rolling| {
-                format!(
-                    r#"{{"MaxUnavailable":{},"MaxSurge":{}}}"#,
-                    rolling.at("maxUnavailable").shown(),
-                    rolling.at("maxSurge").shown()
-                )
-            });
-            let shown = Verbatim(format!(r#"{{"Type":{},"RollingUpdate":{rolling}}}"#, names::quoted(kind)));
-            errors.push(path.not_supported(shown, &["Recreate", "RollingUpdate"]));
-        }
+        (kind, _) => errors.push(path.not_supported(shown(kind, rolling), &["Recreate", "RollingUpdate"])),
     }
+}
+
+/// A strategy of an unknown type, as messages show it.
+fn shown(kind: &str, rolling: Option<&Value>) -> Verbatim {
+    let rolling = rolling.map_or("null".to_owned(), |rolling| {
+        let (unavailable, surge) = (rolling.at("maxUnavailable").shown(), rolling.at("maxSurge").shown());
+        format!(r#"{{"MaxUnavailable":{unavailable},"MaxSurge":{surge}}}"#)
+    });
+    Verbatim(format!(r#"{{"Type":{},"RollingUpdate":{rolling}}}"#, names::quoted(kind)))
 }
 
 fn validate_rolling_deployment(rolling: &Value, path: &Path<'_>, errors: &mut Errors) {
@@ -274,15 +273,7 @@ fn validate_daemon_set_strategy(strategy: &Value, path: &Path<'_>, errors: &mut 
             return;
         }
         (kind, rolling) => {
-            let rolling = rolling.map_or("null".to_owned(), |rolling| {
-                format!(
-                    r#"{{"MaxUnavailable":{},"MaxSurge":{}}}"#,
-                    rolling.at("maxUnavailable").shown(),
-                    rolling.at("maxSurge").shown()
-                )
-            });
-            let shown = Verbatim(format!(r#"{{"Type":{},"RollingUpdate":{rolling}}}"#, names::quoted(kind)));
-            errors.push(path.not_supported(shown, &["RollingUpdate", "OnDelete"]));
+            errors.push(path.not_supported(shown(kind, rolling), &["RollingUpdate", "OnDelete"]));
             return;
         }
     };

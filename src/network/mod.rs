@@ -44,7 +44,7 @@ pub use clients::{
     RequestTarget, Retries,
 };
 pub use dispatch::{Network, ServedCount};
-pub use outcome::{Cause, Outcome};
+pub use outcome::{Cause, Intermediary, Outcome};
 pub use proxy::{IpvsScheduler, NetworkConfig, ProxyMode, Silence, SyncTiming};
 pub use relay::ReverseProxy;
 pub use route::{Hop, Route, Source};

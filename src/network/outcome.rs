@@ -59,6 +59,15 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// What may stand between a client and an application, and answer by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intermediary {
+    /// An ingress controller.
+    Ingress,
+    /// The data plane of a Gateway.
+    Gateway,
+}
+
 /// Why an attempt had its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -233,19 +242,37 @@ impl Cause {
             Self::NotProgrammed => "no rules on the node",
             Self::NoSuchPort => "no such port from there",
             Self::NoSuchName => "no such name",
-            Self::NoRule => "no rule of an ingress",
+            Self::NoRule => "no rule of an ingress or gateway",
             Self::NoHealthyNode => "no healthy node behind the load balancer",
             Self::SourceRange => "outside of the source ranges",
             Self::PolicyDenied => "denied by a network policy",
             Self::DnsFailure => "DNS did not answer",
             Self::OutsideCluster => "outside of the cluster, not simulated",
             Self::Forbidden => "refused by a rule of an ingress (403, 413)",
-            Self::Redirected => "redirected by an ingress",
+            Self::Redirected => "redirected by an ingress or gateway",
             Self::Untrusted => "no certificate for the host",
-            Self::NoUpstream => "ingress: no ready endpoint (503)",
+            Self::NoUpstream => "ingress or gateway: no ready endpoint (503)",
             Self::NoBackend => "gateway: no such backend (500)",
-            Self::BadGateway => "ingress: upstream refused or cut it (502)",
-            Self::GatewayTimeout => "ingress: upstream did not answer (504)",
+            Self::BadGateway => "ingress or gateway: upstream refused or cut it (502)",
+            Self::GatewayTimeout => "ingress or gateway: upstream did not answer (504)",
+        }
+    }
+
+    /// The same where it is known what answered.
+    #[must_use]
+    pub const fn told_by(self, by: Intermediary) -> &'static str {
+        match (self, by) {
+            (Self::NoRule, Intermediary::Ingress) => "no rule of an ingress",
+            (Self::NoRule, Intermediary::Gateway) => "no rule of a gateway",
+            (Self::Redirected, Intermediary::Ingress) => "redirected by an ingress",
+            (Self::Redirected, Intermediary::Gateway) => "redirected by a gateway",
+            (Self::NoUpstream, Intermediary::Ingress) => "ingress: no ready endpoint (503)",
+            (Self::NoUpstream, Intermediary::Gateway) => "gateway: no ready endpoint (503)",
+            (Self::BadGateway, Intermediary::Ingress) => "ingress: upstream refused or cut it (502)",
+            (Self::BadGateway, Intermediary::Gateway) => "gateway: upstream refused or cut it (502)",
+            (Self::GatewayTimeout, Intermediary::Ingress) => "ingress: upstream did not answer (504)",
+            (Self::GatewayTimeout, Intermediary::Gateway) => "gateway: upstream did not answer (504)",
+            _ => self.as_str(),
         }
     }
 }

@@ -41,6 +41,8 @@ fn broken_links_inside_the_cluster_are_named() {
             ("50s", "node/worker-0", "web"),
             ("50s", "node/worker-0", "service/web"),
             ("50s", "external", "service/web"),
+            ("50s", "external", "web"),
+            ("50s", "external", "db.shop"),
             ("50s", "pod/client", "node/worker-1:30080"),
             ("60.5s", "pod/client", "web"),
             ("100s", "pod/client", "web:8080"),
@@ -111,6 +113,7 @@ fn answers_of_a_gateway_are_explained() {
             ("40s", "external", "http://api.example.com:30082/"),
             ("40s", "external", "https://shop.example.com:30445/cart"),
             ("70s", "external", "https://shop.example.com:30445/cart"),
+            ("80s", "external", "http://shop.example.com:30082/cart"),
         ]
     ));
 }

@@ -7,8 +7,8 @@ use crate::api::gateway::{attach, covers, listener_fault, names_gateway};
 use crate::objects::gateway::{GATEWAY_NAME_LABEL, Gateway};
 use crate::objects::{HTTPRoute, Key, Resource as _, Selector, Service};
 
-use super::super::Cause;
 use super::super::gateway::{Answer, GatewayRequest, HttpRoutes, RouteRule, WeightedBackend};
+use super::super::{Cause, Intermediary};
 use super::endpoints::Scope;
 use super::near::{first_few, nearest};
 use super::{Link, Verdict, Walk, Walked};
@@ -53,7 +53,7 @@ impl Walk<'_> {
         }
         let what = format!("the data plane of Gateway {key} ({})", first_few(&pods));
         let pod = self.enter_proxy("Gateway", &what, &doors(view, key), port, is_tls)?.pod;
-        self.is_behind_ingress = true;
+        self.through = Some(Intermediary::Gateway);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
         let request = GatewayRequest { is_tls, host, port, path, method: "GET", headers: &[], query: &query };

@@ -8,7 +8,7 @@ use super::super::ingress::{
     Certificate, Controller, GroupId, Location, Matcher, NoUpstream, Refusal, Request, Routed, Server, Side, Upstreams,
     Why, names_host,
 };
-use super::super::{Cause, Cidr};
+use super::super::{Cause, Cidr, Intermediary};
 use super::endpoints::Scope;
 use super::entry::Front;
 use super::near::{first_few, nearest};
@@ -40,7 +40,7 @@ impl Walk<'_> {
         };
         let what = format!("the ingress controller ({})", first_few(&names(&controller.pods)));
         let front = self.enter_proxy("Ingress", &what, &controller.services, port, is_tls)?;
-        self.is_behind_ingress = true;
+        self.through = Some(Intermediary::Ingress);
         let matcher = Matcher::compile(view, controller);
         let mut request = Request { is_tls, ..Request::get(host, path) };
         if let (false, Routed::Redirect { status: 308, to, .. }) = (is_tls, matcher.route(&request)) {

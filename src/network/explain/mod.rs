@@ -34,7 +34,7 @@ use crate::api::View;
 use crate::kernel::SimTime;
 
 use super::dns::{ClusterDns, NodeDns};
-use super::{Cause, Network, Outcome, Source};
+use super::{Cause, Intermediary, Network, Outcome, Source};
 
 pub use place::{Destination, parse_source};
 
@@ -128,6 +128,8 @@ pub struct Explanation {
     pub destination: Destination,
     /// The links, as far as it gets.
     pub steps: Vec<Step>,
+    /// The last that it leads through, of what answers by itself.
+    pub through: Option<Intermediary>,
     /// What comes of it.
     pub verdict: Verdict,
 }
@@ -172,9 +174,10 @@ impl Explanation {
 pub fn explain(world: &World<'_>, source: &Source, destination: &Destination) -> Explanation {
     let default = ClusterDns::default();
     let dns = world.dns.unwrap_or(&default);
-    let mut walk = Walk { world, dns, source, steps: Vec::new(), is_behind_ingress: false, entry: None };
+    let mut walk = Walk { world, dns, source, steps: Vec::new(), through: None, entry: None };
     let verdict = walk.go(destination).unwrap_or_else(|stop| stop.0);
-    Explanation { source: source.clone(), destination: destination.clone(), steps: walk.steps, verdict }
+    let Walk { steps, through, .. } = walk;
+    Explanation { source: source.clone(), destination: destination.clone(), steps, through, verdict }
 }
 
 /// The way ends here, with that verdict.
@@ -187,8 +190,8 @@ struct Walk<'w> {
     dns: &'w ClusterDns,
     source: &'w Source,
     steps: Vec<Step>,
-    /// Whether an ingress controller or Gateway stands in between, which tells of broken links by statuses.
-    is_behind_ingress: bool,
+    /// What stands in between, and tells of broken links by statuses.
+    through: Option<Intermediary>,
     /// The node by whose port the way leads in, if one was named.
     entry: Option<Arc<str>>,
 }
@@ -233,7 +236,7 @@ impl Walk<'_> {
     /// What comes of a broken link: behind an ingress controller, a status.
     fn verdict_of(&self, cause: Cause) -> Verdict {
         match cause.outcome() {
-            _ if !self.is_behind_ingress => Verdict::Unreachable(cause),
+            _ if self.through.is_none() => Verdict::Unreachable(cause),
             _ if cause == Cause::NoEndpoints => Verdict::Status(503, cause),
             Outcome::TimedOut => Verdict::Status(504, cause),
             _ => Verdict::Status(502, cause),

@@ -10,7 +10,7 @@ use super::super::policy::{self, Connection, DNS_LABEL, DNS_NAMESPACE, Peer};
 use super::super::{Cause, Source};
 use super::near::{first_few, nearest};
 use super::pods::Target;
-use super::{Verdict, Walk, Walked};
+use super::{Link, Verdict, Walk, Walked};
 
 impl Walk<'_> {
     pub(super) fn reach_host(&mut self, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
@@ -18,11 +18,11 @@ impl Walk<'_> {
             return self.reach_address(ip, port, Some((host, path, is_tls)));
         }
         if matches!(self.source, Source::External) {
-            if host == self.dns.domain || host.ends_with(&format!(".{}", self.dns.domain)) {
-                let text = format!("{host}: names below {} are known inside the cluster only", self.dns.domain);
-                return self.broken("Name", Cause::NoSuchName, text, Vec::new());
-            }
-            return self.enter_cluster(&format!("{host}: "), host, port, path, is_tls);
+            let ended = self.reach_from_outside(host, port, path, is_tls);
+            let hint = self.service_hint(host);
+            let broken = self.steps.last_mut().filter(|step| matches!(step.link, Link::Broken(_)));
+            broken.into_iter().for_each(|step| step.hints.extend(hint.clone()));
+            return ended;
         }
         let lookup = self.resolve(host)?;
         let Some(answer) = lookup.answer().cloned() else {
@@ -54,6 +54,32 @@ impl Walk<'_> {
             return self.reach_targets(&targets, None);
         }
         self.reach_answer(&answer, port, Some((host, path, is_tls)))
+    }
+
+    fn reach_from_outside(&mut self, host: &str, port: u16, path: &str, is_tls: bool) -> Walked<Verdict> {
+        if host == self.dns.domain || host.ends_with(&format!(".{}", self.dns.domain)) {
+            let text = format!("{host}: names below {} are known inside the cluster only", self.dns.domain);
+            return self.broken("Name", Cause::NoSuchName, text, Vec::new());
+        }
+        self.enter_cluster(&format!("{host}: "), host, port, path, is_tls)
+    }
+
+    /// The Service that may be meant by a name that is one inside the cluster; in `default`, if there are several.
+    fn service_hint(&self, host: &str) -> Option<String> {
+        let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
+        let (name, namespace) = match labels[..] {
+            [name] => (name, None),
+            [name, namespace] | [name, namespace, "svc", ..] => (name, Some(namespace)),
+            _ => return None,
+        };
+        let view = self.world.view;
+        let key = view.services.get(&Key::new(namespace.unwrap_or("default"), name)).map(|service| service.key());
+        let anywhere = || view.services.iter().map(|service| service.key()).find(|key| *key.name == *name);
+        let key = key.or_else(|| anywhere().filter(|_| namespace.is_none()))?;
+        let front = if *key.namespace == *"default" { String::new() } else { format!("{}/", key.namespace) };
+        Some(format!(
+            "there is a Service {key}: clients outside, who do not know its name, ask for {front}service/{name}"
+        ))
     }
 
     /// By a name that is not of the cluster: to a Gateway if one is for the host and no Ingress is, else to the ingress controller.

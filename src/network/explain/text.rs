@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Explanation, Link, Verdict};
+use super::{Cause, Explanation, Link, Verdict};
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,17 +28,23 @@ impl Explanation {
     /// The verdict in a sentence.
     #[must_use]
     pub fn summary(&self) -> String {
+        let words = |cause: Cause| self.through.map_or(cause.as_str(), |by| cause.told_by(by));
         match self.verdict {
             Verdict::Reachable => "Reachable.".to_owned(),
             Verdict::Partly { good, all, cause } => {
                 let bad = all - good;
                 format!(
-                    "Partly reachable: connections to {bad} of {all} endpoints fail ({}: {cause}).",
-                    cause.outcome()
+                    "Partly reachable: connections to {bad} of {all} endpoints fail ({}: {}).",
+                    cause.outcome(),
+                    words(cause)
                 )
             }
-            Verdict::Unreachable(cause) => format!("Not reachable: {cause}. The client sees: {}.", cause.outcome()),
-            Verdict::Status(status, cause) => format!("Not reachable: {cause}. The client sees: status {status}."),
+            Verdict::Unreachable(cause) => {
+                format!("Not reachable: {}. The client sees: {}.", words(cause), cause.outcome())
+            }
+            Verdict::Status(status, cause) => {
+                format!("Not reachable: {}. The client sees: status {status}.", words(cause))
+            }
             Verdict::Redirected(status) => format!("The client is sent elsewhere, by status {status}."),
             Verdict::Unknown => "What is there is not simulated.".to_owned(),
         }

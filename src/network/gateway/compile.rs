@@ -24,8 +24,8 @@ impl HttpRoutes {
         let places: Vec<usize> = (0..gateway.spec.listeners.len()).filter(|place| open(*place)).collect();
         compiled.listeners = places.iter().map(|place| open_listener(gateway, *place)).collect();
         let mut routes: Vec<&Arc<HTTPRoute>> = view.http_routes.iter().collect();
-        // The oldest first, then by name.
-        routes.sort_by_cached_key(|route| (route.meta.creation_timestamp, route.key()));
+        // The oldest first, then by `{namespace}/{name}`, where `a-b/x` comes before `a/x`.
+        routes.sort_by_cached_key(|route| (route.meta.creation_timestamp, route.key().to_string()));
         for route in routes {
             compiled.add(view, gateway, &places, route);
         }

@@ -5,6 +5,8 @@ mod compile;
 mod filter;
 mod matches;
 #[cfg(test)]
+mod precedence_tests;
+#[cfg(test)]
 mod tests;
 
 use crate::api::gateway::{BackendFault, covers, specificity};

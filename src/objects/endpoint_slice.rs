@@ -44,7 +44,7 @@ pub struct Endpoint {
     /// Zone of the node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<Arc<str>>,
-    /// What is valid and not simulated (hints, deprecatedTopology).
+    /// What is not typed: `hints`, which proxies go by, and `deprecatedTopology`, which nobody does.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }

@@ -1,5 +1,6 @@
 //! What a scenario's manifests ask for and the simulation does not do, and what the API server warns of: told once, at the beginning of a run.
 
+mod aliases;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -7,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::kubelet::{BehaviourSpec, Signal};
+use crate::network::dns::ClusterDns;
 use crate::objects::reader::Document;
 use crate::objects::wire::Wire;
 use crate::objects::{Kind, horizontal_pod_autoscaler, validation};
@@ -56,34 +58,27 @@ pub(super) fn about_machines<'a>(machines: impl Iterator<Item = &'a NodeTemplate
 }
 
 /// What of the way of requests is not simulated, as far as these clients and manifests come upon it; each once.
-pub(super) fn about_traffic<'a>(clients: &[ClientSpec], documents: impl Iterator<Item = &'a Document>) -> Vec<String> {
+pub(super) fn about_traffic<'a>(
+    clients: &[ClientSpec],
+    dns: &ClusterDns,
+    documents: impl Iterator<Item = &'a Document> + Clone,
+) -> Vec<String> {
     let mut notices = BTreeSet::new();
-    let uses_urls = clients.iter().any(|client| matches!(client.to, RequestTarget::Url(_)));
-    for document in documents {
-        if document.kind == "Ingress" && uses_urls {
-            rules::about_ingress(document, &mut notices);
-        }
-        if document.kind != "Service" {
-            continue;
-        }
-        let name = document.name.as_deref().unwrap_or_default();
-        let namespace = document.namespace.as_deref().unwrap_or("default");
-        let is_goal = |client: &&ClientSpec| match &client.to {
-            RequestTarget::Service(key, _) => *key.name == *name && *key.namespace == *namespace,
-            RequestTarget::Host(host, _) => host.name.split('.').next() == Some(name),
-            RequestTarget::Url(request) => {
-                request.via.as_ref().is_some_and(|via| *via.name == *name && *via.namespace == *namespace)
+    let mut backends = BTreeSet::new();
+    if clients.iter().any(|client| matches!(client.to, RequestTarget::Url(_))) {
+        for document in documents.clone() {
+            backends.extend(aliases::backends(document));
+            if document.kind == "Ingress" {
+                rules::about_ingress(document, &mut notices);
             }
-        };
-        if !clients.iter().any(|client| is_goal(&client)) {
-            continue;
         }
-        let spec = document.value.at("spec");
-        if spec.text("type") == "ExternalName" && !spec.text("externalName").contains(".svc.") {
-            let what =
-                "what an external name stands for is outside of the cluster and not simulated; requests to it fail";
-            notices.insert(format!("Service {name}: {what}"));
-        }
+    }
+    let is_alias =
+        |document: &&Document| document.kind == "Service" && document.value.at("spec").text("type") == "ExternalName";
+    for document in documents.filter(is_alias) {
+        let name = document.name.as_deref().unwrap_or_default();
+        let told = aliases::about(document, (clients, &backends), dns);
+        notices.extend(told.into_iter().map(|what| format!("Service {name}: {what}")));
     }
     notices.into_iter().collect()
 }

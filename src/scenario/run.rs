@@ -170,7 +170,8 @@ impl Scenario {
         let applied = self.steps.iter().flat_map(|step| step.verb.manifests());
         let documents = self.manifests.iter().chain(applied).map(|manifest| &manifest.document);
         notices.extend(super::notices::about(documents.clone()));
-        notices.extend(super::notices::about_traffic(&self.clients, documents.clone()));
+        let dns = self.network.as_ref().map(|network| network.dns.cluster_dns()).unwrap_or_default();
+        notices.extend(super::notices::about_traffic(&self.clients, &dns, documents.clone()));
         let asked: Vec<Value> = self.steps.iter().map(|step| step.verb.args()).collect();
         let static_pods = self.nodes.iter().flat_map(|node| &node.static_pods);
         let images = documents.map(|document| &document.value).chain(&asked).chain(static_pods);

@@ -137,7 +137,9 @@ impl Settings {
                 Some(false) => {
                     notices.push(format!("annotation {PREFIX}{name}: {value:?} is not valid and has no effect"))
                 }
-                None => notices.push(format!("annotation {PREFIX}{name} is not simulated")),
+                None => {
+                    notices.push(format!("annotation {PREFIX}{name} is not simulated: requests fare as without it"))
+                }
             }
         }
         let asks_without = canary.1 != Shaping::default() && !canary.0;

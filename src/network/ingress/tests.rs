@@ -346,7 +346,7 @@ fn annotations_that_are_not_understood_are_told() {
     assert_eq!(
         texts,
         [
-            "annotation nginx.ingress.kubernetes.io/auth-url is not simulated",
+            "annotation nginx.ingress.kubernetes.io/auth-url is not simulated: requests fare as without it",
             "annotation nginx.ingress.kubernetes.io/canary-weight: \"lots\" is not valid and has no effect",
             "no other Ingress has its host and path: the canary has no effect",
         ]

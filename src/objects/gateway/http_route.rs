@@ -51,7 +51,7 @@ pub struct HttpRouteRule {
     /// Where requests go.
     #[serde(skip_serializing_if = "skip::none")]
     pub backend_refs: SharedList<HttpBackendRef>,
-    /// What is valid and not simulated (timeouts).
+    /// What is not typed: `timeouts`, which count, and `name`, which is for people and policies.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }

@@ -58,7 +58,7 @@ pub(super) fn about_ingress(document: &Document, notices: &mut BTreeSet<String>)
         tell("load-balance ewma: endpoints are chosen in turn, latencies do not count".into());
     }
     if !settings.allow.is_empty() || !settings.deny.is_empty() {
-        tell("source ranges of annotations hold back clients outside only; behind externalTrafficPolicy Cluster all of those have addresses of nodes, which only 0.0.0.0/0 lets in".into());
+        tell("lists of addresses in annotations hold back clients outside only; behind externalTrafficPolicy Cluster those have addresses of nodes, which are taken to be in no range but 0.0.0.0/0".into());
     }
 }
 

@@ -210,6 +210,7 @@ pub fn lease(node: &Node, now: WallTime) -> Lease {
         holder_identity: node.meta.name.clone().into(),
         lease_duration_seconds: LEASE_DURATION_SECONDS,
         renew_time: now,
+        ..Lease::default()
     }
 }
 

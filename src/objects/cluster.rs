@@ -173,6 +173,8 @@ pub struct Lease {
     pub lease_duration_seconds: i32,
     /// Last renewal.
     pub renew_time: WallTime,
+    /// The other fields of the spec, such as those of an election.
+    pub rest: Arc<Map<String, Value>>,
 }
 
 impl Resource for Lease {
@@ -181,21 +183,26 @@ impl Resource for Lease {
     fn from_wire(mut wire: Value) -> Result<Self, WireError> {
         let meta = take(&mut wire, "metadata")?;
         let mut spec = Value::Object(wire_object(&mut wire, "spec"));
-        let renewed: Option<Timestamp> = take(&mut spec, "renewTime")?;
-        Ok(Self {
-            meta,
-            holder_identity: take(&mut spec, "holderIdentity")?,
-            lease_duration_seconds: take(&mut spec, "leaseDurationSeconds")?,
-            renew_time: renewed.unwrap_or_default().wall(),
-        })
+        let (holder_identity, lease_duration_seconds) =
+            (take(&mut spec, "holderIdentity")?, take(&mut spec, "leaseDurationSeconds")?);
+        let renew_time = take(&mut spec, "renewTime")?;
+        let mut rest = spec.as_object().cloned().unwrap_or_default();
+        rest.retain(|_, value| !value.is_null());
+        Ok(Self { meta, holder_identity, lease_duration_seconds, renew_time, rest: Arc::new(rest) })
     }
 
     fn spec_wire(&self) -> Option<Value> {
-        Some(serde_json::json!({
-            "holderIdentity": self.holder_identity,
-            "leaseDurationSeconds": self.lease_duration_seconds,
-            "renewTime": self.renew_time.to_micro_time(),
-        }))
+        let mut spec = Map::clone(&self.rest);
+        if !self.holder_identity.is_empty() {
+            spec.insert("holderIdentity".into(), (*self.holder_identity).into());
+        }
+        if self.lease_duration_seconds != 0 {
+            spec.insert("leaseDurationSeconds".into(), self.lease_duration_seconds.into());
+        }
+        if self.renew_time != WallTime::default() {
+            spec.insert("renewTime".into(), self.renew_time.to_micro_time().into());
+        }
+        Some(Value::Object(spec))
     }
 }
 

@@ -315,16 +315,19 @@ impl Job {
         !self.spec.managed_by.is_empty() && *self.spec.managed_by != *JOB_CONTROLLER_NAME
     }
 
-    /// Completes what a client leaves to the API server: the Job's labels are those of its template, and unless the user
-    /// manages the selector, the template gets labels with name and uid, and the selector asks for the uid (upstream
-    /// `SetDefaults_Job` and `registry/batch/job.generateSelector`). Name and uid must be set.
+    /// Completes what a client leaves to the API server: unless the user manages the selector, the template gets labels
+    /// with name and uid, and the selector asks for the uid; the Job's labels are those of its template (upstream
+    /// `registry/batch/job.generateSelector` and `SetDefaults_Job`). Name and uid must be set.
     pub fn complete(&mut self) {
+        if !self.spec.manual_selector {
+            self.generate_selector();
+        }
         if self.meta.labels.is_empty() {
             self.meta.labels = self.spec.template.labels.clone();
         }
-        if self.spec.manual_selector {
-            return;
-        }
+    }
+
+    fn generate_selector(&mut self) {
         let (name, uid) = (self.meta.name.to_string(), self.meta.uid.to_string());
         let mut labels = self.spec.template.labels.clone();
         let own = [(LEGACY_LABELS[0], &name), (JOB_NAME_LABEL, &name), (LEGACY_LABELS[1], &uid)];
@@ -501,6 +504,6 @@ mod tests {
         let expected =
             [(JOB_CONTROLLER_UID_LABEL, "u"), (JOB_NAME_LABEL, "j"), ("controller-uid", "u"), ("job-name", "j")];
         assert_eq!(labels, expected);
-        assert!(job.meta.labels.is_empty());
+        assert_eq!(job.meta.labels, job.spec.template.labels, "as it is read back");
     }
 }

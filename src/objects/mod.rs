@@ -62,6 +62,8 @@ pub mod validation;
 pub(crate) mod versions;
 mod volume_attachment;
 pub mod volume_matching;
+#[cfg(test)]
+mod whole_tests;
 pub mod wire;
 mod workload;
 

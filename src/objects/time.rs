@@ -122,11 +122,25 @@ impl fmt::Debug for Timestamp {
 #[error("{0:?} is not an RFC 3339 time such as 2026-01-01T00:00:00Z")]
 pub struct TimestampError(String);
 
-impl FromStr for Timestamp {
+impl FromStr for WallTime {
     type Err = TimestampError;
     fn from_str(text: &str) -> Result<Self, TimestampError> {
         let instant: jiff::Timestamp = text.parse().map_err(|_| TimestampError(text.to_owned()))?;
-        Ok(WallTime(i64::try_from(instant.as_nanosecond()).map_err(|_| TimestampError(text.to_owned()))?).timestamp())
+        i64::try_from(instant.as_nanosecond()).map(Self).map_err(|_| TimestampError(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for WallTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        text.parse().map(WallTime::timestamp)
     }
 }
 
@@ -164,5 +178,9 @@ mod tests {
         assert_eq!(now.timestamp().to_string(), "2026-01-01T00:00:00Z");
         assert_eq!("2026-01-01T00:00:00Z".parse(), Ok(now.timestamp()));
         assert_eq!(now.to_micro_time(), "2026-01-01T00:00:00.999999Z");
+        assert_eq!(
+            "2026-01-01T00:00:00.999999Z".parse(),
+            Ok(WallTime::from_unix_nanos(now.as_unix_nanos() / 1000 * 1000))
+        );
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// Times, uids and random suffixes of the datasets.
 const CREATION: Creation<'static> =
-    Creation { now: "2026-01-01T00:00:00Z", uid: "11111111-1111-1111-1111-111111111111" };
+    Creation { now: "2026-01-01T00:00:00Z", uid: "11111111-1111-1111-1111-111111111111", has_labels: false };
 const SUFFIX: &str = "xxxxx";
 
 /// Kind and API version of a manifest.
@@ -29,7 +29,8 @@ pub(crate) fn create(manifest: &Value) -> (Value, Vec<FieldError>) {
     let mut object = manifest.clone();
     complete_metadata(kind, &mut object);
     defaults::apply(kind, api_version, &mut object);
-    defaults::prepare_for_create(kind, &mut object, &CREATION);
+    let has_labels = manifest["metadata"]["labels"].as_object().is_some_and(|labels| !labels.is_empty());
+    defaults::prepare_for_create(kind, &mut object, &Creation { has_labels, ..CREATION });
     let errors = validation::validate_create(kind, &object);
     if let Value::Object(metadata) = &mut object["metadata"] {
         metadata.remove("uid");

@@ -146,12 +146,13 @@ impl ApiServer {
             return Err(errors::bad_request("resourceVersion should not be set on objects to be created"));
         }
         SYSTEM_METADATA.iter().for_each(|key| drop(metadata.remove(*key)));
+        let has_labels = metadata.get("labels").and_then(Value::as_object).is_some_and(|labels| !labels.is_empty());
         rules::complete(&header, &mut document);
         self.admit_document(&header, &mut document)?;
         self.name_document(&header, &mut document)?;
         self.allocate_in_document(&mut document, None)?;
         let uid = self.identity.uid(header.kind, text_of(&document, "namespace"), text_of(&document, "name"));
-        rules::prepare_for_create(&header, &mut document, now, &uid);
+        rules::prepare_for_create(&header, &mut document, now, &uid, has_labels);
         rules::validate_create(self.feature_gates, &header, &document)?;
         let object = Object::from_wire(document).map_err(|error| header.malformed(&error))?;
         if let (Object::Pod(pod), Some(nameless)) = (&object, nameless) {

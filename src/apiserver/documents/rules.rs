@@ -6,7 +6,7 @@ use crate::api::{ApiError, Part};
 use crate::apiserver::errors;
 use crate::objects::defaults::{self, Creation, Subresource};
 use crate::objects::validation::{self, FeatureGates, FieldError};
-use crate::objects::{Uid, WallTime};
+use crate::objects::{Kind, Uid, WallTime};
 
 use super::{Header, text_of};
 
@@ -33,9 +33,13 @@ pub(super) fn complete(header: &Header, document: &mut Value) {
     defaults::apply(&header.kind_name, &header.api_version, document);
 }
 
-pub(super) fn prepare_for_create(header: &Header, document: &mut Value, now: WallTime, uid: &Uid) {
+/// What the strategy of the kind does, and what is completed when the object is read back.
+pub(super) fn prepare_for_create(header: &Header, document: &mut Value, now: WallTime, uid: &Uid, has_labels: bool) {
     let (now, uid) = (now.timestamp().to_string(), uid.to_string());
-    defaults::prepare_for_create(header.ruled_as(), document, &Creation { now: &now, uid: &uid });
+    defaults::prepare_for_create(header.ruled_as(), document, &Creation { now: &now, uid: &uid, has_labels });
+    if header.kind == Kind::Job {
+        complete(header, document);
+    }
 }
 
 pub(super) fn prepare_for_update(header: &Header, new: &mut Value, old: &Value, part: Part) {

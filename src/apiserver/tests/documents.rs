@@ -97,6 +97,26 @@ fn kubernetes_groups_have_the_kinds_that_they_have_and_no_others() {
 }
 
 #[test]
+fn a_job_has_the_labels_of_its_template_unless_it_has_labels_of_its_own() {
+    let mut server = server();
+    let mut labels = |name: &str, own: Value, template: Value| {
+        let document = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": own},
+            "spec": {"template": {"metadata": {"labels": template},
+                                  "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}}}});
+        let job = applied(&mut server, document).0.to_wire();
+        let keys = |value: &Value| value.as_object().map(|labels| labels.keys().cloned().collect::<Vec<_>>());
+        (keys(&job["metadata"]["labels"]), keys(&job["spec"]["template"]["metadata"]["labels"]))
+    };
+    for template in [json!({}), json!({"a": "b"})] {
+        let (own, of_template) =
+            labels(&format!("without-{}", template.as_object().unwrap().len()), json!({}), template);
+        assert_eq!(own, of_template, "what is generated too");
+    }
+    let (own, of_template) = labels("with", json!({"a": "b"}), json!({"a": "b"}));
+    assert_eq!((own.unwrap(), of_template.unwrap().len()), (vec!["a".to_owned()], 5));
+}
+
+#[test]
 fn a_custom_resource_with_the_name_of_a_known_kind_follows_none_of_its_rules() {
     let mut server = server();
     for (version, kind) in [("serving.knative.dev/v1", "Service"), ("longhorn.io/v1beta2", "Node")] {

@@ -15,6 +15,8 @@ pub struct Creation<'a> {
     pub now: &'a str,
     /// The uid given to the object.
     pub uid: &'a str,
+    /// Whether the client gave the object labels. Those that a Job takes from its template change with the template's.
+    pub has_labels: bool,
 }
 
 /// Changes a defaulted object as the registry strategy of its kind does before validating and storing it.
@@ -221,6 +223,14 @@ fn prepare_job(job: &mut Value, creation: &Creation<'_>) {
         }
     }
     drop_disabled_in_template(Some(spec));
+    let labels = super::workloads::template_labels(job.at("spec"));
+    if let (Some(labels), Some(metadata)) = (labels, job.object_mut("metadata"))
+        && !creation.has_labels
+        && metadata.has("labels")
+    {
+        // Upstream it is one map.
+        metadata.set("labels", labels);
+    }
 }
 
 fn prepare_namespace(namespace: &mut Value) {

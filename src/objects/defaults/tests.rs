@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::validation;
 
-const CREATION: Creation<'static> = Creation { now: "2026-01-01T00:00:00Z", uid: "u" };
+const CREATION: Creation<'static> = Creation { now: "2026-01-01T00:00:00Z", uid: "u", has_labels: false };
 
 fn defaulted(manifest: Value) -> Value {
     let mut object = manifest;

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::objects::defaults::{self, Creation};
 
-const CREATION: Creation<'static> = Creation { now: "2026-01-01T00:00:00Z", uid: "u" };
+const CREATION: Creation<'static> = Creation { now: "2026-01-01T00:00:00Z", uid: "u", has_labels: false };
 
 fn stored(kind: &str, api_version: &str, rest: Value) -> Value {
     let mut object =

@@ -66,6 +66,7 @@ pub mod volume_matching;
 mod whole_tests;
 pub mod wire;
 mod workload;
+mod yaml;
 
 pub use affinity::{
     Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PreferredSchedulingTerm,
@@ -148,3 +149,4 @@ pub use workload::{
     Deployment, DeploymentSpec, DeploymentStatus, DeploymentStrategy, MAX_REPLICAS, ObjectSelector, ReplicaSet,
     ReplicaSetSpec, ReplicaSetStatus, Replicated,
 };
+pub use yaml::to_yaml;

@@ -8,6 +8,7 @@ use super::faults::{Fault, Mishap};
 use super::machines::Machine;
 use super::steps::{About, DRAIN_TIMEOUT_SECS, Step, yaml};
 use super::workloads::{Workload, classes, containers};
+use crate::objects::to_yaml;
 
 /// Without a change for so long a cluster is at rest: longer than the longest timer, a progress deadline of ten minutes. Pods for
 /// which there is no room are tried again every five minutes, for ever.
@@ -68,7 +69,7 @@ impl Case {
     /// rest, and time to do so.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        serde_yaml::to_string(&self.scenario()).unwrap_or_default()
+        to_yaml(&self.scenario())
     }
 
     fn scenario(&self) -> Value {

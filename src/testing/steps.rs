@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::faults::Fault;
 use super::machines::Machine;
 use super::workloads::{BROKEN_IMAGE, Workload, WorkloadKind, bound, rolling};
+use crate::objects::to_yaml;
 use crate::sim::ZONE_LABEL;
 
 /// When a drain is given up.
@@ -187,6 +188,5 @@ impl Step {
 
 /// Several documents in one text.
 pub(super) fn yaml(documents: &[Value]) -> String {
-    let texts = documents.iter().map(|document| serde_yaml::to_string(document).unwrap_or_default());
-    texts.collect::<Vec<_>>().join("---\n")
+    documents.iter().map(to_yaml).collect::<Vec<_>>().join("---\n")
 }

@@ -10,6 +10,7 @@ use crate::explore::error::ExploreError;
 use crate::explore::plan::Plan;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::reader::{ReaderLimits, parse_spanned};
+use crate::objects::to_yaml;
 use crate::scenario::{Expression, Parameters, Scenario, ScenarioError, Verb};
 
 /// Marks a step that stands for what a fault did at random; no part of the file.
@@ -183,8 +184,7 @@ fn plain(text: &str) -> String {
 
 /// A value as YAML, indented.
 fn block(text: &mut String, indent: usize, value: &Value) {
-    let yaml = serde_yaml::to_string(value).unwrap_or_else(|_| value.to_string());
-    for line in yaml.lines() {
+    for line in to_yaml(value).lines() {
         if line.is_empty() {
             text.push('\n');
         } else {

@@ -34,6 +34,7 @@ pub use de::from_spanned;
 pub use document::{Document, Notice};
 pub use error::{ReadError, ReadErrorKind};
 pub use limits::{Limit, ReaderLimits};
+pub(super) use scalar::is_plain_string;
 pub use span::{Place, Span};
 pub(crate) use suggest::in_quotes;
 pub use tree::{Node, SpannedFile, Value};

@@ -68,6 +68,31 @@ fn resolve_special(text: &str) -> Option<Scalar<'static>> {
     }
 }
 
+/// Whether everybody reads an unquoted text as that text: it is no number, boolean, time or key of a merge.
+pub(in crate::objects) fn is_plain_string(text: &str) -> bool {
+    resolve_special(text).is_none() && text != "<<" && !is_time(text) && !is_sexagesimal(text)
+}
+
+/// What looks like a date, perhaps with a time of day.
+fn is_time(text: &str) -> bool {
+    let mut parts = text.splitn(3, '-');
+    let is_number = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let year = parts.next().is_some_and(|year| year.len() == 4 && is_number(year, 4));
+    let month = parts.next().is_some_and(|month| is_number(month, 2));
+    let day = parts.next().and_then(|rest| rest.split([' ', 'T', 't']).next()).is_some_and(|day| is_number(day, 2));
+    year && month && day
+}
+
+/// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`: a number to the base of 60 in YAML 1.1.
+fn is_sexagesimal(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let whole = digits.split_once('.').map_or(digits, |(whole, _)| whole);
+    let mut parts = whole.split(':');
+    let of_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');
+    let first = parts.next().is_some_and(|part| part.starts_with(|c: char| c.is_ascii_digit()) && of_digits(part));
+    first && whole.contains(':') && parts.all(|part| (1..=2).contains(&part.len()) && of_digits(part))
+}
+
 fn word(text: &str) -> Option<Scalar<'static>> {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(Scalar::Bool(true)),

@@ -9,7 +9,7 @@ pub(super) mod watch;
 use serde_json::{Value, json};
 
 use crate::api::View;
-use crate::objects::{Object, WallTime};
+use crate::objects::{Object, WallTime, to_yaml};
 use crate::sim::Simulation;
 
 pub use custom_columns::{CustomColumn, CustomColumns};
@@ -112,7 +112,7 @@ fn print(selected: &Selected, options: &GetOptions, now: WallTime) -> Result<Str
             let names = selected.groups.iter().flat_map(|(kind, objects)| objects.iter().map(|o| named(kind, o)));
             names.map(|name| format!("{name}\n")).collect()
         }
-        OutputFormat::Yaml => yaml(&document(objects(), options)),
+        OutputFormat::Yaml => to_yaml(&document(objects(), options)),
         OutputFormat::Json => super::jsonpath::indented(&document(objects(), options)) + "\n",
         OutputFormat::CustomColumns(columns) => {
             let mut writer = columns.writer(options.no_headers);
@@ -150,8 +150,4 @@ fn document<'a>(objects: impl Iterator<Item = &'a Object>, options: &GetOptions)
             json!({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}})
         }
     }
-}
-
-fn yaml(document: &Value) -> String {
-    serde_yaml::to_string(document).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::api::ChangeType;
 use crate::kernel::SimTime;
-use crate::objects::{Object, WallTime};
+use crate::objects::{Object, WallTime, to_yaml};
 use crate::report::query::{QueryError, ResourceType, Selected};
 use crate::report::replay::Replay;
 use crate::sim::Simulation;
@@ -126,7 +126,7 @@ impl<'a> Writer<'a> {
                     document = json!({"type": event.as_str(), "object": document});
                 }
                 self.out.push_str(&match format {
-                    OutputFormat::Yaml => format!("---\n{}", super::yaml(&document)),
+                    OutputFormat::Yaml => format!("---\n{}", to_yaml(&document)),
                     _ => super::super::jsonpath::indented(&document) + "\n",
                 });
             }

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write as _};
 
-use crate::report::{DescribeOptions, describe_object};
+use crate::api::View;
+use crate::objects::Object;
+use crate::report::{DescribeOptions, Query, describe_object};
 
 use super::args::DescribeArguments;
 use super::{Exit, input};
@@ -22,6 +24,13 @@ pub(super) fn describe(arguments: &DescribeArguments) -> io::Result<Exit> {
         Err(why) => return input::refuse(why),
     };
     let told = if arguments.kubectl { DescribeOptions::KUBECTL } else { DescribeOptions::ALL };
+    if !selected.not_found.is_empty()
+        && let Some(objects) = named_like(&query, sim.view(), &arguments.resources)
+    {
+        let mut texts = objects.iter().map(|object| describe_object(sim, object, told));
+        texts.try_for_each(|text| writeln!(anstream::stdout(), "{text}"))?;
+        return Ok(Exit::Held);
+    }
     let objects = selected.groups.iter().flat_map(|(_, objects)| objects);
     let texts: Vec<String> = objects.map(|object| describe_object(sim, object, told)).collect();
     // Between two descriptions kubectl leaves two lines.
@@ -35,4 +44,14 @@ pub(super) fn describe(arguments: &DescribeArguments) -> io::Result<Exit> {
         input::none_found("resources", query.namespace.as_deref().filter(|_| in_one))?;
     }
     Ok(Exit::Held)
+}
+
+/// What `TYPE NAME` means if there is no such object: all whose names begin so (upstream `DescribeMatchingResources`).
+fn named_like(query: &Query, view: &View, resources: &[String]) -> Option<Vec<Object>> {
+    let [_, prefix] = resources else { return None };
+    let mut all = query.clone();
+    all.wanted.iter_mut().for_each(|wanted| wanted.name = None);
+    let objects = all.select(view).ok()?.groups.into_iter().flat_map(|(_, objects)| objects);
+    let objects: Vec<Object> = objects.filter(|object| object.meta().name.starts_with(&**prefix)).collect();
+    (!objects.is_empty()).then_some(objects)
 }

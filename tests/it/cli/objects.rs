@@ -103,6 +103,17 @@ fn columns_and_templates_are_read_from_files() {
 }
 
 #[test]
+fn the_beginning_of_a_name_describes_all_that_begin_so() {
+    let text = shown("describe node worker-", ROLLOUT, &["--at", "55s"]);
+    let names: Vec<&str> = text.lines().filter(|line| line.starts_with("Name:")).collect();
+    assert_eq!(names.len(), 4, "{text}");
+    let exact = shown("describe node worker-1", ROLLOUT, &["--at", "55s"]);
+    assert_eq!(exact.lines().filter(|line| line.starts_with("Name:")).count(), 1);
+    seatrial(&["describe", "node", "other-", "-f", ROLLOUT]).code(1);
+    seatrial(&["describe", "node/worker-", "-f", ROLLOUT]).code(1);
+}
+
+#[test]
 fn any_kind_is_described() {
     let text = shown("describe deploy/web node/worker-0", ROLLOUT, &["--at", "55s"]);
     assert!(text.starts_with("Name:                   web\n"), "{text}");

@@ -48,6 +48,21 @@ fn a_quota_has_room_until_it_has_not_and_what_is_deleted_is_given_back() {
 }
 
 #[test]
+fn what_is_used_after_a_deletion_is_what_the_others_use() {
+    let early = pod("early", "{requests: {cpu: 250m}}");
+    let mut sim = cluster(&early);
+    sim.apply(QUOTA).expect("accepted");
+    sim.run_for(SimDuration::from_secs(10));
+    for name in ["a", "b"] {
+        sim.apply(&pod(name, "{requests: {cpu: 500m}}")).expect("there is room");
+    }
+    let target: Target = "pod/a".parse().expect("a target");
+    sim.delete(&target, Default::default()).expect("deleted");
+    sim.run_for(SimDuration::from_secs(60));
+    assert_eq!((used(&sim, "requests.cpu"), used(&sim, "pods")), ("750m".to_owned(), "2".to_owned()));
+}
+
+#[test]
 fn a_quota_for_cpu_makes_every_container_name_it() {
     let mut sim = cluster(QUOTA);
     let refused = sim.apply(&pod("a", "{}")).expect_err("it names nothing").to_string();

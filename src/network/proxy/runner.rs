@@ -298,11 +298,12 @@ mod tests {
     }
 
     proptest! {
-        /// How often a proxy is asked does not matter either while its watch breaks and comes back, and it never forgets.
+        /// How often a proxy is asked does not matter either while its watch breaks and comes back, and it never forgets, unless its
+        /// machine starts anew.
         #[test]
-        fn asking_changes_nothing_while_watches_break(
+        fn asking_changes_nothing_while_watches_break_and_machines_start(
             mut changes in prop::collection::vec(0u64..20_000, 1..40),
-            mut turns in prop::collection::vec((0u64..20_000, 0u8..3, 0u64..3000), 0..8),
+            mut turns in prop::collection::vec((0u64..20_000, 0u8..4, 0u64..3000), 0..8),
             mut asked in prop::collection::vec(0u64..40_000, 0..60),
         ) {
             changes.sort_unstable();
@@ -317,6 +318,13 @@ mod tests {
                     let programmed = often.programmed(ask * MILLI, &whole, &timing);
                     prop_assert!(programmed >= last);
                     last = programmed;
+                }
+                if kind == 3 {
+                    for runner in [&mut often, &mut seldom] {
+                        runner.start((at + by) * MILLI, by % 2 == 0, 0);
+                    }
+                    last = 0;
+                    continue;
                 }
                 let regime = match kind {
                     0 => (0, (at + by) * MILLI),

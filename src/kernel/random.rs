@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 
-use rand::{Rng as _, SeedableRng as _, TryRng};
-use rand_chacha::ChaCha8Rng;
+use rand::{SeedableRng as _, TryRng};
+use rand_chacha::ChaCha8Core;
+use rand_chacha::rand_core::block::Generator as _;
 
 /// What the draws of a stream decide, such as start delays. Users of the kernel declare theirs as constants; two purposes with
 /// the same number are the same purpose.
@@ -80,7 +81,7 @@ impl Streams {
         for (bytes, word) in key.chunks_exact_mut(8).zip(words) {
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        Stream { generator: ChaCha8Rng::from_seed(key) }
+        Stream { core: ChaCha8Core::from_seed(key), words: [0; WORDS], next: WORDS }
     }
 
     /// The same as [`Streams::stream`], made when something is drawn.
@@ -110,17 +111,48 @@ fn fnv1a_64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
+/// Words that are made at a time.
+const WORDS: usize = 64;
+
 /// One stream of draws, the same on every platform. A clone continues from the same place.
+///
+/// It gives out the words itself: `ChaCha8Rng` would give out the same, by a call for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    generator: ChaCha8Rng,
+    core: ChaCha8Core,
+    words: [u32; WORDS],
+    /// The first of them that was not drawn yet.
+    next: usize,
 }
 
 impl Stream {
     /// 64 random bits.
-    #[inline]
+    #[inline(always)]
     pub fn next_u64(&mut self) -> u64 {
-        self.generator.next_u64()
+        match self.words.get(self.next..self.next + 2) {
+            Some([low, high]) => {
+                self.next += 2;
+                join(*low, *high)
+            }
+            _ => self.next_beyond(),
+        }
+    }
+
+    /// The same where new words are needed.
+    #[cold]
+    fn next_beyond(&mut self) -> u64 {
+        let low = self.next_word();
+        join(low, self.next_word())
+    }
+
+    #[inline]
+    fn next_word(&mut self) -> u32 {
+        if self.next == WORDS {
+            self.core.generate(&mut self.words);
+            self.next = 0;
+        }
+        self.next += 1;
+        self.words[self.next - 1]
     }
 
     /// An integer from `0..bound`, each equally likely; zero if `bound` is zero.
@@ -167,6 +199,7 @@ impl Stream {
     }
 
     /// An element, each equally likely; `None` if there is none.
+    #[inline(always)]
     pub fn pick<'a, T>(&mut self, elements: &'a [T]) -> Option<&'a T> {
         let index = self.below(elements.len() as u64);
         elements.get(index as usize)
@@ -186,26 +219,32 @@ impl Stream {
     }
 }
 
+fn join(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
+
 /// With this, a stream is a `rand` 0.10 generator (`Rng`, formerly `RngCore`).
 impl TryRng for Stream {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        self.generator.try_next_u32()
+        Ok(self.next_word())
     }
 
     fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.generator.try_next_u64()
+        Ok(self.next_u64())
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        self.generator.try_fill_bytes(bytes)
+        bytes.chunks_mut(4).for_each(|chunk| chunk.copy_from_slice(&self.next_word().to_le_bytes()[..chunk.len()]));
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
 
@@ -225,6 +264,21 @@ mod tests {
         let name = draws(streams.stream(A, "web-a"), 100);
         assert_eq!(name[..3], [0x8217_2922_53af_4351, 0xb4a8_fde7_e7a6_74ca, 0x1d99_9efc_cebb_6981]);
         assert_eq!(name[99], 0x760e_cbc3_b8cb_0f1f);
+    }
+
+    #[test]
+    fn words_and_bytes_are_drawn_in_the_order_of_the_library() {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&42u64.to_le_bytes());
+        key[8] = 1;
+        let (mut own, mut plain) = (Streams::new(42).stream(A, 0u64), ChaCha8Rng::from_seed(key));
+        for round in 0..200 {
+            let (mut bytes, mut expected) = ([0; 11], [0; 11]);
+            own.fill_bytes(&mut bytes[..round % 12]);
+            plain.fill_bytes(&mut expected[..round % 12]);
+            assert_eq!((bytes, own.next_u32()), (expected, plain.next_u32()));
+            assert_eq!((own.next_u64(), own.next_u64()), (plain.next_u64(), plain.next_u64()));
+        }
     }
 
     #[test]

@@ -48,14 +48,23 @@ impl Histogram {
     /// Counts one duration in nanoseconds.
     #[inline(always)]
     pub(in crate::network) fn record(&mut self, nanos: u64) {
+        self.record_all(std::iter::once(nanos));
+    }
+
+    /// Counts durations in nanoseconds.
+    #[inline(always)]
+    pub(in crate::network) fn record_all(&mut self, durations: impl Iterator<Item = u64>) {
         if self.buckets.is_empty() {
             self.buckets = vec![0; BUCKETS];
         }
-        self.buckets[bucket(nanos)] += 1;
-        self.count += 1;
-        self.sum += u128::from(nanos);
-        self.min = self.min.min(nanos);
-        self.max = self.max.max(nanos);
+        let Self { buckets, count, sum, min, max } = self;
+        // Kept in registers from one to the next.
+        let mut seen = (*count, *sum, *min, *max);
+        for nanos in durations {
+            buckets[bucket(nanos)] += 1;
+            seen = (seen.0 + 1, seen.1 + u128::from(nanos), seen.2.min(nanos), seen.3.max(nanos));
+        }
+        (*count, *sum, *min, *max) = seen;
     }
 
     /// Adds the counts of another.

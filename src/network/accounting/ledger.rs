@@ -180,6 +180,11 @@ impl ClientLedger {
         }
     }
 
+    #[cold]
+    fn extend_ways(&mut self, count: usize) {
+        self.ways.resize(count, WayTally::default());
+    }
+
     /// The same counts, and no window.
     pub(in crate::network) fn without_windows(&self) -> Self {
         Self {
@@ -258,13 +263,13 @@ impl Ledger {
     }
 
     /// The account of a client's way through a reverse proxy.
-    #[inline]
+    #[inline(always)]
     pub(in crate::network) fn way(&mut self, client: u16, way: usize) -> &mut WayTally {
-        let ways = &mut self.clients[usize::from(client)].ways;
-        if way >= ways.len() {
-            ways.resize(way + 1, WayTally::default());
+        let known = &mut self.clients[usize::from(client)];
+        if way >= known.ways.len() {
+            known.extend_ways(way + 1);
         }
-        &mut ways[way]
+        &mut known.ways[way]
     }
 
     /// Counts the end of an attempt.

@@ -62,7 +62,7 @@ pub(super) struct Passages {
 
 impl Passages {
     /// Keeps a passage.
-    #[inline]
+    #[inline(always)]
     pub(super) fn insert(&mut self, passage: Passage) -> u32 {
         match self.free.pop() {
             Some(number) => {

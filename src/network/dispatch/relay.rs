@@ -29,9 +29,15 @@ pub(super) enum Step {
 
 impl Network {
     /// An attempt comes to a reverse proxy; `None` = it waits there.
-    #[inline]
-    pub(super) fn pass(&mut self, number: usize, sender: Sender, way: Way, ticket: u32, now: u64) -> Option<Fate> {
-        let slot = self.fleet.servers[way.server.at()].slot;
+    #[inline(always)]
+    pub(super) fn pass(
+        &mut self,
+        number: usize,
+        sender: Sender,
+        way: Way,
+        (slot, ticket): (u32, u32),
+        now: u64,
+    ) -> Option<Fate> {
         let Self { clients, fleet, config, ledger, .. } = self;
         let client = &mut clients[number];
         let mut trip = if client.is_outside { config.outside.as_nanos() } else { 0 };
@@ -91,10 +97,19 @@ impl Network {
         self.send_on(passage, now)
     }
 
-    /// Sends a request on for the first time, at once.
-    #[inline]
+    /// Sends a request on for the first time, at once. The passage is handed to others as a copy, so that as a rule it is never anywhere
+    /// but in registers and, in the end, among those that are under way.
+    #[inline(always)]
     fn send_on(&mut self, mut passage: Passage, now: u64) -> Option<Fate> {
-        match self.forward(&mut passage, now) {
+        let step = match self.try_once(&mut passage, now) {
+            Ok(step) => step,
+            Err(attempt) => {
+                let step;
+                (step, passage) = self.try_others(passage, attempt, now);
+                step
+            }
+        };
+        match step {
             Step::Ends(fate) if fate.held && fate.server != passage.front => {
                 passage.wait = Wait::Nothing;
                 passage.at = fate.server;
@@ -109,22 +124,18 @@ impl Network {
         }
     }
 
+    /// After a first try that failed at once.
+    #[inline(never)]
+    fn try_others(&mut self, mut passage: Passage, attempt: Attempt, now: u64) -> (Step, Passage) {
+        (self.hear(&mut passage, attempt, now), passage)
+    }
+
     /// Tries one endpoint after the other, as long as nothing has to be waited for.
-    #[inline]
     pub(super) fn forward(&mut self, passage: &mut Passage, now: u64) -> Step {
         loop {
-            passage.tries += 1;
-            passage.since = now;
-            let attempt = match self.choose_upstream(passage, now) {
-                Ok(server) => match self.try_upstream(passage, server, now) {
-                    Ok(step) => return step,
-                    Err(attempt) => attempt,
-                },
-                Err(Refusal::Own(cause)) => return Step::Ends(self.answer(passage, cause, now)),
-                Err(Refusal::Of(attempt)) => match attempt {
-                    Attempt::ConnectTimeout => return self.hears(passage, attempt, ServerId::NONE, now),
-                    _ => attempt,
-                },
+            let attempt = match self.try_once(passage, now) {
+                Ok(step) => return step,
+                Err(attempt) => attempt,
             };
             if let Some(step) = self.after(passage, attempt, now) {
                 return step;
@@ -132,12 +143,27 @@ impl Network {
         }
     }
 
+    /// Tries an endpoint; what comes of that, or what it says at once.
+    #[inline(always)]
+    fn try_once(&mut self, passage: &mut Passage, now: u64) -> Result<Step, Attempt> {
+        passage.tries += 1;
+        passage.since = now;
+        match self.choose_upstream(passage, now) {
+            Ok(server) => self.try_upstream(passage, server, now),
+            Err(Refusal::Own(cause)) => Ok(Step::Ends(self.answer(*passage, cause, now))),
+            Err(Refusal::Of(attempt @ Attempt::ConnectTimeout)) => {
+                Ok(self.hears(*passage, attempt, ServerId::NONE, now))
+            }
+            Err(Refusal::Of(attempt)) => Err(attempt),
+        }
+    }
+
     /// Asks an endpoint; how that ends, or what it says at once.
     #[inline(always)]
     fn try_upstream(&mut self, passage: &Passage, server: ServerId, now: u64) -> Result<Step, Attempt> {
         let Some(goal) = passage.goal else { return Err(Attempt::Refused) };
-        if !server.is_some() || self.fleet.servers[server.at()].state == State::Gone {
-            return Ok(self.hears(passage, Attempt::ConnectTimeout, ServerId::NONE, now));
+        if !server.is_some() {
+            return Ok(self.hears(*passage, Attempt::ConnectTimeout, ServerId::NONE, now));
         }
         let Self { clients, fleet, config, relays, .. } = self;
         let client = &mut clients[usize::from(passage.client)];
@@ -153,7 +179,7 @@ impl Network {
                 let ends = heard.saturating_add(passage.trip);
                 let fate = |cause, ends| Fate { cause, ends, server, held: true, passage: NO_PASSAGE };
                 if heard - now > policy.read_timeout && now.saturating_add(policy.read_timeout) < gives_up {
-                    return Ok(self.hears(passage, Attempt::ReadTimeout, server, now));
+                    return Ok(self.hears(*passage, Attempt::ReadTimeout, server, now));
                 }
                 if ends > gives_up {
                     return Ok(Step::Ends(fate(Cause::TooSlow, gives_up)));
@@ -165,13 +191,14 @@ impl Network {
             }
             Admission::Turned(Cause::QueueFull) => Err(Attempt::Answered(503)),
             Admission::Turned(_) => Err(Attempt::Refused),
-            Admission::Silent(Cause::Hung) => Ok(self.hears(passage, Attempt::ReadTimeout, server, now)),
-            Admission::Silent(_) => Ok(self.hears(passage, Attempt::ConnectTimeout, server, now)),
+            Admission::Silent(Cause::Hung) => Ok(self.hears(*passage, Attempt::ReadTimeout, server, now)),
+            Admission::Silent(_) => Ok(self.hears(*passage, Attempt::ConnectTimeout, server, now)),
         }
     }
 
     /// Silence: until the reverse proxy, or the client, gives up.
-    fn hears(&self, passage: &Passage, attempt: Attempt, server: ServerId, now: u64) -> Step {
+    #[inline(never)]
+    fn hears(&self, passage: Passage, attempt: Attempt, server: ServerId, now: u64) -> Step {
         let policy = passage.goal.map(|goal| self.relays.policy(goal.policy));
         let wait = policy.map_or(0, |policy| match attempt {
             Attempt::ReadTimeout => policy.read_timeout,
@@ -195,7 +222,7 @@ impl Network {
 
     /// After a try that failed: another one (`None`), or what the client is told.
     pub(super) fn after(&mut self, passage: &mut Passage, attempt: Attempt, now: u64) -> Option<Step> {
-        let Some(goal) = passage.goal else { return Some(Step::Ends(self.answer(passage, Cause::BadGateway, now))) };
+        let Some(goal) = passage.goal else { return Some(Step::Ends(self.answer(*passage, Cause::BadGateway, now))) };
         let elapsed = crate::kernel::SimDuration::from_nanos(now.saturating_sub(passage.first));
         let client = &self.clients[usize::from(passage.client)];
         let next = &self.relays.policy(goal.policy).next;
@@ -208,15 +235,16 @@ impl Network {
                 self.ledger.way(passage.client, goal.way.0 as usize).retried += 1;
                 None
             }
-            Next::Answer(500) => Some(Step::Ends(self.told(passage, Cause::ApplicationError, now))),
-            Next::Answer(503) => Some(Step::Ends(self.told(passage, Cause::QueueFull, now))),
-            Next::Answer(504) => Some(Step::Ends(self.answer(passage, Cause::GatewayTimeout, now))),
-            Next::Answer(_) | Next::Retry => Some(Step::Ends(self.answer(passage, Cause::BadGateway, now))),
+            Next::Answer(500) => Some(Step::Ends(self.told(*passage, Cause::ApplicationError, now))),
+            Next::Answer(503) => Some(Step::Ends(self.told(*passage, Cause::QueueFull, now))),
+            Next::Answer(504) => Some(Step::Ends(self.answer(*passage, Cause::GatewayTimeout, now))),
+            Next::Answer(_) | Next::Retry => Some(Step::Ends(self.answer(*passage, Cause::BadGateway, now))),
         }
     }
 
     /// What the reverse proxy answers itself.
-    pub(super) fn answer(&mut self, passage: &Passage, cause: Cause, now: u64) -> Fate {
+    #[inline(never)]
+    pub(super) fn answer(&mut self, passage: Passage, cause: Cause, now: u64) -> Fate {
         if let Some(goal) = passage.goal {
             self.ledger.way(passage.client, goal.way.0 as usize).tells(cause);
         }
@@ -224,7 +252,7 @@ impl Network {
     }
 
     /// The client is told at once.
-    fn told(&self, passage: &Passage, cause: Cause, now: u64) -> Fate {
+    fn told(&self, passage: Passage, cause: Cause, now: u64) -> Fate {
         let ends = now.saturating_add(passage.trip);
         let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
         let is_late = ends > gives_up;

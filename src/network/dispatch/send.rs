@@ -8,7 +8,7 @@ use super::super::outcome::{Cause, Outcome};
 use super::super::policy::{Port, Protocol};
 use super::super::proxy::{Entrance, Pick};
 use super::super::relay::{FrontDoor, NO_SLOT};
-use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending};
+use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending, Server};
 use super::passages::Passage;
 use super::policy::Attempt;
 use super::settle::{count, settle_first, settled};
@@ -70,13 +70,19 @@ impl Network {
             let ticket = self.tickets.open(number as u16, begun);
             self.attempt(number, now, ticket);
         } else {
-            self.attempt(number, now, NO_TICKET);
+            self.send(number, now, NO_TICKET);
         }
     }
 
-    /// An attempt, the first of a request or a later one.
-    #[inline]
+    /// An attempt that somebody waits for, the first of a request or a later one.
+    #[inline(never)]
     pub(super) fn attempt(&mut self, number: usize, now: u64, ticket: u32) {
+        self.send(number, now, ticket);
+    }
+
+    /// An attempt. It is compiled twice: where nobody waits, nothing of the way asks for whom.
+    #[inline(always)]
+    fn send(&mut self, number: usize, now: u64, ticket: u32) {
         let Some(sender) = self.sender(number) else { return self.nobody_sends(now, ticket) };
         let is_first = ticket == NO_TICKET || self.tickets.get(ticket).tries == 0;
         self.work += 1;
@@ -90,7 +96,7 @@ impl Network {
         } else {
             tally.retries += 1;
         }
-        if self.clients[number].by_name {
+        if ticket != NO_TICKET && self.clients[number].by_name {
             return self.attempt_by_name(number, sender, ticket, now);
         }
         let fate = match self.find_way(number, sender, now) {
@@ -106,19 +112,13 @@ impl Network {
     }
 
     /// What comes of a connection; `None` = it waits at a reverse proxy.
-    #[inline]
-    pub(super) fn meet(&mut self, number: usize, sender: Sender, way: Way, ticket: u32, now: u64) -> Option<Fate> {
-        if self.is_reverse_proxy(way.server) {
-            self.pass(number, sender, way, ticket, now)
-        } else {
-            Some(self.reach(number, way, now))
-        }
-    }
-
-    /// Whether a server passes requests on.
     #[inline(always)]
-    fn is_reverse_proxy(&self, server: ServerId) -> bool {
-        server.is_some() && self.fleet.servers[server.at()].slot != NO_SLOT
+    pub(super) fn meet(&mut self, number: usize, sender: Sender, way: Way, ticket: u32, now: u64) -> Option<Fate> {
+        match self.fleet.servers.get(way.server.at()).map(|server| server.slot) {
+            // It passes requests on.
+            Some(slot) if slot != NO_SLOT => self.pass(number, sender, way, (slot, ticket), now),
+            _ => Some(self.reach(number, way, now)),
+        }
     }
 
     /// Keeps what comes of an attempt that was sent at `sent`.
@@ -220,12 +220,13 @@ impl Network {
     /// A new connection to where the client's requests go now.
     #[inline(always)]
     pub(super) fn connect_to_goal(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
-        if let Some(door) = self.clients[number].goal.door {
+        let Goal { port, pool, door, .. } = self.clients[number].goal;
+        if let Some(door) = door {
             return self.by_door(number, sender, door, now);
         }
-        let (port, entrance) = self.clients[number].goal.port?;
+        let (port, entrance) = port?;
         let external = !sender.node.is_some();
-        let entry = if external { self.come_in(number, now)? } else { sender.node };
+        let entry = if external { self.come_in(number, pool, now)? } else { sender.node };
         let target = match entrance {
             Entrance::Headless => self.of_all(number, port)?,
             _ => {
@@ -265,11 +266,10 @@ impl Network {
 
     /// The node by which a connection from outside comes in.
     #[inline(always)]
-    fn come_in(&mut self, number: usize, now: u64) -> Result<NodeId, Cause> {
+    fn come_in(&mut self, number: usize, pool: Option<PoolId>, now: u64) -> Result<NodeId, Cause> {
         let Self { clients, proxies, .. } = self;
-        let client = &mut clients[number];
-        let nodes = proxies.ways_in(client.goal.pool, now);
-        let entry = *client.ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
+        let nodes = proxies.ways_in(pool, now);
+        let entry = *clients[number].ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
         if proxies.is_up(entry) { Ok(entry) } else { Err(Cause::EntryNodeDown) }
     }
 
@@ -433,7 +433,7 @@ impl Network {
     /// Keeps an attempt that nobody waits for until its outcome is there.
     #[inline(always)]
     fn note_unwatched(&mut self, number: usize, sent: u64, now: u64, fate: Fate) {
-        let Self { clients, fleet, ledger, under_way, passages, .. } = self;
+        let Self { clients, fleet, ledger, under_way, passages, busy, .. } = self;
         let mut attempt = Pending {
             sent,
             ends: fate.ends,
@@ -461,19 +461,15 @@ impl Network {
         if server.pending.len() >= server.crowd as usize {
             *under_way -= settle_first(server, ledger, passages, now);
         }
-        self.hold(fate.server, attempt);
+        keep(server, fate.server, attempt, busy);
+        *under_way += 1;
     }
 
     /// A server has an attempt under way.
     #[inline(always)]
     pub(super) fn hold(&mut self, id: ServerId, attempt: Pending) {
-        let server = &mut self.fleet.servers[id.at()];
-        server.pending.push_back(attempt);
+        keep(&mut self.fleet.servers[id.at()], id, attempt, &mut self.busy);
         self.under_way += 1;
-        if !server.listed {
-            server.listed = true;
-            self.busy.push(id);
-        }
     }
 
     /// Keeps an attempt that somebody waits for.
@@ -502,5 +498,15 @@ impl Network {
         (waiting.cause, waiting.group, waiting.node) = (ends.cause, ends.group, ends.node);
         waiting.terminating = ends.terminating;
         self.due.push(fate.ends, waiting.turn, Due::End { ticket, attempt: waiting.attempt });
+    }
+}
+
+/// A server, of that number, has an attempt under way.
+#[inline(always)]
+fn keep(server: &mut Server, id: ServerId, attempt: Pending, busy: &mut Vec<ServerId>) {
+    server.pending.push(attempt);
+    if !server.listed {
+        server.listed = true;
+        busy.push(id);
     }
 }

@@ -33,31 +33,26 @@ pub(super) fn settled(server: Option<&Server>, pending: &Pending) -> Settled {
 /// A server's attempts under way are looked through when there are so many, and then when there are twice as many as were left.
 const CROWD: usize = 8;
 
+/// Whether attempts at one server count alike but for how long they took: most of them are of one client and end well.
+#[inline(always)]
+fn are_alike(one: &Pending, other: &Pending) -> bool {
+    (one.client, one.cause, one.terminating, one.ticket) == (other.client, other.cause, other.terminating, other.ticket)
+}
+
 /// Counts the first of a server's attempts as long as they ended before now, all at once so that it takes next to no time for each.
 /// Returns how many.
 pub(super) fn settle_first(server: &mut Server, ledger: &mut Ledger, passages: &mut Passages, now: u64) -> usize {
     let over = server.pending.iter().take_while(|attempt| attempt.ends < now).count();
-    let mut ended = server.pending.iter().take(over).peekable();
-    // Most of them are of one client and ended well.
-    while let Some(first) = ended.peek().copied() {
-        let (client, cause, is_counted) = (first.client, first.cause, first.ticket == NO_TICKET);
-        let latency = ledger.latency(client);
-        let mut alike = 0;
-        while let Some(attempt) = ended.next_if(|other| {
-            (other.client, other.cause, other.terminating) == (client, cause, first.terminating)
-                && (other.ticket == NO_TICKET) == is_counted
-        }) {
-            if is_counted && cause == Cause::Served {
-                latency.record(attempt.ends - attempt.sent);
-            }
-            passages.release(attempt.passage);
-            alike += 1;
+    for alike in server.pending[..over].chunk_by(are_alike) {
+        let Some(first) = alike.first().filter(|first| first.ticket == NO_TICKET) else { continue };
+        let is_served = first.cause == Cause::Served;
+        if is_served {
+            ledger.latency(first.client).record_all(alike.iter().map(|attempt| attempt.ends - attempt.sent));
         }
-        if is_counted {
-            ledger.attempts(settled(Some(server), first), alike);
-            ledger.ends(client, cause == Cause::Served, alike);
-        }
+        ledger.attempts(settled(Some(server), first), alike.len() as u64);
+        ledger.ends(first.client, is_served, alike.len() as u64);
     }
+    server.pending[..over].iter().for_each(|attempt| passages.release(attempt.passage));
     server.pending.drain(..over);
     server.crowd = CROWD.max(2 * server.pending.len()) as u32;
     over

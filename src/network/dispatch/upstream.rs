@@ -1,12 +1,12 @@
 //! Which endpoint a reverse proxy sends a request to.
 
 use super::super::clients::Sender;
-use super::super::ids::ServerId;
+use super::super::ids::{NodeId, PortId, ServerId, TargetId};
 use super::super::ingress::Attempt;
 use super::super::outcome::{Cause, Outcome};
 use super::super::policy::{Port, Protocol};
 use super::super::proxy::Entrance;
-use super::super::relay::{Choice, Goal, Peers, Plan, Visit, WayId};
+use super::super::relay::{Choice, Goal, Peer, Peers, Plan, Visit, WayId};
 use super::Network;
 use super::passages::Passage;
 use super::policy;
@@ -32,28 +32,24 @@ impl Network {
         let Self { relays, clients, fleet, .. } = self;
         let (pods, interned, sessions) = relays.split();
         let pod = pods[passage.slot as usize].as_mut().ok_or(Refusal::Own(Cause::NoUpstream))?;
-        let affinity = interned.policy(goal.policy).affinity.as_ref();
-        let (target, port) = match (pod.peers(goal.backend), affinity) {
-            (Peers::Endpoints(_), None) => (pod.turn(goal.backend).map(|peer| peer.target), None),
-            (Peers::Endpoints(peers), Some(affinity)) => {
+        let (peers, turn) = pod.round(goal.backend).ok_or(Refusal::Own(Cause::NoUpstream))?;
+        let target = match peers {
+            Peers::Endpoints(peers) if !goal.is_sticky => next_in_turn(peers, turn),
+            Peers::Endpoints(peers) => {
                 let client = &mut clients[usize::from(passage.client)];
                 let visit = Visit { client: passage.client, who: passage.who, now };
-                let failed = if passage.tries > 1 { &passage.failed[..] } else { &[] };
-                (sessions.pick((visit, goal.backend), affinity, peers, failed, &mut client.ways), None)
+                let known = passage.failed;
+                let failed = if passage.tries > 1 { &known[..] } else { &[] };
+                let affinity = interned.policy(goal.policy).affinity.as_ref();
+                let pick = |affinity| sessions.pick((visit, goal.backend), affinity, peers, failed, &mut client.ways);
+                affinity.and_then(pick).ok_or(Refusal::Own(Cause::NoUpstream))?
             }
-            (Peers::Service(port), _) => (None, Some(*port)),
-            (Peers::Outside, _) => return Err(Refusal::Of(Attempt::Refused)),
-            (Peers::None, _) => return Err(Refusal::Own(Cause::NoUpstream)),
-        };
-        let target = match (target, port) {
-            (Some(target), _) => target,
-            (None, None) => return Err(Refusal::Own(Cause::NoUpstream)),
-            (None, Some(port)) => {
-                let entry = fleet.servers[passage.front.at()].node;
-                let address = passage.front.0.into();
-                let knock = Knock { port, entrance: Entrance::ClusterIp, entry, external: false, address, now };
-                self.through_proxy(passage.client.into(), knock).map_err(refused)?
+            Peers::Service(port) => {
+                let (port, entry) = (*port, fleet.servers[passage.front.at()].node);
+                self.by_rules(passage.client.into(), (passage.front, entry), port, now)?
             }
+            Peers::Outside => return Err(Refusal::Of(Attempt::Refused)),
+            Peers::None => return Err(Refusal::Own(Cause::NoUpstream)),
         };
         passage.target = target;
         let Self { fleet, proxies, .. } = self;
@@ -72,6 +68,19 @@ impl Network {
         }
     }
 
+    /// The endpoint that the rules of the reverse proxy's node choose.
+    #[inline(never)]
+    fn by_rules(
+        &mut self,
+        client: usize,
+        (front, entry): (ServerId, NodeId),
+        port: PortId,
+        now: u64,
+    ) -> Result<TargetId, Refusal> {
+        let knock = Knock { port, entrance: Entrance::ClusterIp, entry, external: false, address: front.0.into(), now };
+        self.through_proxy(client, knock).map_err(refused)
+    }
+
     /// Chooses for a passage where it goes, once.
     #[inline(always)]
     fn choose_goal(&mut self, passage: &mut Passage, now: u64) -> Result<Goal, Refusal> {
@@ -87,11 +96,11 @@ impl Network {
             tally.tells(cause);
             Err(Refusal::Own(cause))
         };
-        let choice = match &state.table.plans[usize::from(passage.client)] {
+        let (choice, fallback) = match &state.table.plans[usize::from(passage.client)] {
             Plan::Answer(cause, way) => return turn_away(*cause, *way),
-            Plan::Forward(choice) => choice,
+            Plan::Forward(choice, fallback) => (choice, *fallback),
         };
-        if passage.who == UNKNOWN && choice.looks_at_cookies(interned) {
+        if passage.who == UNKNOWN && choice.looks_at_cookies() {
             passage.who = client.ways.below(client.spec.addresses.max(1).into());
         }
         let mut goal = match choice {
@@ -117,13 +126,22 @@ impl Network {
                 }
             }
         };
-        if let (true, Some(fallback)) = (is_empty(&goal), goal.fallback) {
+        if let Some(fallback) = fallback.filter(|_| is_empty(&goal)) {
             goal.backend = fallback;
         }
         ledger.way(passage.client, goal.way.0 as usize).requests += 1;
         passage.goal = Some(goal);
         Ok(goal)
     }
+}
+
+/// Of peers that are asked in turn the next one.
+#[inline(always)]
+fn next_in_turn(peers: &[Peer], turn: &mut u32) -> TargetId {
+    let at = *turn as usize;
+    let at = if at < peers.len() { at } else { at % peers.len() };
+    *turn = at as u32 + 1;
+    peers[at].target
 }
 
 /// It is not known yet which of a client's addresses it is.

@@ -114,10 +114,16 @@ impl EndpointSet {
         }
     }
 
+    /// Whether endpoints are meant for nodes or zones.
+    #[inline(always)]
+    pub(in crate::network) const fn has_hints(&self) -> bool {
+        self.for_nodes.is_some() || self.for_zones.is_some()
+    }
+
     /// The endpoints for traffic that may go anywhere, as a node in a zone sees them.
     #[inline(always)]
     pub(in crate::network) fn cluster(&self, node: NodeId, zone: Option<ZoneId>) -> &[TargetId] {
-        if self.for_nodes.is_none() && self.for_zones.is_none() {
+        if !self.has_hints() {
             return &self.cluster;
         }
         let near = self.for_nodes.as_ref().map_or(&[][..], |groups| groups.get(node.0));

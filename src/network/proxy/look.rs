@@ -49,7 +49,7 @@ impl ProxyTable {
 
     /// Whether a node has not programmed the newest that there is of a service.
     pub(in crate::network) fn is_behind(&self, service: &Key, node: NodeId, now: u64) -> bool {
-        let newest = |port: &PortId| self.ports[port.at()].versions.back().map(|version| version.since);
+        let newest = |port: &PortId| self.ports[port.at()].versions.last().map(|version| version.since);
         let own = |port: &PortId| self.version_on(*port, node, now).map(|version| version.since);
         self.ports_of(service).iter().any(|port| own(port) != newest(port))
     }

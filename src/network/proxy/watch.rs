@@ -59,7 +59,7 @@ impl ProxyTable {
             let settled = self.settled_before(now);
             let port = &mut self.ports[port.at()];
             port.look_at = now.saturating_add(PORT_LOOK_INTERVAL);
-            if port.versions.back()?.since <= settled {
+            if port.versions.last()?.since <= settled {
                 port.is_settled = true;
                 port.versions.drain(..port.versions.len() - 1);
                 return Some(0);

@@ -28,7 +28,7 @@ use super::proxy::{NetworkConfig, Pool, ProxyTable};
 
 pub(super) use discovery::FrontDoor;
 pub(super) use intern::{Interned, Policy, PolicyId, WayId};
-pub(super) use peers::Peers;
+pub(super) use peers::{Peer, Peers};
 pub(super) use plan::{Choice, Goal, Plan};
 pub(super) use pod::{RelayPod, State};
 pub(super) use sessions::{Sessions, Visit};

@@ -30,9 +30,9 @@ pub(in crate::network) struct Table {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::network) struct Goal {
     pub(in crate::network) backend: BackendId,
-    /// Who answers if that has no endpoints.
-    pub(in crate::network) fallback: Option<BackendId>,
     pub(in crate::network) policy: PolicyId,
+    /// Whether a cookie keeps clients at their endpoint, as the policy says.
+    pub(in crate::network) is_sticky: bool,
     pub(in crate::network) way: WayId,
 }
 
@@ -41,8 +41,8 @@ pub(in crate::network) struct Goal {
 pub(in crate::network) enum Plan {
     /// The reverse proxy answers itself.
     Answer(Cause, WayId),
-    /// They go on.
-    Forward(Choice),
+    /// They go on; with who answers if the chosen backend has no endpoints.
+    Forward(Choice, Option<BackendId>),
 }
 
 /// Between which backends is chosen for each request.
@@ -65,12 +65,11 @@ pub(in crate::network) enum Choice {
 
 impl Choice {
     /// Whether a session cookie decides.
-    #[inline]
-    pub(in crate::network) fn looks_at_cookies(&self, interned: &Interned) -> bool {
-        let sticks = |goal: &Goal| interned.policy(goal.policy).affinity.is_some();
+    #[inline(always)]
+    pub(in crate::network) const fn looks_at_cookies(&self) -> bool {
         match self {
-            Self::One(goal) => sticks(goal),
-            Self::Canary { main, canary, .. } => sticks(main) || sticks(canary),
+            Self::One(goal) => goal.is_sticky,
+            Self::Canary { main, canary, .. } => main.is_sticky || canary.is_sticky,
             Self::Shares(_) => false,
         }
     }
@@ -140,20 +139,20 @@ impl Planner<'_> {
                 Plan::Answer(cause, self.interned.way(place(server, location)))
             }
             Routed::Forward { server, location, .. } => {
-                Plan::Forward(self.choice(matcher, &request, (server, location)))
+                let fallback = location.fallback.map(|id| self.interned.backend(self.program, matcher.group(id)));
+                Plan::Forward(self.choice(matcher, &request, (server, location)), fallback)
             }
         }
     }
 
     fn choice(&mut self, matcher: &Matcher, request: &Request<'_>, (server, location): (&Server, &Location)) -> Choice {
-        let fallback = location.fallback.map(|id| self.interned.backend(self.program, matcher.group(id)));
         let mut goal = |id: GroupId, is_canary: bool| {
             let group = matcher.group(id);
             let service = group.service.as_ref().map(|service| format!("{service}:{}", group.port).into());
             Goal {
                 backend: self.interned.backend(self.program, group),
-                fallback,
                 policy: self.interned.add_policy(Policy::of(&location.settings, group.affinity.as_ref())),
+                is_sticky: group.affinity.is_some(),
                 way: self.interned.way(RouteReport { service, is_canary, ..place(server, Some(location)) }),
             }
         };
@@ -197,8 +196,8 @@ impl Planner<'_> {
             return Plan::Answer(Cause::NoBackend, self.interned.way(way));
         }
         match &shares[..] {
-            [(_, Some(goal), _)] => Plan::Forward(Choice::One(*goal)),
-            _ => Plan::Forward(Choice::Shares(shares.into())),
+            [(_, Some(goal), _)] => Plan::Forward(Choice::One(*goal), None),
+            _ => Plan::Forward(Choice::Shares(shares.into()), None),
         }
     }
 
@@ -213,8 +212,8 @@ impl Planner<'_> {
         let way = self.interned.way(RouteReport { service, ..way.clone() });
         let goal = backend.fault.is_none().then(|| Goal {
             backend: self.interned.backend(self.program, &group_of(&backend.service, backend.port)),
-            fallback: None,
             policy: self.interned.add_policy(Policy::plain(timeout)),
+            is_sticky: false,
             way,
         });
         (sum, goal, way)

@@ -8,7 +8,7 @@ use crate::kernel::SimTime;
 use super::super::ids::ServerId;
 use super::super::ingress::{IngressChange, SyncLag};
 use super::intern::BackendId;
-use super::peers::{Peer, Peers};
+use super::peers::Peers;
 use super::plan::Table;
 
 /// What workers go by.
@@ -116,24 +116,10 @@ impl RelayPod {
         self.state = Some(state);
     }
 
-    /// The peers of a backend.
-    #[inline]
-    pub(in crate::network) fn peers(&self, backend: BackendId) -> &Peers {
-        let peers = self.state.as_ref().and_then(|state| state.peers.get(backend.0 as usize));
-        peers.unwrap_or(&Peers::None)
-    }
-
-    /// The next of the peers in turn.
-    #[inline]
-    pub(in crate::network) fn turn(&mut self, backend: BackendId) -> Option<Peer> {
-        let Some(Peers::Endpoints(peers)) = self.state.as_ref().and_then(|state| state.peers.get(backend.0 as usize))
-        else {
-            return None;
-        };
-        let turn = &mut self.turns[backend.0 as usize];
-        let at = *turn as usize;
-        let at = if at < peers.len() { at } else { at % peers.len() };
-        *turn = at as u32 + 1;
-        Some(peers[at])
+    /// The peers of a backend, and whose turn it is among them.
+    #[inline(always)]
+    pub(in crate::network) fn round(&mut self, backend: BackendId) -> Option<(&Peers, &mut u32)> {
+        let at = backend.0 as usize;
+        Some((self.state.as_ref()?.peers.get(at)?, self.turns.get_mut(at)?))
     }
 }

@@ -150,7 +150,7 @@ impl Fleet {
     /// From now on it is counted what the servers do.
     pub(in crate::network) fn start_metering(&mut self) {
         if !std::mem::replace(&mut self.metered, true) {
-            self.servers.iter_mut().for_each(|server| server.meter = Some(Box::default()));
+            self.servers.iter_mut().for_each(Server::measure);
         }
     }
 

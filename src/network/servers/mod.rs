@@ -1,6 +1,7 @@
 //! The processes that answer: what a request finds at a container in each state of its life, and how long the answer takes.
 
 mod fleet;
+mod line;
 mod meter;
 mod model;
 mod queue;

@@ -42,6 +42,14 @@ impl Default for ServeModel {
 impl ServeModel {
     /// Linux's default backlog of a listening socket (`net.core.somaxconn`).
     pub const DEFAULT_QUEUE: u32 = 4096;
+
+    /// Whether only its time and its turn decide how long a request takes, and it never fails.
+    pub(super) fn is_plain(&self) -> bool {
+        self.cpu == Sampler::default()
+            && self.error_rate.failing == 0
+            && self.warm_up.is_none()
+            && (self.slow_with_load == 0 || self.concurrency.is_none())
+    }
 }
 
 /// A share of requests, as a ratio of whole numbers.

@@ -2,22 +2,22 @@
 //!
 //! The recursion of Kiefer and Wolfowitz: who comes is served by the server that is free first, from then on or from now on.
 
-use std::collections::VecDeque;
+use super::line::Line;
 
 /// The servers of a queue.
 ///
 /// When each of them that was needed so far is free is in one of two places: in a line, if that was later than all in the line, or else
 /// in a heap. Where requests take equally long the line has them all, and nothing is ever sorted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::network) struct Queue {
     /// How many servers there are; 0 = as many as come.
     servers: usize,
     /// ns; ascending.
-    line: VecDeque<u64>,
+    line: Line,
     /// ns; the smallest first.
     heap: Vec<u64>,
     /// When those begin that may still wait, ns; ascending.
-    starts: VecDeque<u64>,
+    starts: Line,
 }
 
 impl Queue {
@@ -30,8 +30,8 @@ impl Queue {
     #[inline(always)]
     fn first(&self) -> Option<u64> {
         match (self.line.front(), self.heap.first()) {
-            (Some(line), Some(heap)) => Some(*line.min(heap)),
-            (line, heap) => line.or(heap).copied(),
+            (Some(line), Some(heap)) => Some(line.min(*heap)),
+            (line, heap) => line.or(heap.copied()),
         }
     }
 
@@ -53,20 +53,20 @@ impl Queue {
     /// How many wait now.
     #[inline(always)]
     pub(in crate::network) fn waiting(&mut self, now: u64) -> usize {
-        while self.starts.front().is_some_and(|start| *start <= now) {
-            self.starts.pop_front();
+        while self.starts.front().is_some_and(|start| start <= now) {
+            self.starts.pop();
         }
         self.starts.len()
     }
 
     /// How many wait now, without forgetting those that wait no more.
     pub(in crate::network) fn still_waiting(&self, now: u64) -> usize {
-        self.starts.len() - self.starts.partition_point(|start| *start <= now)
+        self.starts.len() - self.starts.waiting().partition_point(|start| *start <= now)
     }
 
     /// How many servers are busy now.
     pub(in crate::network) fn busy(&self, now: u64) -> usize {
-        self.heap.iter().chain(&self.line).filter(|free| **free > now).count()
+        self.heap.iter().chain(self.line.waiting()).filter(|free| **free > now).count()
     }
 
     /// Takes a request in that comes now and needs `service` ns; returns when it is done, ns.
@@ -85,14 +85,14 @@ impl Queue {
         let start = first.map_or(now, |free| free.max(now));
         let end = start.saturating_add(service);
         if start > now {
-            self.starts.push_back(start);
+            self.starts.push(start);
         }
-        let is_last = self.line.back().is_none_or(|last| *last <= end);
-        if self.line.front().copied() == first {
-            self.line.pop_front();
+        let is_last = self.line.back().is_none_or(|last| last <= end);
+        if self.line.front() == first {
+            self.line.pop();
             self.put(end);
         } else if is_last {
-            self.line.push_back(end);
+            self.line.push(end);
             self.pop();
         } else {
             self.heap[0] = end;
@@ -104,8 +104,8 @@ impl Queue {
     /// A server that was not needed before, or was taken out, is free then.
     #[inline(always)]
     fn put(&mut self, end: u64) {
-        if self.line.back().is_none_or(|last| *last <= end) {
-            self.line.push_back(end);
+        if self.line.back().is_none_or(|last| last <= end) {
+            self.line.push(end);
         } else {
             self.heap.push(end);
             self.rise();

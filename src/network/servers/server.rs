@@ -1,7 +1,5 @@
 //! One container that may serve, through its lives.
 
-use std::collections::VecDeque;
-
 use crate::kernel::Stream;
 
 use super::super::accounting::GroupId;
@@ -73,6 +71,8 @@ pub(in crate::network) struct Server {
     pub(in crate::network) terminating: bool,
     /// In the list of servers with attempts under way.
     pub(in crate::network) listed: bool,
+    /// The model is plain, and nobody measures.
+    is_plain: bool,
     pub(in crate::network) group: GroupId,
     pub(in crate::network) node: NodeId,
     /// Its slot among the reverse proxies, or `NO_SLOT`.
@@ -84,7 +84,7 @@ pub(in crate::network) struct Server {
     pub(in crate::network) closes: u64,
     /// Number of its pod.
     pub(in crate::network) pod: u64,
-    pub(in crate::network) pending: VecDeque<Pending>,
+    pub(in crate::network) pending: Vec<Pending>,
     /// Counts what its process does, if somebody measures it.
     pub(in crate::network) meter: Option<Box<Meter>>,
     queue: Queue,
@@ -118,13 +118,14 @@ impl Server {
             group,
             terminating: false,
             listed: false,
+            is_plain: false,
             slot: NO_SLOT,
             grace: 0,
             model,
             queue: Queue::default(),
             cpu_free: 0,
             cpu_limit,
-            pending: VecDeque::new(),
+            pending: Vec::new(),
             crowd: 0,
             meter: None,
         }
@@ -140,6 +141,7 @@ impl Server {
         (self.closes, self.stops) = (u64::MAX, u64::MAX);
         (self.process, self.plan) = (self.process + 1, self.plan + 1);
         self.queue = Queue::new(model.concurrency);
+        self.is_plain = model.is_plain() && self.meter.is_none();
         self.cpu_free = 0;
         self.meter = self.meter.take().map(|_| Box::default());
     }
@@ -192,13 +194,48 @@ impl Server {
         if now >= self.closes && !connected {
             return Admission::Turned(Cause::Stopping);
         }
+        if self.is_plain {
+            let time = model.time.sample(luck).as_nanos();
+            return if self.is_full(now, model) {
+                Admission::Turned(Cause::QueueFull)
+            } else {
+                Admission::Taken(self.queue.admit(now, time), Cause::Served)
+            };
+        }
+        self.admit_in_detail(now, model, luck)
+    }
+
+    /// The same where more than the time of a request and its turn decides.
+    #[inline(never)]
+    fn admit_in_detail(&mut self, now: u64, model: &ServeModel, luck: &mut Stream) -> Admission {
         let fails = model.error_rate.strikes(luck);
-        let mut time = model.time.sample(luck).as_nanos();
+        let time = model.time.sample(luck).as_nanos();
         let cpu = model.cpu.sample(luck).as_nanos();
-        if model.concurrency.is_some() && self.queue.waiting(now) >= model.queue as usize && self.queue.start(now) > now
-        {
+        if self.is_full(now, model) {
             return Admission::Turned(Cause::QueueFull);
         }
+        let time = self.slowed(now, time, cpu, model);
+        if let Some(meter) = &mut self.meter {
+            meter.requests += 1;
+        }
+        let done = self.queue.admit(now, time);
+        Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
+    }
+
+    /// Whether a request that comes now would have to wait, and there is no room for that.
+    #[inline(always)]
+    fn is_full(&mut self, now: u64, model: &ServeModel) -> bool {
+        self.queue.start(now) > now && self.queue.waiting(now) >= model.queue as usize
+    }
+
+    /// From now on it is counted what it does.
+    pub(in crate::network) fn measure(&mut self) {
+        self.meter = Some(Box::default());
+        self.is_plain = false;
+    }
+
+    /// How long a request takes that would take `time` ns besides `cpu` ns of CPU time.
+    fn slowed(&mut self, now: u64, mut time: u64, cpu: u64, model: &ServeModel) -> u64 {
         let extra = self.extra(now, model);
         if extra > 0 {
             time = (u128::from(time) * u128::from(1000 + extra) / 1000) as u64;
@@ -206,11 +243,7 @@ impl Server {
         if cpu > 0 {
             time = time.saturating_add(self.on_cpu(now, cpu));
         }
-        if let Some(meter) = &mut self.meter {
-            meter.requests += 1;
-        }
-        let done = self.queue.admit(now, time);
-        Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
+        time
     }
 
     /// How long a request that comes now would wait for its turn, ns; `None` if it would be turned away.
@@ -221,7 +254,6 @@ impl Server {
     }
 
     /// How much longer than usual a request takes, in thousandths.
-    #[inline(always)]
     fn extra(&self, now: u64, model: &ServeModel) -> u64 {
         let mut extra = 0;
         if let Some(warm_up) = model.warm_up {

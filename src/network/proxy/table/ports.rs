@@ -1,6 +1,5 @@
 //! The ports of Services: what was written of each so far, and which of that a node has programmed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::kernel::SimDuration;
@@ -47,7 +46,7 @@ pub(in crate::network::proxy) struct Port {
     pub(super) name: Arc<str>,
     pub(super) protocol: Arc<str>,
     /// The newest is the last.
-    pub(in crate::network::proxy) versions: VecDeque<Version>,
+    pub(in crate::network::proxy) versions: Vec<Version>,
     /// All nodes have programmed the newest version.
     pub(in crate::network::proxy) is_settled: bool,
     /// When it is looked next whether that is so, ns.
@@ -76,11 +75,10 @@ impl ProxyTable {
                 let declared = service.spec.ports.iter().find(|declared| port.is(declared))?;
                 Some(rules(service, declared))
             });
-            port.versions.push_back(Version { since, rules, slices: slices.clone(), set: None });
+            port.versions.push(Version { since, rules, slices: slices.clone(), set: None });
             (port.is_settled, port.look_at) = (false, 0);
-            while port.versions.get(1).is_some_and(|next| next.since <= keep_until) {
-                port.versions.pop_front();
-            }
+            let obsolete = port.versions.iter().skip(1).take_while(|next| next.since <= keep_until).count();
+            port.versions.drain(..obsolete);
         }
         self.refresh_pool(&key.clone(), now);
     }
@@ -107,10 +105,10 @@ impl ProxyTable {
     /// What a port is now, whatever the nodes have programmed.
     #[inline(always)]
     pub(in crate::network) fn newest_rules(&self, port: PortId) -> Option<&Rules> {
-        self.ports[port.at()].versions.back()?.rules.as_ref()
+        self.ports[port.at()].versions.last()?.rules.as_ref()
     }
 
-    /// The rules and endpoints of a port as a node has programmed them.
+    /// The rules and endpoints of a port as a node has programmed them, and the node's zone if endpoints are meant for some.
     #[inline(always)]
     pub(in crate::network) fn programmed(
         &mut self,
@@ -118,13 +116,25 @@ impl ProxyTable {
         node: NodeId,
         now: u64,
     ) -> Option<(&Rules, &EndpointSet, Option<ZoneId>)> {
+        let known = &self.ports[port.at()];
+        let at = match &known.versions[..] {
+            [before @ .., Version { set: Some(_), .. }] if known.is_settled => before.len(),
+            _ => self.look_up(port, node, now)?,
+        };
+        let version = self.ports[port.at()].versions.get(at)?;
+        let set = version.set.as_deref()?;
+        let zone = if set.has_hints() { self.nodes[node.at()].zone } else { None };
+        Some((version.rules.as_ref()?, set, zone))
+    }
+
+    /// The place of the version that a node has programmed, compiled.
+    fn look_up(&mut self, port: PortId, node: NodeId, now: u64) -> Option<usize> {
         let at = match &self.ports[port.at()] {
             Port { is_settled: true, versions, .. } => versions.len().checked_sub(1)?,
             _ => self.find_version(port, node, now)?,
         };
         self.ensure_compiled(port, at);
-        let version = &self.ports[port.at()].versions[at];
-        Some((version.rules.as_ref()?, version.set.as_deref()?, self.nodes[node.at()].zone))
+        Some(at)
     }
 
     /// The newest rules and endpoints of a port, as DNS has them.
@@ -135,7 +145,6 @@ impl ProxyTable {
         Some((version.rules.as_ref()?, version.set.as_deref()?))
     }
 
-    #[inline(always)]
     fn ensure_compiled(&mut self, port: PortId, at: usize) {
         if self.ports[port.at()].versions[at].set.is_none() {
             self.compile_set(port, at);
@@ -166,7 +175,7 @@ impl Port {
         Self {
             name: port.name.to_string().into(),
             protocol: protocol(port).into(),
-            versions: VecDeque::new(),
+            versions: Vec::new(),
             is_settled: false,
             look_at: 0,
         }

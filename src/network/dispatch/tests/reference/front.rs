@@ -73,7 +73,7 @@ impl Reference {
                 Ok(server) if self.keeps_apart(&passage, server) => Some(Attempt::ConnectTimeout),
                 Ok(server) => self.ask(number, &passage, server),
                 Err(Refusal::Own(cause)) => {
-                    let fate = self.bed.network.answer(&passage, cause, now);
+                    let fate = self.bed.network.answer(passage, cause, now);
                     self.requests[number].via = Some(passage);
                     return self.told(number, fate);
                 }

@@ -34,8 +34,9 @@ pub(in crate::network) struct Connection {
     /// The process at its other end, and which of its workers, if it is a reverse proxy.
     pub(in crate::network) process: u32,
     pub(in crate::network) workers: u32,
-    /// Node that it came in by.
+    /// Node that it came in by, and how often that had gone down before.
     pub(in crate::network) entry: NodeId,
+    pub(in crate::network) outages: u32,
     /// Requests that it still takes.
     pub(in crate::network) left: u32,
     /// The client closes it then, ns.
@@ -56,6 +57,7 @@ impl Connection {
         process: 0,
         workers: 0,
         entry: NodeId::NONE,
+        outages: 0,
         left: 0,
         until: 0,
         target: TargetId::NONE,

@@ -1,5 +1,7 @@
 //! Connections that are used more than once: whatever becomes of an endpoint, they stay where they are, until an end of them is gone.
 
+use super::super::clients::Connection;
+use super::super::outcome::Cause;
 use super::super::policy::Protocol;
 use super::super::proxy::Entrance;
 use super::super::relay::NO_SLOT;
@@ -13,14 +15,22 @@ const FLOW_KEPT: u64 = 120_000_000_000;
 const UNANSWERED_KEPT: u64 = 30_000_000_000;
 
 impl Network {
-    /// The way of the connection whose turn it is, if it is open.
-    pub(super) fn open_connection(&mut self, number: usize, now: u64) -> Option<Way> {
+    /// The way of the connection whose turn it is, if it is open, or why nothing comes on it any more: then it is given up.
+    pub(super) fn open_connection(&mut self, number: usize, now: u64) -> Option<Result<Way, Cause>> {
         let client = &mut self.clients[number];
         client.turn = (client.turn + 1) % client.connections.len();
         client.present = client.turn;
         let connection = client.connections[client.present];
         if connection.left == 0 || now >= connection.until {
             return None;
+        }
+        if self.proxies.outages(connection.entry) != connection.outages {
+            if self.proxies.is_up(connection.entry) {
+                // The machine that has started again knows of no connection, and says so.
+                return None;
+            }
+            client.connections[client.present] = Connection::CLOSED;
+            return Some(Err(Cause::EntryNodeDown));
         }
         let server = if connection.is_udp {
             if !self.keeps_flow(number, now) {
@@ -49,7 +59,7 @@ impl Network {
         }
         (kept.used, kept.answered) = (now, true);
         let (entry, target, is_udp) = (connection.entry, connection.target, connection.is_udp);
-        Some(Way { entry, target, server, connected: true, is_udp })
+        Some(Ok(Way { entry, target, server, connected: true, is_udp }))
     }
 
     /// Whether the node still tracks the client's present flow of UDP. kube-proxy forgets those to targets that do not serve any

@@ -45,6 +45,10 @@ impl Network {
     /// A machine runs, or not any more: its processes are gone, and nobody says so to those that are connected to them.
     pub fn set_node_up(&mut self, name: &Arc<str>, up: bool, now: SimTime) {
         let node = self.proxies.set_up(name, up, now.as_nanos());
+        if !up {
+            self.affinity.forget(node);
+            self.balancer.forget(node);
+        }
         self.senders_changed = true;
         for uid in self.fleet.pods_on(node) {
             if up {

@@ -176,7 +176,7 @@ impl Network {
             return self.connect(number, sender, now);
         }
         if let Some(way) = self.open_connection(number, now) {
-            return Ok(way);
+            return way;
         }
         let way = self.connect(number, sender, now);
         self.keep_connection(number, way, now);
@@ -188,6 +188,7 @@ impl Network {
         let server = way.ok().and_then(|way| self.fleet.servers.get(way.server.at()));
         let process = server.map_or(0, |server| server.process);
         let workers = server.filter(|server| server.slot != NO_SLOT).map_or(0, |front| self.relays.workers(front.slot));
+        let outages = way.map_or(0, |way| self.proxies.outages(way.entry));
         let client = &mut self.clients[number];
         let slot = client.present;
         client.connections[slot] = match (way, client.spec.keep_alive) {
@@ -196,6 +197,7 @@ impl Network {
                 process,
                 workers,
                 entry: way.entry,
+                outages,
                 left: if keep.requests == 0 { u32::MAX } else { keep.requests - 1 },
                 until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
                 target: way.target,

@@ -31,6 +31,11 @@ impl Affinity {
         self.entries.len()
     }
 
+    /// A node has lost its memory.
+    pub(in crate::network) fn forget(&mut self, node: NodeId) {
+        self.entries.retain(|(place, ..), _| *place != node);
+    }
+
     /// Remembers a connection.
     pub(in crate::network) fn note(&mut self, place: (NodeId, PortId, u64), target: TargetId, now: u64) {
         self.entries.insert(place, (target, now));
@@ -52,6 +57,11 @@ mod tests {
         affinity.note(place, TargetId(5), 110);
         assert_eq!(affinity.find(place, 200, 100, &usable), Some(TargetId(5)), "refreshed");
         assert_eq!(affinity.find(place, 200, 100, &usable[..1]), None, "gone");
+        affinity.forget(NodeId(0));
+        assert_eq!(affinity.find(place, 200, 100, &usable), Some(TargetId(5)));
+        affinity.forget(NodeId(1));
+        assert_eq!(affinity.find(place, 200, 100, &usable), None, "forgotten");
+        affinity.note(place, TargetId(5), 200);
         assert_eq!(affinity.find((NodeId(0), PortId(2), 3), 200, 100, &usable), None, "another node knows nothing");
     }
 }

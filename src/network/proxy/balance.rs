@@ -85,6 +85,12 @@ impl Balancer {
         }
     }
 
+    /// A node has lost its memory.
+    pub(in crate::network) fn forget(&mut self, node: NodeId) {
+        self.last.retain(|(place, _), _| *place != node);
+        self.connections.retain(|(place, _), _| *place != node);
+    }
+
     /// Whether proxies work by ipvs.
     pub(in crate::network) const fn is_ipvs(&self) -> bool {
         self.kind.is_some()

@@ -145,6 +145,42 @@ fn kept_connections_pin_a_client_to_a_pod() {
 }
 
 #[test]
+fn kept_connections_through_a_machine_that_goes_down_wait_in_vain_and_do_not_outlive_it() {
+    let mut spec = open("users", constant("10/s"));
+    (spec.from, spec.timeout) = (super::super::Origin::External, secs(1));
+    spec.keep_alive = Some(super::super::KeepAlive { connections: 8, requests: 0, lasts: secs(0) });
+    // The pod is on the other machine.
+    let mut bed = Bed::new(vec![spec], 2, 1);
+    bed.run(10);
+    assert_eq!(bed.report("users").total.connections, 8);
+    bed.node_down(1);
+    bed.run(20);
+    let (down, opened) = (bed.report("users"), bed.report("users").total.connections);
+    let lost = down.cause(Cause::EntryNodeDown);
+    assert!(lost > 2 && lost == down.total.lost, "{:?}", down.total);
+    assert!(opened > 8, "what nothing comes on is closed");
+    bed.node_up(1);
+    bed.run(22);
+    let lost = bed.report("users").total.lost;
+    bed.run(30);
+    assert_eq!(bed.report("users").total.lost, lost);
+}
+
+#[test]
+fn a_machine_that_went_down_has_forgotten_which_endpoint_a_client_had() {
+    let mut spec = open("users", constant("5/s"));
+    spec.from = super::super::Origin::External;
+    let mut bed = Bed::new(vec![spec], 1, 30);
+    bed.affinity(1000);
+    bed.run(10);
+    assert_eq!(bed.report("users").versions.len(), 1);
+    bed.node_down(0);
+    bed.node_up(0);
+    bed.run(20);
+    assert_eq!(bed.report("users").versions.len(), 2);
+}
+
+#[test]
 fn a_retry_finds_another_pod() {
     let mut spec = open("users", constant("100/s"));
     spec.retries.count = 5;

@@ -29,6 +29,8 @@ pub(in crate::network::proxy) struct ProxyNode {
     pub(super) up: bool,
     /// It was said of the machine that it runs, or that it does not.
     is_known: bool,
+    /// Counts how often it went down.
+    outages: u32,
     /// The Node object exists.
     pub(in crate::network::proxy) registered: bool,
     /// Load balancers leave it out.
@@ -58,6 +60,7 @@ impl ProxyTable {
         let node = &mut self.nodes[number.at()];
         if node.up != up || !node.is_known {
             (node.up, node.is_known) = (up, true);
+            node.outages += u32::from(!up);
             if up && now > 0 {
                 self.start_proxy(number, now.saturating_add(self.proxy_start));
             }
@@ -81,6 +84,7 @@ impl ProxyTable {
             runner: Runner::new(SimDuration::from_nanos(lag)),
             hearing: Hearing::default(),
             up: true,
+            outages: 0,
             is_known: false,
             registered: false,
             excluded: false,
@@ -103,6 +107,11 @@ impl ProxyTable {
     #[inline]
     pub(in crate::network) fn is_up(&self, node: NodeId) -> bool {
         self.nodes[node.at()].up
+    }
+
+    /// How often a machine went down; whatever its kernel knew of connections went with it.
+    pub(in crate::network) fn outages(&self, node: NodeId) -> u32 {
+        self.nodes.get(node.at()).map_or(0, |node| node.outages)
     }
 
     /// Address of a node, if its object has one.

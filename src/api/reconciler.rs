@@ -71,7 +71,7 @@ pub struct Step<S> {
 }
 
 /// What comes after the requests of a step.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Then<S> {
     /// Another step.
     Resume(S),
@@ -108,6 +108,17 @@ impl<S> Step<S> {
     #[must_use]
     pub fn retry(why: impl Into<String>) -> Self {
         Self { requests: Vec::new(), then: Then::Retry(why.into()) }
+    }
+
+    /// The same step, with the state of the next one made into another.
+    #[must_use]
+    pub fn map_state<T>(self, change: impl FnOnce(S) -> T) -> Step<T> {
+        let then = match self.then {
+            Then::Resume(state) => Then::Resume(change(state)),
+            Then::Done { requeue_after } => Then::Done { requeue_after },
+            Then::Retry(why) => Then::Retry(why),
+        };
+        Step { requests: self.requests, then }
     }
 
     /// The same step, and the sync again after this long.

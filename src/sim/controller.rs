@@ -52,20 +52,10 @@ pub(super) enum Progress {
     Over,
 }
 
+#[derive(Clone)]
 struct Flight<S> {
     key: Key,
     then: Option<Then<S>>,
-}
-
-impl<S: Clone> Clone for Flight<S> {
-    fn clone(&self) -> Self {
-        let then = self.then.as_ref().map(|then| match then {
-            Then::Resume(state) => Then::Resume(state.clone()),
-            Then::Done { requeue_after } => Then::Done { requeue_after: *requeue_after },
-            Then::Retry(why) => Then::Retry(why.clone()),
-        });
-        Self { key: self.key.clone(), then }
-    }
 }
 
 pub(super) struct Host<R: Reconciler> {

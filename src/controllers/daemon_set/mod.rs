@@ -25,8 +25,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::api::{
-    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, KindSet, Reconciler, Request, Response, Step, Then,
-    View,
+    Change, ChangeType, Context, Enqueue, EventKind, EventSpec, KindSet, Reconciler, Request, Response, Step, View,
 };
 use crate::controllers::script::{Log, Script};
 use crate::objects::{ControllerRevision, DaemonSet, Key, Kind, Node, ObjectReference, Pod, Resource, Uid, WallTime};
@@ -159,15 +158,8 @@ impl DaemonSetController {
                 sync.start(cx, self.ledger_of(cx.view, &set))
             }
             Err(halt) => {
-                let Step { requests, then } = script.step(Err(halt));
-                let then = match then {
-                    Then::Resume(log) => {
-                        Then::Resume(SyncState(State::History(Reading { set, revisions, started, log })))
-                    }
-                    Then::Done { requeue_after } => Then::Done { requeue_after },
-                    Then::Retry(why) => Then::Retry(why),
-                };
-                Step { requests, then }
+                let reading = |log| SyncState(State::History(Reading { set, revisions, started, log }));
+                script.step(Err(halt)).map_state(reading)
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ledger::Ledger;
 use super::node::Basis;
 use super::*;
-use crate::api::{DeleteOptions, Request};
+use crate::api::{DeleteOptions, Request, Then};
 use crate::controllers::history::POD_REVISION_LABEL;
 use crate::controllers::test_cluster::TestCluster;
 use crate::objects::{Condition, ConditionStatus, Object, PodPhase, TEMPLATE_GENERATION};

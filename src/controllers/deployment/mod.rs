@@ -16,7 +16,7 @@ pub use progress::is_complete;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, View};
 use crate::objects::{
     Deployment, DeploymentStrategy, Key, Kind, ObjectMeta, OwnerReference, Pod, ReplicaSet, Resource, WallTime,
 };
@@ -100,13 +100,7 @@ impl Reconciler for DeploymentController {
 fn run(cx: Context<'_>, read: Read, log: Log) -> Step<SyncState> {
     let mut sync = DeploymentSync::new(cx.view, &read, Script::new(log, read.started));
     let outcome = sync.run();
-    let Step { requests, then } = sync.into_step(outcome);
-    let then = match then {
-        Then::Resume(log) => Then::Resume(SyncState { read, log }),
-        Then::Done { requeue_after } => Then::Done { requeue_after },
-        Then::Retry(why) => Then::Retry(why),
-    };
-    Step { requests, then }
+    sync.into_step(outcome).map_state(|log| SyncState { read, log })
 }
 
 fn replica_set_changed(

@@ -9,7 +9,7 @@ use super::util::annotations::{DESIRED_REPLICAS, REVISION, REVISION_HISTORY, ROL
 use super::util::fenceposts::{Fenceposts, max_replicas};
 use super::util::sets::ReplicaSets;
 use super::*;
-use crate::api::{ApiError, Part, PatchType, Reason, Request};
+use crate::api::{ApiError, Part, PatchType, Reason, Request, Then};
 use crate::controllers::pod_control::delete_pod;
 use crate::controllers::testing::{Cluster, template};
 use crate::kernel::SimDuration;

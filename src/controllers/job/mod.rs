@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, RateLimit, Reconciler, Response, Step, View};
 use crate::kernel::SimDuration;
 use crate::objects::{Job, Key, Kind, OwnerReference, Pod, Resource, WallTime};
 
@@ -206,12 +206,7 @@ impl Reconciler for JobController {
 }
 
 fn running(step: Step<Box<JobSync>>) -> Step<SyncState> {
-    let then = match step.then {
-        Then::Resume(sync) => Then::Resume(SyncState::Run(sync)),
-        Then::Done { requeue_after } => Then::Done { requeue_after },
-        Then::Retry(why) => Then::Retry(why),
-    };
-    Step { requests: step.requests, then }
+    step.map_state(SyncState::Run)
 }
 
 /// The Job that a reference names, if it is the very one.

@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, Then, View};
+use crate::api::{Change, ChangeType, Context, Enqueue, KindSet, Reconciler, Response, Step, View};
 use crate::kernel::SimDuration;
 use crate::objects::{Key, Kind, ObjectMeta, OwnerReference, Pod, Resource, StatefulSet, WallTime};
 
@@ -93,13 +93,7 @@ impl StatefulSetController {
     fn run(&mut self, cx: Context<'_>, read: Read, log: Log) -> Step<SyncState> {
         let mut sync = StatefulSetSync::new(cx.view, &read, Script::new(log, read.started), &mut self.specs);
         let outcome = sync.run();
-        let Step { requests, then } = sync.into_step(outcome);
-        let then = match then {
-            Then::Resume(log) => Then::Resume(SyncState { read, log }),
-            Then::Done { requeue_after } => Then::Done { requeue_after },
-            Then::Retry(why) => Then::Retry(why),
-        };
-        Step { requests, then }
+        sync.into_step(outcome).map_state(|log| SyncState { read, log })
     }
 }
 

@@ -18,8 +18,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::ProcessChange;
 use super::super::outcome::{Cause, Outcome};
+use super::super::{KeepAlive, Origin, ProcessChange};
 use bed::{Bed, constant, open, secs};
 
 #[test]
@@ -98,6 +98,14 @@ fn what_would_end_at_the_instant_of_a_kill_is_cut() {
     }
 }
 
+/// Seconds.
+fn nothing_is_lost_between(bed: &mut Bed, from: u64, until: u64) {
+    bed.run(from);
+    let lost = bed.report("users").total.lost;
+    bed.run(until);
+    assert_eq!(bed.report("users").total.lost, lost);
+}
+
 #[test]
 fn nothing_happens_to_the_processes_of_a_machine_that_is_down() {
     let mut spec = open("users", constant("100/s"));
@@ -114,10 +122,7 @@ fn nothing_happens_to_the_processes_of_a_machine_that_is_down() {
     assert_eq!((report.cause(Cause::NoProcess), report.cause(Cause::Hung), report.cause(Cause::Killed)), (0, 0, 0));
     // A while later it is there again, with pods of its own.
     bed.node_up(1);
-    bed.run(12);
-    let lost = bed.report("users").total.lost;
-    bed.run(14);
-    assert_eq!(bed.report("users").total.lost, lost);
+    nothing_is_lost_between(&mut bed, 12, 14);
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn a_session_stays_where_it_is_until_its_timeout() {
 #[test]
 fn kept_connections_pin_a_client_to_a_pod() {
     let mut spec = open("users", constant("100/s"));
-    spec.keep_alive = Some(super::super::KeepAlive { connections: 1, requests: 10, lasts: secs(0) });
+    spec.keep_alive = Some(KeepAlive { connections: 1, requests: 10, lasts: secs(0) });
     let mut bed = Bed::new(vec![spec], 1, 8);
     bed.run(10);
     let report = bed.report("users");
@@ -147,8 +152,8 @@ fn kept_connections_pin_a_client_to_a_pod() {
 #[test]
 fn kept_connections_through_a_machine_that_goes_down_wait_in_vain_and_do_not_outlive_it() {
     let mut spec = open("users", constant("10/s"));
-    (spec.from, spec.timeout) = (super::super::Origin::External, secs(1));
-    spec.keep_alive = Some(super::super::KeepAlive { connections: 8, requests: 0, lasts: secs(0) });
+    (spec.from, spec.timeout) = (Origin::External, secs(1));
+    spec.keep_alive = Some(KeepAlive { connections: 8, requests: 0, lasts: secs(0) });
     // The pod is on the other machine.
     let mut bed = Bed::new(vec![spec], 2, 1);
     bed.run(10);
@@ -160,16 +165,13 @@ fn kept_connections_through_a_machine_that_goes_down_wait_in_vain_and_do_not_out
     assert!(lost > 2 && lost == down.total.lost, "{:?}", down.total);
     assert!(opened > 8, "what nothing comes on is closed");
     bed.node_up(1);
-    bed.run(22);
-    let lost = bed.report("users").total.lost;
-    bed.run(30);
-    assert_eq!(bed.report("users").total.lost, lost);
+    nothing_is_lost_between(&mut bed, 22, 30);
 }
 
 #[test]
 fn a_machine_that_went_down_has_forgotten_which_endpoint_a_client_had() {
     let mut spec = open("users", constant("5/s"));
-    spec.from = super::super::Origin::External;
+    spec.from = Origin::External;
     let mut bed = Bed::new(vec![spec], 1, 30);
     bed.affinity(1000);
     bed.run(10);

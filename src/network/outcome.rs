@@ -100,8 +100,10 @@ pub enum Cause {
     NoEndpoints,
     /// A `Local` traffic policy, and no usable endpoint on the node: DROP.
     NoLocalEndpoints,
-    /// The node has no rules for the service (yet).
+    /// The node has no rules for the service (yet), and nothing has its address: the packet goes astray.
     NotProgrammed,
+    /// The node has no rules for its own port (yet), on which nothing listens: its kernel refuses.
+    PortNotProgrammed,
     /// The service has no such port, or none that can be reached from where the client is.
     NoSuchPort,
     /// There is no such service, or its name does not resolve from where the client is.
@@ -136,7 +138,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Served,
         Self::ApplicationError,
         Self::QueueFull,
@@ -152,6 +154,7 @@ impl Cause {
         Self::NoEndpoints,
         Self::NoLocalEndpoints,
         Self::NotProgrammed,
+        Self::PortNotProgrammed,
         Self::NoSuchPort,
         Self::NoSuchName,
         Self::NoRule,
@@ -195,7 +198,9 @@ impl Cause {
             | Self::NoBackend
             | Self::BadGateway
             | Self::GatewayTimeout => Outcome::ServerError,
-            Self::NotListening | Self::Stopping | Self::NoProcess | Self::NoEndpoints => Outcome::Refused,
+            Self::NotListening | Self::Stopping | Self::NoProcess | Self::NoEndpoints | Self::PortNotProgrammed => {
+                Outcome::Refused
+            }
             Self::Killed | Self::Untrusted => Outcome::Reset,
             Self::TooSlow
             | Self::Hung
@@ -240,6 +245,7 @@ impl Cause {
             Self::NoEndpoints => "no endpoints",
             Self::NoLocalEndpoints => "no endpoints on the node",
             Self::NotProgrammed => "no rules on the node",
+            Self::PortNotProgrammed => "no rules for the node's port",
             Self::NoSuchPort => "no such port from there",
             Self::NoSuchName => "no such name",
             Self::NoRule => "no rule of an ingress or gateway",

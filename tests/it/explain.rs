@@ -63,7 +63,14 @@ fn names_of_ports_lead_to_their_numbers() {
 fn a_machine_that_has_just_started_has_no_rules() {
     insta::assert_snapshot!(told(
         "reboot-before-the-rules",
-        &[("50s", "pod/client", "web"), ("82s", "pod/client", "web"), ("84s", "pod/client", "web")]
+        &[
+            ("50s", "pod/client", "web"),
+            ("82s", "pod/client", "web"),
+            ("82s", "external", "service/web"),
+            ("82s", "external", "node/worker-0:30080"),
+            ("84s", "pod/client", "web"),
+            ("84s", "external", "node/worker-0:30080"),
+        ]
     ));
 }
 

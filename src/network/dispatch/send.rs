@@ -6,7 +6,7 @@ use super::super::clients::{ClientSpec, Connection, Goal, Origin, PortRef, Reque
 use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::{Cause, Outcome};
 use super::super::policy::{Port, Protocol};
-use super::super::proxy::{Entrance, Pick};
+use super::super::proxy::{Entrance, Pick, ProxyTable};
 use super::super::relay::{FrontDoor, NO_SLOT};
 use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending, Server};
 use super::passages::Passage;
@@ -303,7 +303,9 @@ impl Network {
         let Knock { port, entrance, entry, external, now, .. } = knock;
         let Self { clients, proxies, balancer, affinity, .. } = self;
         let client = &mut clients[number];
-        let (rules, set, zone) = proxies.programmed(port, entry, now).ok_or(Cause::NotProgrammed)?;
+        let Some((rules, set, zone)) = proxies.programmed(port, entry, now) else {
+            return Err(without_rules(proxies, knock));
+        };
         let must_be_local = match entrance {
             Entrance::ClusterIp => rules.policies.internal_local,
             _ => rules.policies.external_local && external,
@@ -501,6 +503,18 @@ impl Network {
         waiting.terminating = ends.terminating;
         self.due.push(fate.ends, waiting.turn, Due::End { ticket, attempt: waiting.attempt });
     }
+}
+
+/// What becomes of a connection at a node that has no rules for it. Nothing there has the address of a Service, nor that of a load
+/// balancer that leaves it on the packet: that goes where the default route leads. Its own port the node has, without a listener.
+#[cold]
+fn without_rules(proxies: &ProxyTable, Knock { port, entrance, external, .. }: Knock) -> Cause {
+    let by_port = match entrance {
+        Entrance::NodePort => true,
+        Entrance::LoadBalancer => external && proxies.newest_rules(port).is_some_and(|rules| rules.balanced_by_port),
+        Entrance::ClusterIp | Entrance::Headless => false,
+    };
+    if by_port { Cause::PortNotProgrammed } else { Cause::NotProgrammed }
 }
 
 /// A server, of that number, has an attempt under way.

@@ -127,7 +127,7 @@ impl Walk<'_> {
         }
         match programmed {
             Some(programmed) => self.by_proxy(&key, (usable, programmed), scope),
-            None if self.knows_no_rules(service, port, scope) => self.no_rules(&key, scope),
+            None if self.knows_no_rules(service, port, scope) => self.no_rules(&key),
             None => Ok(usable),
         }
     }

@@ -53,6 +53,7 @@ impl Walk<'_> {
                     "Service",
                     format!("{name} takes {} on every node for {to}", format_args!("port {}", port.node_port)),
                 );
+                self.some_know_no_rules(service, port);
                 if is_local {
                     self.shaky("Node", "externalTrafficPolicy is Local: nodes without an endpoint drop packets");
                 }

@@ -57,11 +57,30 @@ impl Walk<'_> {
         is_proxied && self.rules(service, port, scope).is_some_and(|rules| rules.now.is_none())
     }
 
-    pub(super) fn no_rules<T>(&mut self, service: &Key, _: &Scope) -> Walked<T> {
+    /// Tells of nodes that have no rules for the port of theirs by which clients outside come in, if no node was named.
+    pub(super) fn some_know_no_rules(&mut self, service: &Service, port: &ServicePort) {
+        let (Some((network, now)), None) = (self.world.network, self.entry_node()) else { return };
+        let lists = network.rules_anywhere((&service.key(), &port.name), false, now);
+        let all: usize = lists.iter().map(|(_, nodes)| nodes).sum();
+        let without: usize = lists.iter().filter(|(list, _)| list.is_none()).map(|(_, nodes)| nodes).sum();
+        if without > 0 {
+            let text = format!(
+                "kube-proxy has no rules for it yet on {without} of {all} nodes: connections to those are refused"
+            );
+            self.shaky("Proxy", text);
+        }
+    }
+
+    pub(super) fn no_rules<T>(&mut self, service: &Key) -> Walked<T> {
         let node = self.entry_node().unwrap_or_default();
         let why = if self.is_cut_off(&node) { ", as it is cut off from the control plane" } else { "" };
-        let text = format!("kube-proxy on node {node} has no rules for {service} yet{why}: packets lead nowhere");
-        self.broken("Proxy", Cause::NotProgrammed, text, Vec::new())
+        // A node that is named is asked at a port of its own.
+        let (cause, so) = match self.entry {
+            Some(_) => (Cause::PortNotProgrammed, "nobody listens on its port, and connections are refused"),
+            None => (Cause::NotProgrammed, "packets lead nowhere"),
+        };
+        let text = format!("kube-proxy on node {node} has no rules for {service} yet{why}: {so}");
+        self.broken("Proxy", cause, text, Vec::new())
     }
 
     /// Goes on with the endpoints that the nodes have, and says where those are others than the API tells of.

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::super::super::outcome::Cause;
+use super::super::super::outcome::{Cause, Outcome};
 use super::bed::{Bed, constant, open, secs, to_host};
 use crate::kernel::{Sampler, SimDuration};
 use crate::network::dns::DnsConfig;
@@ -167,5 +167,38 @@ fn the_address_of_a_load_balancer_that_proxies_itself_is_outside() {
         bed.run(2);
         let report = bed.report("users");
         assert!(report.cause(cause) > 100, "{mode}: {:?}", report.total);
+    }
+}
+
+/// A node that hears nothing any more has no rules for a port that a Service gets then. Nothing has the address of the Service or, if the
+/// packet keeps it (`ipMode: VIP`), of the load balancer; on a port of the node nobody listens.
+#[test]
+fn without_rules_addresses_are_silent_and_ports_of_nodes_refuse() {
+    let (vip, proxy) = (json!({"ip": BALANCER, "ipMode": "VIP"}), json!({"ip": BALANCER, "ipMode": "Proxy"}));
+    for (source, destination, point, expected) in [
+        ("pod", "cluster", None, (Cause::NotProgrammed, Outcome::TimedOut)),
+        ("node", "cluster", None, (Cause::NotProgrammed, Outcome::TimedOut)),
+        ("ext", "port", None, (Cause::PortNotProgrammed, Outcome::Refused)),
+        ("ext", "balancer", Some(vip.clone()), (Cause::NotProgrammed, Outcome::TimedOut)),
+        ("ext", "balancer", Some(proxy), (Cause::PortNotProgrammed, Outcome::Refused)),
+        ("ext", "balancer", Some(json!({"hostname": "lb.example"})), (Cause::PortNotProgrammed, Outcome::Refused)),
+        ("pod", "lb", Some(vip), (Cause::NotProgrammed, Outcome::TimedOut)),
+    ] {
+        let row = format!("{source} to {destination} {point:?}");
+        let mut bed = bed(client(source, destination), "Cluster", "Cluster", "0");
+        bed.edit(|service| {
+            if let Some(point) = &point {
+                service["spec"]["type"] = json!("LoadBalancer");
+                service["status"] = json!({"loadBalancer": {"ingress": [point]}});
+            }
+        });
+        bed.run(1);
+        assert_eq!(bed.report("users").total.lost, 0, "{row}");
+        (0..2).for_each(|node| bed.cut(node));
+        bed.edit(|service| service["spec"]["ports"][0]["name"] = json!("new"));
+        bed.run(2);
+        let (report, (cause, outcome)) = (bed.report("users"), expected);
+        assert!(report.cause(cause) > 90 && report.total.lost == report.cause(cause), "{row}: {:?}", report.total);
+        assert_eq!(report.outcome(outcome), report.total.lost, "{row}");
     }
 }

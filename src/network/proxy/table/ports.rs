@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::kernel::SimDuration;
-use crate::objects::{Key, Service, ServicePort};
+use crate::objects::{Key, LoadBalancerIngress, Service, ServicePort};
 
 use super::super::endpoint_set::{Candidate, EndpointSet, Policies, ZoneId};
 use super::ProxyTable;
@@ -25,6 +25,8 @@ pub(in crate::network) struct Rules {
     pub(in crate::network) headless: bool,
     /// It has a load balancer that is there.
     pub(in crate::network) balanced: bool,
+    /// Its load balancer sends to the port of a node, and not to its own address there.
+    pub(in crate::network) balanced_by_port: bool,
     pub(in crate::network) node_port: bool,
     pub(in crate::network) protocol: Protocol,
 }
@@ -196,7 +198,10 @@ fn rules(service: &Service, port: &ServicePort) -> Rules {
         let seconds = spec.session_affinity_seconds.and_then(|seconds| u64::try_from(seconds).ok());
         SimDuration::from_secs(seconds.unwrap_or(DEFAULT_AFFINITY_SECONDS)).as_nanos()
     });
-    let is_balanced = spec.kind == *"LoadBalancer" && !service.status.load_balancer.ingress.is_empty();
+    let points = &service.status.load_balancer.ingress;
+    let is_balanced = spec.kind == *"LoadBalancer" && !points.is_empty();
+    // `ipMode`; one that is known by a name only, such as AWS', has no address to leave on a packet.
+    let keeps_address = |point: &LoadBalancerIngress| !point.ip.is_empty() && point.ip_mode.as_deref() != Some("Proxy");
     Rules {
         policies: Policies {
             internal_local: spec.internal_traffic_policy.as_deref() == Some("Local"),
@@ -206,6 +211,7 @@ fn rules(service: &Service, port: &ServicePort) -> Rules {
         affinity,
         headless: spec.is_headless(),
         balanced: is_balanced,
+        balanced_by_port: is_balanced && port.node_port != 0 && !points.iter().any(keeps_address),
         node_port: port.node_port != 0,
         protocol: Protocol::parse(&port.protocol),
     }

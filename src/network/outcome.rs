@@ -68,6 +68,17 @@ pub enum Intermediary {
     Gateway,
 }
 
+impl Intermediary {
+    /// In a word for reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
 /// Why an attempt had its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]

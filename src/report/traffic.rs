@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::kernel::SimDuration;
-use crate::sim::{Cause, ClientReport, Outcome, RouteReport, Served, TrafficReport};
+use crate::sim::{Cause, ClientReport, Intermediary, Outcome, RouteReport, Served, TrafficReport};
 
 use super::table::Table;
 
@@ -37,9 +37,10 @@ pub fn traffic(report: &TrafficReport) -> String {
             let count = client.cause(cause);
             if count > 0 {
                 anything_failed = true;
-                let cells =
-                    [client.name.to_string(), count.to_string(), cause.outcome().to_string(), cause.to_string()];
-                failures.row(cells.to_vec());
+                let because = client.told_by(cause).map_or(cause.as_str(), |by| cause.told_by(by));
+                failures.row(
+                    [&*client.name, &count.to_string(), cause.outcome().as_str(), because].map(str::to_owned).to_vec(),
+                );
             }
         }
         for version in &client.versions {
@@ -70,6 +71,7 @@ pub fn traffic(report: &TrafficReport) -> String {
 fn routes(report: &TrafficReport) -> Table {
     let mut table = Table::new(&[
         "client",
+        "through",
         "rule",
         "host and path",
         "sent to",
@@ -87,6 +89,7 @@ fn routes(report: &TrafficReport) -> Table {
             let to = route.service.as_ref().map_or_else(nobody, |service| service.to_string());
             table.row(vec![
                 client.name.to_string(),
+                route.through.map_or("-", Intermediary::as_str).to_owned(),
                 route.rule.as_ref().map_or_else(nobody, |rule| rule.to_string()),
                 format!("{}{}", route.host, route.path),
                 if route.is_canary { format!("{to} (canary)") } else { to },
@@ -144,6 +147,7 @@ pub(super) fn short(time: SimDuration) -> String {
 fn route_json(route: &RouteReport) -> Value {
     let statuses = route.statuses.iter().map(|(status, count)| (status.to_string(), json!(count)));
     json!({
+        "through": route.through.map(Intermediary::as_str),
         "rule": route.rule,
         "host": route.host,
         "path": route.path,
@@ -168,7 +172,8 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
     let clients = report.clients.iter().map(|client| {
         let failures = Cause::ALL.into_iter().filter(|cause| *cause != Cause::Served && client.cause(*cause) > 0);
         let failures = failures.map(|cause| {
-            json!({"because": cause.as_str(), "seenAs": cause.outcome().as_str(), "attempts": client.cause(cause)})
+            let by = client.told_by(cause).map(Intermediary::as_str);
+            json!({"because": cause.as_str(), "by": by, "seenAs": cause.outcome().as_str(), "attempts": client.cause(cause)})
         });
         let time = |permille| client.latency.quantile(permille).as_secs_f64();
         json!({
@@ -196,4 +201,54 @@ pub fn traffic_json(report: &TrafficReport) -> Value {
         })
     });
     json!({"clients": clients.collect::<Vec<_>>(), "nodes": who(&report.nodes)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{Histogram, Tally};
+
+    fn told(routes: Vec<RouteReport>) -> (String, Value) {
+        let mut total = Tally::default();
+        (total.causes[Cause::NoRule as usize], total.causes[Cause::GatewayTimeout as usize]) = (3, 1);
+        let latency = Histogram::default();
+        let [name, to] = ["users", "http://a.org/"].map(Into::into);
+        let client =
+            ClientReport { name, to, total, latency, versions: Vec::new(), nowhere: 4, routes, windows: Vec::new() };
+        let report = TrafficReport { clients: vec![client], nodes: Vec::new() };
+        let text = traffic(&report);
+        let failures = text.split("\n\n").nth(1).expect("what failed").lines().skip(1);
+        let because = failures.map(|line| line.rsplit("  ").next().unwrap_or_default()).collect::<Vec<_>>().join("; ");
+        let json = traffic_json(&report)["clients"][0].take();
+        (because, json!([json["failures"][0]["by"], json["failures"][1]["by"], json["routes"][0]["through"]]))
+    }
+
+    /// What answers by itself is named, unless for one of its statuses it is now one kind and now the other.
+    #[test]
+    fn failures_say_whether_an_ingress_or_a_gateway_told_of_them() {
+        let route = |by, statuses: &[u16]| {
+            let statuses = statuses.iter().map(|status| (*status, 1)).collect();
+            RouteReport { through: Some(by), host: "a.org".into(), requests: 4, statuses, ..RouteReport::default() }
+        };
+        let (ingress, gateway) = (Intermediary::Ingress, Intermediary::Gateway);
+        for (routes, because, json) in [
+            (
+                vec![route(ingress, &[404]), route(ingress, &[404, 504])],
+                "no rule of an ingress; ingress: upstream did not answer (504)",
+                json!(["ingress", "ingress", "ingress"]),
+            ),
+            (
+                vec![route(gateway, &[404]), route(ingress, &[504])],
+                "no rule of a gateway; ingress: upstream did not answer (504)",
+                json!(["gateway", "ingress", "gateway"]),
+            ),
+            (
+                vec![route(gateway, &[404]), route(ingress, &[404])],
+                "no rule of an ingress or gateway; ingress or gateway: upstream did not answer (504)",
+                json!([null, null, "gateway"]),
+            ),
+        ] {
+            assert_eq!(told(routes), (because.to_owned(), json));
+        }
+    }
 }

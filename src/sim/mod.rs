@@ -42,9 +42,9 @@ pub use crate::kubelet::{Content, Disks};
 pub use crate::metrics::{MetricsConfig, NodeUsage, PodUsage, Series, SeriesAbout, Source, ValueAt};
 pub use crate::network::dns::{ClientCaching, DnsConfig};
 pub use crate::network::{
-    AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Detail, Histogram, HostName, HttpRequest, IpvsScheduler,
-    KeepAlive, LATENCY_CLASSES, Load, NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode, RequestTarget,
-    Retries, RouteReport, Served, Tally, TrafficReport, Window,
+    AddressPick, Arrivals, Cause, ClientReport, ClientSpec, Detail, Histogram, HostName, HttpRequest, Intermediary,
+    IpvsScheduler, KeepAlive, LATENCY_CLASSES, Load, NetworkConfig, Origin, Outcome, Piece, PortRef, ProxyMode,
+    RequestTarget, Retries, RouteReport, Served, Tally, TrafficReport, Window,
 };
 pub use crate::scheduler::Verdict;
 pub use autoscaler::NodeGroup;

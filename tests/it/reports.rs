@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use seatrial::kernel::{SimDuration, SimTime};
-use seatrial::report::{html, trace};
+use seatrial::report::{html, trace, traffic};
 use seatrial::scenario::{Run, RunOptions, Scenario};
 use seatrial::sim::{Delays, RecordMode, Simulation};
 
@@ -144,4 +144,16 @@ fn a_report_shows_what_came_of_the_traffic() {
     // Every window of a second from the first request on has been answered.
     let answered = careful.split("</div></div>").next().expect("a row").matches("<b class=\"good").count();
     assert!((65..=71).contains(&answered), "{answered}");
+}
+
+#[test]
+fn what_came_of_the_traffic_names_the_gateway_that_answered() {
+    let path = format!("{}/scenarios/gateway-weights.yaml", env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(path.as_ref()).expect("a scenario");
+    let run = scenario.run(&RunOptions { record: RecordMode::Full, ..RunOptions::default() }).expect("a run");
+    let report = run.simulation.traffic().expect("traffic");
+    let text = traffic(&report);
+    assert!(text.lines().any(|line| line.starts_with("strangers") && line.ends_with("no rule of a gateway")), "{text}");
+    let page = html(&scenario, &run);
+    assert!(page.contains("other.example.com by no rule of the gateway to nobody"), "{page}");
 }

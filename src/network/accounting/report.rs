@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::outcome::{Cause, Outcome};
+use super::super::outcome::{Cause, Intermediary, Outcome};
 use super::histogram::Histogram;
 use super::ledger::{ClientLedger, Ledger, STATUSES, Tally, WayTally, Window};
 
@@ -50,6 +50,8 @@ pub struct Served {
 /// What came by one way through an ingress controller or Gateway: the path of a rule, and the Service that was chosen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteReport {
+    /// Which of them.
+    pub through: Option<Intermediary>,
     /// The Ingress or HTTPRoute, such as `shop/web`; nothing = no rule.
     pub rule: Option<Arc<str>>,
     /// The host of the rule; `_` = any.
@@ -99,6 +101,16 @@ impl ClientReport {
     #[must_use]
     pub const fn cause(&self, cause: Cause) -> u64 {
         self.total.causes[cause as usize]
+    }
+
+    /// Who told of a cause for which several may stand; nothing = nobody, or both kinds.
+    #[must_use]
+    pub fn told_by(&self, cause: Cause) -> Option<Intermediary> {
+        let status = cause.status()?;
+        let tells = |route: &&RouteReport| route.statuses.iter().any(|(own, _)| *own == status);
+        let mut all = self.routes.iter().filter(tells).map(|route| route.through);
+        let first = all.next()?;
+        first.filter(|_| all.all(|other| other == first))
     }
 
     /// The same with its ways through reverse proxies; `names` are the ways without counts.

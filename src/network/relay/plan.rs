@@ -13,7 +13,7 @@ use super::super::gateway::{Answer, GatewayRequest, HttpRoutes, RouteRule, Weigh
 use super::super::ingress::{
     BackendPort, Certificate, Group, GroupId, Location, Matcher, Request, Routed, Server, Side, Why,
 };
-use super::super::outcome::Cause;
+use super::super::outcome::{Cause, Intermediary};
 use super::ReverseProxy;
 use super::intern::{BackendId, Interned, Policy, PolicyId, WayId};
 
@@ -176,7 +176,8 @@ impl Planner<'_> {
             headers: &headers,
             query: &query,
         };
-        let nowhere = RouteReport { host: http.host.clone(), ..RouteReport::default() };
+        let through = Some(Intermediary::Gateway);
+        let nowhere = RouteReport { through, host: http.host.clone(), ..RouteReport::default() };
         let of = |rule: &RouteRule| RouteReport { rule: Some(rule.route.to_string().into()), ..nowhere.clone() };
         let rule = match routes.answer(&request) {
             Answer::NotListening => return Plan::Answer(Cause::NotListening, self.interned.way(nowhere)),
@@ -227,6 +228,7 @@ fn group_of(service: &Key, port: u16) -> Group {
 
 fn place(server: &Server, location: Option<&Location>) -> RouteReport {
     RouteReport {
+        through: Some(Intermediary::Ingress),
         rule: location.and_then(|location| location.ingress.as_ref()).map(|key| key.to_string().into()),
         host: server.host.clone(),
         path: location.map(|location| location.written.clone()).unwrap_or_default(),

@@ -97,12 +97,16 @@ fn rows(page: &mut String, client: &ClientReport, axis: &Axis, marks: &Marks) {
         let canary = if route.is_canary { ", a canary" } else { "" };
         let statuses: Vec<String> =
             route.statuses.iter().map(|(status, count)| format!(", answered {status}: {count}")).collect();
+        let by = match (&route.rule, route.through) {
+            (Some(rule), _) => escaped(rule),
+            (None, through) => through.map_or("no rule".to_owned(), |by| format!("no rule of the {}", by.as_str())),
+        };
         let _ = writeln!(
             page,
             "<p class=\"faint\">{}{} by {} to {}{canary}: {} requests, {} tried again{}</p>",
             escaped(&route.host),
             escaped(&route.path),
-            escaped(route.rule.as_deref().unwrap_or("no rule")),
+            by,
             escaped(to),
             route.requests,
             route.retried,

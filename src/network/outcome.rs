@@ -95,6 +95,8 @@ pub enum Cause {
     Hung,
     /// A process is there, but does not listen yet.
     NotListening,
+    /// What is there listens to other ports.
+    PortClosed,
     /// The process was told to stop and has closed its listener.
     Stopping,
     /// The container has no process: it ended, or was not started yet.
@@ -156,6 +158,7 @@ impl Cause {
         Self::TooSlow,
         Self::Hung,
         Self::NotListening,
+        Self::PortClosed,
         Self::Stopping,
         Self::NoProcess,
         Self::Killed,
@@ -209,9 +212,12 @@ impl Cause {
             | Self::NoBackend
             | Self::BadGateway
             | Self::GatewayTimeout => Outcome::ServerError,
-            Self::NotListening | Self::Stopping | Self::NoProcess | Self::NoEndpoints | Self::PortNotProgrammed => {
-                Outcome::Refused
-            }
+            Self::NotListening
+            | Self::PortClosed
+            | Self::Stopping
+            | Self::NoProcess
+            | Self::NoEndpoints
+            | Self::PortNotProgrammed => Outcome::Refused,
             Self::Killed | Self::Untrusted => Outcome::Reset,
             Self::TooSlow
             | Self::Hung
@@ -247,6 +253,7 @@ impl Cause {
             Self::TooSlow => "too slow",
             Self::Hung => "application hangs",
             Self::NotListening => "not listening yet",
+            Self::PortClosed => "nothing listens to the port",
             Self::Stopping => "listener closed after SIGTERM",
             Self::NoProcess => "no process in the container",
             Self::Killed => "process ended during the request",

@@ -66,8 +66,8 @@ impl Walk<'_> {
                 let scheme = if is_tls { "TLS" } else { "plain HTTP" };
                 let text = format!("no listener of Gateway {key} takes {scheme} on port {port}");
                 let hints = listener_hints(view, &gateway);
-                *self.step("Listener", Link::Broken(Cause::NotListening), text) = hints;
-                Ok(Verdict::Unreachable(Cause::NotListening))
+                *self.step("Listener", Link::Broken(Cause::PortClosed), text) = hints;
+                Ok(Verdict::Unreachable(Cause::PortClosed))
             }
             Answer::NoCertificate => {
                 let text = format!("no listener of Gateway {key} has a certificate for host {host}");

@@ -180,7 +180,7 @@ impl Planner<'_> {
         let nowhere = RouteReport { through, host: http.host.clone(), ..RouteReport::default() };
         let of = |rule: &RouteRule| RouteReport { rule: Some(rule.route.to_string().into()), ..nowhere.clone() };
         let rule = match routes.answer(&request) {
-            Answer::NotListening => return Plan::Answer(Cause::NotListening, self.interned.way(nowhere)),
+            Answer::NotListening => return Plan::Answer(Cause::PortClosed, self.interned.way(nowhere)),
             Answer::NoCertificate => return Plan::Answer(Cause::Untrusted, self.interned.way(nowhere)),
             Answer::NoRule(_) => return Plan::Answer(Cause::NoRule, self.interned.way(nowhere)),
             Answer::Redirect { rule, .. } => return Plan::Answer(Cause::Redirected, self.interned.way(of(rule))),

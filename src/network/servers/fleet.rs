@@ -84,10 +84,22 @@ pub(in crate::network) struct Pod {
     pub(in crate::network) node: NodeId,
     pub(in crate::network) address: IpAddr,
     pub(in crate::network) host_network: bool,
-    /// Place, ports and server of each container.
+    /// Place, ports and server of each container, and what answers at other ports, if somebody has asked there.
     containers: Vec<(u16, Vec<u16>, ServerId)>,
     /// Counts pods: stands for the address of one that sends.
     pub(in crate::network) number: u64,
+}
+
+/// Stands in the place of a container for what answers at the ports that none listens to.
+const NO_CONTAINER: u16 = u16::MAX;
+
+/// Who listens to a port of an address.
+enum Listener {
+    Container(ServerId),
+    /// Nobody of those that are there, of which this pod is one.
+    Nobody(u32),
+    /// Nothing has the address, or nothing tells apart those that share it.
+    Unknown,
 }
 
 /// All containers that may serve.
@@ -218,14 +230,6 @@ impl Fleet {
         Some(pod.number)
     }
 
-    /// Whether a process may listen to a port of an address: a pod there declares it, or none declares any.
-    pub(in crate::network) fn may_listen(&self, address: IpAddr, port: u16) -> bool {
-        let pods = self.by_address.get(&address).into_iter().flatten();
-        let pods = pods.filter_map(|at| self.pods[*at as usize].as_ref());
-        let mut declared = pods.flat_map(|pod| &pod.containers).flat_map(|(_, ports, _)| ports).peekable();
-        declared.peek().is_none() || declared.any(|declared| *declared == port)
-    }
-
     /// The pod of that number, if it is up.
     pub(in crate::network) fn pod(&self, number: u64) -> Option<&Pod> {
         self.by_number.get(&number).and_then(|at| self.pods[*at as usize].as_ref())
@@ -274,17 +278,124 @@ impl Fleet {
 
     /// Somebody else may have an address now.
     fn resolve_again(&mut self, address: IpAddr) {
-        let Some(targets) = self.targets_at.get(&address) else { return };
-        let found: Vec<_> = targets.iter().map(|(target, port)| (*target, self.resolve(address, *port))).collect();
-        found.into_iter().for_each(|(target, server)| self.by_target[target.at()] = server);
+        let Some(targets) = self.targets_at.get(&address).cloned() else { return };
+        for (target, port) in targets {
+            self.by_target[target.at()] = self.resolve(address, port);
+        }
     }
 
-    /// The container that declares a port, or else the pod's first one. In the network of a node only declared ports tell pods apart.
-    fn resolve(&self, address: IpAddr, port: u16) -> ServerId {
-        let pods = self.by_address.get(&address).into_iter().flatten();
-        let pods: Vec<&Pod> = pods.filter_map(|at| self.pods[*at as usize].as_ref()).collect();
-        let declares = pods.iter().flat_map(|pod| &pod.containers).find(|(_, ports, _)| ports.contains(&port));
-        let first = pods.iter().find(|pod| !pod.host_network || pods.len() == 1).and_then(|pod| pod.containers.first());
-        declares.or(first).map_or(ServerId::NONE, |(.., server)| *server)
+    fn resolve(&mut self, address: IpAddr, port: u16) -> ServerId {
+        match self.listener(address, port) {
+            Listener::Container(server) => server,
+            Listener::Nobody(pod) => self.closed_port(pod),
+            Listener::Unknown => ServerId::NONE,
+        }
+    }
+
+    /// The container that declares a port; the first one of a pod that declares none listens to every port. In the network of a node
+    /// only declared ports tell pods apart.
+    fn listener(&self, address: IpAddr, port: u16) -> Listener {
+        let all = self.by_address.get(&address).map_or(&[][..], Vec::as_slice);
+        let pods = || all.iter().filter_map(|at| self.pods[*at as usize].as_ref());
+        if let Some((.., server)) = pods().flat_map(|pod| &pod.containers).find(|(_, ports, _)| ports.contains(&port)) {
+            return Listener::Container(*server);
+        }
+        let declares = |pod: &&Pod| pod.containers.iter().any(|(_, ports, _)| !ports.is_empty());
+        let mut others = pods().filter(|pod| !declares(pod));
+        match (others.next(), others.next(), all.first()) {
+            (Some(pod), other, _) if other.is_none() || !pod.host_network => {
+                pod.containers.first().map_or(Listener::Unknown, |(.., server)| Listener::Container(*server))
+            }
+            (None, _, Some(pod)) => Listener::Nobody(*pod),
+            _ => Listener::Unknown,
+        }
+    }
+
+    /// What answers at the ports of a pod to which none of its containers listens.
+    #[cold]
+    fn closed_port(&mut self, pod: u32) -> ServerId {
+        let Some(known) = &self.pods[pod as usize] else { return ServerId::NONE };
+        if let Some((.., server)) = known.containers.iter().find(|(place, ..)| *place == NO_CONTAINER) {
+            return *server;
+        }
+        let Some((.., first)) = known.containers.first() else { return ServerId::NONE };
+        let first = &self.servers[first.at()];
+        let mut server = Server::new(first.node, first.group, first.model() as u32, 0);
+        server.pod = known.number;
+        server.state = if first.state == State::NodeDown { State::NodeDown } else { State::Closed };
+        let server = self.place(server);
+        if let Some(known) = &mut self.pods[pod as usize] {
+            known.containers.push((NO_CONTAINER, Vec::new(), server));
+        }
+        server
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What answers at a port: `closed`, nothing, or a container by its version.
+    fn told(fleet: &mut Fleet, places: &mut Vec<(IpAddr, u16)>, port: u16) -> String {
+        places.push((ADDRESS.parse().expect("an address"), port));
+        let server = fleet.behind(TargetId(places.len() as u32 - 1), places);
+        match fleet.servers.get(server.at()) {
+            None => "nothing".to_owned(),
+            Some(server) if server.state == State::Closed => "closed".to_owned(),
+            Some(server) => server.group.0.to_string(),
+        }
+    }
+
+    const ADDRESS: &str = "192.0.2.1";
+
+    #[test]
+    fn pods_listen_to_the_ports_that_they_list_or_to_all_if_they_list_none() {
+        for (pods, host_network, expected) in [
+            // Of each pod the ports of its containers; what answers at 80, 81 and 82.
+            (&[&[&[80][..]][..]][..], false, ["0", "closed", "closed"]),
+            (&[&[&[80], &[81]]], false, ["0", "1", "closed"]),
+            (&[&[&[], &[81]]], false, ["closed", "1", "closed"]),
+            (&[&[&[]]], false, ["0", "0", "0"]),
+            (&[&[&[], &[]]], false, ["0", "0", "0"]),
+            (&[], false, ["nothing", "nothing", "nothing"]),
+            // On one machine.
+            (&[&[&[80]], &[&[81]]], true, ["0", "1", "closed"]),
+            (&[&[&[80]], &[&[]]], true, ["0", "1", "1"]),
+            (&[&[&[80]], &[&[]], &[&[]]], true, ["0", "nothing", "nothing"]),
+        ] {
+            let (mut fleet, mut places) = (Fleet::new(vec![ServeModel::default()]), Vec::new());
+            let mut versions = 0;
+            for (number, containers) in pods.iter().enumerate() {
+                let container = |(place, ports): (usize, &&[u16])| ContainerUp {
+                    place: place as u16,
+                    ports: ports.to_vec(),
+                    version: "".into(),
+                    model: 0,
+                    cpu_limit: 0,
+                };
+                let pod = PodUp {
+                    uid: Uid::Uuid { high: 1, low: number as u64 },
+                    key: Key::new("default", format!("pod-{number}")),
+                    labels: Labels::new(),
+                    node: "node".into(),
+                    address: ADDRESS.parse().expect("an address"),
+                    host_network,
+                    containers: containers.iter().enumerate().map(container).collect(),
+                    resolv_conf: None,
+                    reverse_proxy: None,
+                    host_ports: Vec::new(),
+                };
+                fleet.add(&pod, NodeId(0), |_| {
+                    versions += 1;
+                    GroupId(versions - 1)
+                });
+            }
+            let found = [80, 81, 82].map(|port| told(&mut fleet, &mut places, port));
+            assert_eq!(found, expected, "{pods:?} {host_network}");
+            // Whoever is asked there twice is the same.
+            assert_eq!(told(&mut fleet, &mut places, 81), expected[1], "{pods:?}");
+            (0..pods.len()).for_each(|pod| fleet.remove(&Uid::Uuid { high: 1, low: pod as u64 }, None));
+            assert_eq!(fleet.free_servers.len(), fleet.servers.len(), "all servers are free again: {pods:?}");
+        }
     }
 }

@@ -31,6 +31,8 @@ pub(in crate::network) enum State {
     Listening,
     /// The process listens and never answers.
     Hung,
+    /// This is a port of a pod to which none of its processes listens.
+    Closed,
 }
 
 /// An attempt under way.
@@ -190,6 +192,7 @@ impl Server {
             State::NodeDown => return Admission::Silent(Cause::NodeDown),
             State::NoProcess => return Admission::Turned(Cause::NoProcess),
             State::Starting => return Admission::Turned(Cause::NotListening),
+            State::Closed => return Admission::Turned(Cause::PortClosed),
         }
         if now >= self.closes && !connected {
             return Admission::Turned(Cause::Stopping);

@@ -91,7 +91,7 @@ impl Network {
         }
         match self.fleet.servers.get(server.at()).map(|server| (server.state, server.closes)) {
             Some((State::Listening, closes)) if now < closes => Query::Answered,
-            Some((State::Listening | State::Starting | State::NoProcess, _)) => Query::Refused,
+            Some((State::Listening | State::Starting | State::NoProcess | State::Closed, _)) => Query::Refused,
             Some((State::Hung | State::NodeDown | State::Gone, _)) | None => Query::Silent,
         }
     }

@@ -10,7 +10,6 @@ use super::super::super::ids::TargetId;
 use super::super::super::outcome::Cause;
 use super::super::super::policy::Protocol;
 use super::super::super::proxy::Entrance;
-use super::super::super::servers::State;
 use super::super::Network;
 use super::super::send::Way;
 use super::dial::{Dial, Place, Stage, Step};
@@ -85,12 +84,7 @@ impl Network {
             if names.dns.outside.values().flatten().any(|outside| *outside == ip) {
                 return Err(Cause::OutsideCluster);
             }
-            let target = self.proxies.target(ip, port);
-            let server = self.fleet.behind(target, self.proxies.places());
-            let listens = self.fleet.servers.get(server.at()).is_some_and(|server| server.state == State::Listening);
-            // The process is there, and it listens to other ports.
-            let other_ports = listens && !self.fleet.may_listen(ip, port);
-            return if other_ports { Err(Cause::NotListening) } else { Ok(Some(target)) };
+            return Ok(Some(self.proxies.target(ip, port)));
         };
         if let Some((service, Entrance::LoadBalancer)) = owner {
             let from = self.fleet.pod(sender.address).map(|pod| pod.address);

@@ -73,6 +73,8 @@ pub(super) struct Bed {
     /// Nodes of pods that are elsewhere than in turn.
     moved: BTreeMap<usize, usize>,
     protocol: &'static str,
+    /// The port of pods that the Service leads to; they listen to 8080.
+    port: u16,
 }
 
 impl Bed {
@@ -116,6 +118,7 @@ impl Bed {
             moved: BTreeMap::new(),
             headless: false,
             protocol: "TCP",
+            port: 8080,
         };
         for node in 0..nodes {
             let name = format!("node-{node}");
@@ -189,7 +192,7 @@ impl Bed {
 
     fn up(&self, pod: usize, node: &str, app: &str) -> PodUp {
         let container =
-            ContainerUp { place: 0, ports: vec![8080], version: format!("v{pod}").into(), model: 0, cpu_limit: 0 };
+            ContainerUp { place: 0, ports: vec![8080, 53], version: format!("v{pod}").into(), model: 0, cpu_limit: 0 };
         let mut sender = Pod::default();
         sender.meta.namespace = "default".into();
         PodUp {
@@ -231,7 +234,9 @@ impl Bed {
             }
             self.tell(named, ChangeType::Modified);
         }
-        self.tell(slice(endpoints, self.protocol), ChangeType::Modified);
+        let mut own = slice(endpoints, self.protocol);
+        own["ports"][0]["port"] = json!(self.port);
+        self.tell(own, ChangeType::Modified);
     }
 
     fn node_of(&self, pod: usize) -> usize {
@@ -267,6 +272,12 @@ impl Bed {
     /// Writes the EndpointSlice for another protocol.
     pub(super) fn publish_as(&mut self, protocol: &'static str) {
         self.protocol = protocol;
+        self.publish();
+    }
+
+    /// Leads the Service to another port of the pods.
+    pub(super) fn retarget(&mut self, port: u16) {
+        self.port = port;
         self.publish();
     }
 

@@ -43,6 +43,36 @@ fn without_endpoints_connections_are_refused_and_without_a_service_its_name_is_n
 }
 
 #[test]
+fn a_port_to_which_no_container_listens_refuses_for_as_long_as_its_pod_is_there() {
+    let mut bed = Bed::new(vec![open("users", constant("10/s"))], 2, 2);
+    bed.retarget(8081);
+    bed.run(1);
+    let report = bed.report("users");
+    assert_eq!((report.cause(Cause::PortClosed), report.outcome(Outcome::Refused)), (10, 10));
+    assert_eq!(report.versions.iter().map(|version| version.failed).sum::<u64>(), 10, "it is known which pods refuse");
+    // What comes of a process counts at its own ports only.
+    bed.stop(0, 0, 100);
+    bed.kill(1);
+    bed.run(2);
+    assert_eq!(bed.report("users").cause(Cause::PortClosed), 20);
+    bed.node_down(1);
+    bed.pod_gone(0);
+    bed.set_ready(0, true);
+    bed.run(15);
+    let report = bed.report("users");
+    assert!(report.cause(Cause::NodeDown) > 0 && report.cause(Cause::AddressGone) > 0, "{:?}", report.total);
+    assert_eq!(report.cause(Cause::PortClosed), 20);
+    // Another pod has the address, and then the Service leads where it listens.
+    bed.pod_up(0);
+    bed.set_ready(1, false);
+    bed.run(16);
+    assert_eq!(bed.report("users").cause(Cause::PortClosed), 30);
+    bed.retarget(8080);
+    bed.run(17);
+    assert_eq!(bed.report("users").cause(Cause::Served), 10);
+}
+
+#[test]
 fn a_process_that_stops_refuses_new_connections_and_finishes_its_requests() {
     let mut bed = Bed::new(vec![open("users", constant("100/s"))], 1, 1);
     bed.run(1);

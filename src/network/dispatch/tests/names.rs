@@ -184,7 +184,7 @@ fn nobody_listens_to_the_port_of_a_headless_service() {
     };
     let mut bed = Bed::with(vec![spec], 1, 1, ServeModel::default(), NetworkConfig::ideal(), 7).headless();
     bed.run(1);
-    assert_eq!(users(&bed).cause(Cause::NotListening), 10);
+    assert_eq!(users(&bed).cause(Cause::PortClosed), 10);
 }
 
 #[test]

@@ -386,6 +386,7 @@ impl Reference {
             State::NodeDown => Some(Cause::NodeDown),
             State::NoProcess => Some(Cause::NoProcess),
             State::Starting => Some(Cause::NotListening),
+            State::Closed => Some(Cause::PortClosed),
             State::Listening if now >= server.closes && !connected => Some(Cause::Stopping),
             State::Listening | State::Hung => None,
         };

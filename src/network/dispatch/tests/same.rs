@@ -31,6 +31,8 @@ pub(super) enum Act {
     NodeUp(usize),
     /// Makes one of [`POLICIES`], or deletes it.
     Policy(usize, bool),
+    /// The Service leads to the port that pods listen to, or to another one.
+    Retarget(bool),
     Cut(usize),
     /// After so many milliseconds.
     Mend(usize, u64),
@@ -143,12 +145,13 @@ fn front() -> impl Strategy<Value = Front> {
 }
 
 pub(super) fn script() -> impl Strategy<Value = Script> {
-    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..19).prop_map(|(pod, a, b, kind)| match kind {
+    let act = (0usize..4, 0u64..400, 0u64..400, 0u8..20).prop_map(|(pod, a, b, kind)| match kind {
         13 | 14 => Act::Policy(a as usize % POLICIES.len(), true),
         15 => Act::Policy(a as usize % POLICIES.len(), false),
         16 => Act::Cut(pod % 3),
         17 => Act::Mend(pod % 3, b),
         18 => Act::NodeUp(1 + pod % 2),
+        19 => Act::Retarget(a % 3 > 0),
         0 | 1 => Act::Ready(pod, a % 2 == 0),
         2 => Act::Kill(pod),
         3 | 4 => Act::Begin(pod),
@@ -288,6 +291,7 @@ fn act(bed: &mut Bed, script: &Script, act: Act) {
         Act::NodeUp(node) => bed.node_up(node),
         Act::Policy(at, true) => bed.policy(&format!("p{at}"), serde_json::from_str(POLICIES[at]).ok()),
         Act::Policy(at, false) => bed.policy(&format!("p{at}"), None),
+        Act::Retarget(well) => bed.retarget(if well { 8080 } else { 8081 }),
         Act::Cut(node) => bed.cut(node),
         Act::Mend(node, wait) => bed.mend(node, SimDuration::from_millis(wait)),
     }

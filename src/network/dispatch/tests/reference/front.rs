@@ -114,7 +114,7 @@ impl Reference {
                 self.wait_for(number, passage, Attempt::ConnectTimeout, id);
                 return None;
             }
-            State::NoProcess | State::Starting => return Some(Attempt::Refused),
+            State::NoProcess | State::Starting | State::Closed => return Some(Attempt::Refused),
             State::Listening if now >= server.closes => return Some(Attempt::Refused),
             State::Hung => {
                 self.desks[id.at()].open.push(number);

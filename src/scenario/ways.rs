@@ -48,7 +48,7 @@ impl Way {
     /// The HTTP status that a client sees if the application answers whatever reaches it; 0 = none, as the connection fails.
     pub(super) fn status(&self, sim: &Simulation) -> i64 {
         match sim.explain(&self.from, &self.to).verdict {
-            Verdict::Reachable | Verdict::Partly { .. } => 200,
+            Verdict::Reachable | Verdict::Partly { .. } | Verdict::Sometimes(_) => 200,
             Verdict::Status(status, _) | Verdict::Redirected(status) => i64::from(status),
             Verdict::Unreachable(_) | Verdict::Unknown => 0,
         }

@@ -29,6 +29,7 @@ use crate::kernel::{SimDuration, Stream};
 pub use cache::{Cached, ClientCaching, CoreDnsCache, NameCache};
 pub use config::DnsConfig;
 pub use lookup::{Attempt, Lookup};
+pub(in crate::network) use records::MOST_CNAMES;
 pub use records::reverse_name;
 pub(crate) use records::{cluster_ips, external_name};
 pub use resolv_conf::{MAX_NAMESERVERS, MAX_SEARCH_CHARS, MAX_SEARCH_DOMAINS, Nameserver, NodeDns, ResolvConf};

@@ -9,7 +9,7 @@ use crate::objects::{Endpoint, EndpointPort, Key, Service};
 use super::{Answer, ClusterDns, Nameserver, PodRecords, Rcode, Record, RecordData, RecordType};
 
 /// CNAMEs that are followed one after the other before CoreDNS gives up.
-const MOST_CNAMES: usize = 8;
+pub(in crate::network) const MOST_CNAMES: usize = 8;
 
 /// A name below the cluster domain, taken apart (upstream `parseRequest`).
 #[derive(Debug, Default, PartialEq, Eq)]

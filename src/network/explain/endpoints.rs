@@ -89,7 +89,7 @@ impl Found {
     }
 }
 
-fn or_tcp(protocol: &str) -> &str {
+pub(super) fn or_tcp(protocol: &str) -> &str {
     if protocol.is_empty() { "TCP" } else { protocol }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::objects::{Ingress, Key, Resource as _, Service, ServicePort};
 
 use super::super::{Cause, Source};
-use super::endpoints::Scope;
+use super::endpoints::{Scope, or_tcp};
 use super::near::{first_few, nearest};
 use super::pods::Target;
 use super::services::{described, port_name, target_name};
@@ -29,6 +29,7 @@ impl Walk<'_> {
         let is_local = service.spec.external_traffic_policy == *"Local";
         let name = described(service);
         let scope = if is_local { Scope::AnyLocal } else { Scope::Cluster };
+        self.masquerades = !is_local;
         let to = format!("{}, which goes to {} of its pods", port_name(port), target_name(port));
         match &*service.spec.kind {
             "LoadBalancer" => {
@@ -108,6 +109,8 @@ impl Walk<'_> {
             ),
         );
         self.entry = Some(name.into());
+        self.masquerades = service.spec.external_traffic_policy != *"Local";
+        self.protocol = or_tcp(&own.protocol).into();
         let is_local = service.spec.external_traffic_policy == *"Local" && matches!(self.source, Source::External);
         let scope = if is_local { Scope::Node(name.into()) } else { Scope::Cluster };
         let targets = self.endpoints(&service, &own, &scope)?;
@@ -182,7 +185,7 @@ impl Walk<'_> {
         let scope = self.enter(&service, &own)?;
         let targets = self.endpoints(&service, &own, &scope)?;
         match self.reach_targets(&targets, None)? {
-            Verdict::Reachable | Verdict::Partly { .. } => {}
+            Verdict::Reachable | Verdict::Partly { .. } | Verdict::Sometimes(_) => {}
             other => return Err(super::Stop(other)),
         }
         let hides_clients = service.spec.external_traffic_policy != *"Local";

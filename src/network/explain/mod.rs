@@ -109,6 +109,8 @@ pub enum Verdict {
         /// Why the first of the others does not.
         cause: Cause,
     },
+    /// Connections get through or not, by the node where they come in: why they do not.
+    Sometimes(Cause),
     /// None does.
     Unreachable(Cause),
     /// An ingress controller or Gateway answers with that status, without the application.
@@ -151,7 +153,10 @@ impl Explanation {
     #[must_use]
     pub const fn cause(&self) -> Option<Cause> {
         match self.verdict {
-            Verdict::Partly { cause, .. } | Verdict::Unreachable(cause) | Verdict::Status(_, cause) => Some(cause),
+            Verdict::Partly { cause, .. }
+            | Verdict::Sometimes(cause)
+            | Verdict::Unreachable(cause)
+            | Verdict::Status(_, cause) => Some(cause),
             Verdict::Reachable | Verdict::Redirected(_) | Verdict::Unknown => None,
         }
     }
@@ -163,7 +168,9 @@ impl Explanation {
             Verdict::Reachable => Some(Outcome::Answered),
             Verdict::Status(500.., _) => Some(Outcome::ServerError),
             Verdict::Status(..) => Some(Outcome::ClientError),
-            Verdict::Partly { cause, .. } | Verdict::Unreachable(cause) => Some(cause.outcome()),
+            Verdict::Partly { cause, .. } | Verdict::Sometimes(cause) | Verdict::Unreachable(cause) => {
+                Some(cause.outcome())
+            }
             Verdict::Redirected(_) | Verdict::Unknown => None,
         }
     }
@@ -174,7 +181,16 @@ impl Explanation {
 pub fn explain(world: &World<'_>, source: &Source, destination: &Destination) -> Explanation {
     let default = ClusterDns::default();
     let dns = world.dns.unwrap_or(&default);
-    let mut walk = Walk { world, dns, source, steps: Vec::new(), through: None, entry: None };
+    let mut walk = Walk {
+        world,
+        dns,
+        source,
+        steps: Vec::new(),
+        through: None,
+        entry: None,
+        masquerades: false,
+        protocol: "TCP".into(),
+    };
     let verdict = walk.go(destination).unwrap_or_else(|stop| stop.0);
     let Walk { steps, through, .. } = walk;
     Explanation { source: source.clone(), destination: destination.clone(), steps, through, verdict }
@@ -194,6 +210,10 @@ struct Walk<'w> {
     through: Option<Intermediary>,
     /// The node by whose port the way leads in, if one was named.
     entry: Option<Arc<str>>,
+    /// Nodes replace the client's address by their own, where connections come in.
+    masquerades: bool,
+    /// The protocol of the port that was chosen last.
+    protocol: Arc<str>,
 }
 
 impl Walk<'_> {

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use crate::objects::{Key, Resource as _, Service};
 
 use super::super::clients::HostName;
-use super::super::dns::{Answer, Lookup, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips};
+use super::super::dns::{
+    Answer, Lookup, MOST_CNAMES, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips, external_name,
+};
 use super::super::policy::{self, Connection, DNS_LABEL, DNS_NAMESPACE, Peer};
 use super::super::{Cause, Source};
 use super::near::{first_few, nearest};
@@ -259,6 +261,8 @@ impl Walk<'_> {
                 "Service {} is headless: its name stands for its ready endpoints, and there are none",
                 found.key()
             ));
+        } else if let Some(alias) = found.and_then(|found| self.alias_hint(found)) {
+            hints.push(alias);
         } else if labels.len() <= 2 || labels[2] == "svc" {
             let elsewhere: Vec<String> = view
                 .services
@@ -281,6 +285,29 @@ impl Walk<'_> {
             return self.unknown(&outside);
         }
         self.broken("Name", Cause::NoSuchName, text, hints)
+    }
+
+    /// Where the names lead that a Service of type ExternalName stands for.
+    fn alias_hint(&self, service: &Service) -> Option<String> {
+        let suffix = format!(".svc.{}", self.dns.domain);
+        let mut chain: Vec<String> = Vec::new();
+        let mut next = Some(service);
+        let end = loop {
+            let alias = next.filter(|service| *service.spec.kind == *"ExternalName").and_then(external_name);
+            let Some(alias) = alias else { break "that name has no address" };
+            if chain.contains(&alias) {
+                break "that is a circle";
+            }
+            if chain.len() == MOST_CNAMES {
+                break "CoreDNS follows no more";
+            }
+            let key = alias.strip_suffix(&suffix).and_then(|key| key.split_once('.'));
+            next = key
+                .and_then(|(name, namespace)| self.world.view.services.get(&Key::new(namespace, name)).map(|s| &**s));
+            chain.push(alias);
+        };
+        let chain = Some(chain).filter(|chain| !chain.is_empty())?;
+        Some(format!("Service {} is an alias for {}: {end}", service.key(), chain.join(", that for ")))
     }
 
     /// Why a pod's own name below a headless service is not there.

@@ -1,8 +1,12 @@
 //! Pods as ends of a way: whether one can send, why one is not ready, whether one answers.
 
-use crate::objects::{ConditionStatus, Conditions as _, ContainerState, ContainerStatus, Key, Pod, PodPhase};
+use std::sync::Arc;
 
-use super::super::policy::{self, Connection, Peer};
+use crate::objects::{
+    ConditionStatus, Conditions as _, ContainerState, ContainerStatus, Key, Pod, PodPhase, PolicyType,
+};
+
+use super::super::policy::{self, Connection, Gate, OUTSIDE, Peer};
 use super::super::{Cause, Source};
 use super::near::{count, nearest};
 use super::{Link, Verdict, Walk, Walked};
@@ -13,7 +17,7 @@ pub(super) struct Target {
     pub(super) ip: std::net::IpAddr,
     pub(super) port: u16,
     pub(super) pod: Option<Key>,
-    pub(super) node: Option<std::sync::Arc<str>>,
+    pub(super) node: Option<Arc<str>>,
 }
 
 impl Walk<'_> {
@@ -65,7 +69,7 @@ impl Walk<'_> {
     }
 
     /// The node where connections of the client meet a proxy; nothing from outside.
-    pub(super) fn client_node(&self) -> Option<std::sync::Arc<str>> {
+    pub(super) fn client_node(&self) -> Option<Arc<str>> {
         match self.source {
             Source::External => None,
             Source::Node(name) => Some(name.clone()),
@@ -106,8 +110,7 @@ impl Walk<'_> {
 
     /// Tries every target. `through` is the pod that opens the connections instead of the client.
     pub(super) fn reach_targets(&mut self, targets: &[Target], through: Option<&Key>) -> Walked<Verdict> {
-        let results: Vec<Result<(), (Cause, &'static str, String)>> =
-            targets.iter().map(|target| self.check(target, through)).collect();
+        let results: Vec<Result<(), Obstacle>> = targets.iter().map(|target| self.check(target, through)).collect();
         let good = results.iter().filter(|result| result.is_ok()).count();
         let names: Vec<String> = targets
             .iter()
@@ -124,45 +127,46 @@ impl Walk<'_> {
             self.holds("Pod", text);
         }
         // Equal reasons are told once.
-        let mut causes: Vec<(Cause, &'static str, String, usize)> = Vec::new();
-        for (cause, stage, text) in results.into_iter().filter_map(Result::err) {
-            match causes.iter_mut().find(|known| known.0 == cause && known.1 == stage) {
-                Some(known) => known.3 += 1,
-                None => causes.push((cause, stage, text, 0)),
+        let mut obstacles: Vec<(Obstacle, usize)> = Vec::new();
+        for obstacle in results.into_iter().filter_map(Result::err) {
+            match obstacles.iter_mut().find(|(known, _)| known.is_like(&obstacle)) {
+                Some((_, more)) => *more += 1,
+                None => obstacles.push((obstacle, 0)),
             }
         }
-        let Some((cause, ..)) = causes.first() else { return Ok(Verdict::Reachable) };
-        let first = *cause;
-        for (cause, stage, text, more) in causes {
-            let link = if good > 0 { Link::Shaky } else { Link::Broken(cause) };
-            let hints = self.step(stage, link, text);
+        let Some((first, _)) = obstacles.first() else { return Ok(Verdict::Reachable) };
+        let first = first.cause;
+        let sometimes = obstacles.iter().find(|(obstacle, _)| !obstacle.always).map(|(obstacle, _)| obstacle.cause);
+        for (obstacle, more) in obstacles {
+            let gets_through = good > 0 || sometimes.is_some();
+            let link = if gets_through { Link::Shaky } else { Link::Broken(obstacle.cause) };
+            let hints = self.step(obstacle.stage, link, obstacle.text);
             if more > 0 {
                 hints.push(format!("the same holds for {} more", count(more, "endpoint")));
             }
         }
-        if good == 0 {
-            return Ok(self.verdict_of(first));
+        match (sometimes, good) {
+            (Some(cause), _) => Ok(Verdict::Sometimes(cause)),
+            (None, 0) => Ok(self.verdict_of(first)),
+            (None, _) => Ok(Verdict::Partly { good, all: targets.len(), cause: first }),
         }
-        Ok(Verdict::Partly { good, all: targets.len(), cause: first })
     }
 
     /// Whether a target answers.
-    fn check(&self, target: &Target, through: Option<&Key>) -> Result<(), (Cause, &'static str, String)> {
+    fn check(&self, target: &Target, through: Option<&Key>) -> Result<(), Obstacle> {
         let view = self.world.view;
         let name = target.name();
+        let stop = |cause, stage, text| Err(Obstacle { cause, stage, text, always: true });
         if let Some(node) = target.node.as_deref().filter(|node| !self.world.node_is_up(node)) {
-            return Err((Cause::NodeDown, "Node", format!("node {node} of {name} is down: nothing answers")));
+            return stop(Cause::NodeDown, "Node", format!("node {node} of {name} is down: nothing answers"));
         }
         let pod = match &target.pod {
             None => None,
             Some(key) => match view.pods.get(key) {
                 Some(pod) if pod.status.pod_ip == Some(target.ip) => Some(pod),
                 _ => {
-                    return Err((
-                        Cause::AddressGone,
-                        "Pod",
-                        format!("{name} is gone: nothing has address {}", target.ip),
-                    ));
+                    let text = format!("{name} is gone: nothing has address {}", target.ip);
+                    return stop(Cause::AddressGone, "Pod", text);
                 }
             },
         };
@@ -170,38 +174,85 @@ impl Walk<'_> {
         self.policies(target, to, through)?;
         let Some(pod) = pod else { return Ok(()) };
         if let Some(why) = why_not_running(pod) {
-            return Err((Cause::NoProcess, "Pod", format!("{name} does not answer: {why}")));
+            return stop(Cause::NoProcess, "Pod", format!("{name} does not answer: {why}"));
         }
         let ports: Vec<i32> = listed_ports(pod);
         if !ports.is_empty() && !ports.contains(&i32::from(target.port)) {
             let listed = ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             let text = format!("{name} refuses: its containers list no port {}, only {listed}", target.port);
-            return Err((Cause::NotListening, "Port", text));
+            return stop(Cause::PortClosed, "Port", text);
         }
         Ok(())
     }
 
-    fn policies(
+    /// Whether network policies let a connection to a target pass.
+    fn policies(&self, target: &Target, to: Peer<'_>, through: Option<&Key>) -> Result<(), Obstacle> {
+        let client = through.map_or_else(|| self.source.to_string(), |key| format!("pod/{key}"));
+        let own = self.opens(through);
+        self.gate(target, to, PolicyType::Egress, own, &client)?;
+        let entries = self.entries(target, through);
+        if entries.is_empty() {
+            let taken_for = matches!((through, self.source), (None, Source::External));
+            let client = if taken_for { format!("{client} ({OUTSIDE})") } else { client };
+            return self.gate(target, to, PolicyType::Ingress, own, &client);
+        }
+        // Packets are filtered before their source is replaced: by the node of the pod itself they come with the client's address.
+        let judge = |node: &Arc<str>| match target.node.as_ref() == Some(node) {
+            true => self.gate(target, to, PolicyType::Ingress, own, &client),
+            false => {
+                let name = format!("node/{node}, whose address stands in place of that of {client},");
+                self.gate(target, to, PolicyType::Ingress, self.host(node), &name)
+            }
+        };
+        let mut failed = entries.iter().filter_map(|node| judge(node).err());
+        let Some(first) = failed.next() else { return Ok(()) };
+        if failed.count() + 1 == entries.len() {
+            return Err(first);
+        }
+        let text = format!("{}; by other nodes connections get through", first.text);
+        Err(Obstacle { text, always: false, ..first })
+    }
+
+    /// Who opens a connection to a target.
+    fn opens(&self, through: Option<&Key>) -> Peer<'_> {
+        match (through, self.source) {
+            (Some(key), _) => self.pod_or_outside(key),
+            (None, Source::Pod(key)) => self.pod_or_outside(key),
+            (None, Source::Node(name)) => self.host(name),
+            (None, Source::External) => Peer::Address(OUTSIDE),
+        }
+    }
+
+    fn pod_or_outside(&self, key: &Key) -> Peer<'_> {
+        self.world.view.pods.get(key).map_or(Peer::Address(OUTSIDE), |pod| Peer::Pod(pod))
+    }
+
+    /// The nodes by which a connection to a target may come in and whose address it may have there; none = it keeps its own.
+    fn entries(&self, target: &Target, through: Option<&Key>) -> Vec<Arc<str>> {
+        if !self.masquerades || through.is_some() || target.pod.is_none() {
+            return Vec::new();
+        }
+        let all = self.world.view.nodes.iter().map(|node| node.meta.name.clone());
+        self.entry_node().map_or_else(|| all.filter(|node| self.world.node_is_up(node)).collect(), |node| vec![node])
+    }
+
+    /// Whether the policies about one end of a connection let it pass.
+    fn gate(
         &self,
         target: &Target,
         to: Peer<'_>,
-        through: Option<&Key>,
-    ) -> Result<(), (Cause, &'static str, String)> {
-        let view = self.world.view;
-        let outside = Peer::Address([203, 0, 113, 1].into());
-        let from = match (through, self.source) {
-            (Some(key), _) | (None, Source::Pod(key)) => view.pods.get(key).map_or(outside, |pod| Peer::Pod(pod)),
-            (None, Source::Node(name)) => Peer::Node(name, None),
-            (None, Source::External) => outside,
+        direction: PolicyType,
+        from: Peer<'_>,
+        client: &str,
+    ) -> Result<(), Obstacle> {
+        let connection = Connection { from, to, port: target.port, protocol: &self.protocol };
+        let verdict = policy::verdict(self.world.view, &connection);
+        let (gate, side, word) = match direction {
+            PolicyType::Egress => (&verdict.egress, client.to_owned(), "egress"),
+            PolicyType::Ingress => (&verdict.ingress, target.name(), "ingress"),
         };
-        let verdict = policy::verdict(view, &Connection { from, to, port: target.port, protocol: "TCP" });
-        let Some((direction, policies)) = verdict.denial() else { return Ok(()) };
+        let Gate::Denied(policies) = gate else { return Ok(()) };
         let names = policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let client = through.map_or_else(|| self.source.to_string(), |key| format!("pod/{key}"));
-        let (side, word) = match direction {
-            crate::objects::PolicyType::Egress => (client.clone(), "egress"),
-            crate::objects::PolicyType::Ingress => (target.name(), "ingress"),
-        };
         let plural = if policies.len() == 1 { "NetworkPolicy" } else { "NetworkPolicies" };
         let allow = if policies.len() == 1 { "does not allow" } else { "do not allow" };
         let text = format!(
@@ -209,7 +260,22 @@ impl Walk<'_> {
             target.name(),
             target.port
         );
-        Err((Cause::PolicyDenied, "Policy", text))
+        Err(Obstacle { cause: Cause::PolicyDenied, stage: "Policy", text, always: true })
+    }
+}
+
+/// Why a target does not answer.
+struct Obstacle {
+    cause: Cause,
+    stage: &'static str,
+    text: String,
+    /// Whichever way a connection comes.
+    always: bool,
+}
+
+impl Obstacle {
+    fn is_like(&self, other: &Self) -> bool {
+        (self.cause, self.stage, self.always) == (other.cause, other.stage, other.always)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::objects::{IntOrPercent, Key, Resource as _, Service, ServicePort};
 
 use super::super::dns::{cluster_ips, external_name};
 use super::super::{Cause, Source};
-use super::endpoints::{Scope, number_in};
+use super::endpoints::{Scope, number_in, or_tcp};
 use super::near::nearest;
 use super::{Verdict, Walk, Walked};
 
@@ -74,6 +74,7 @@ impl Walk<'_> {
             Some(wanted) => ports.iter().find(|port| port.port.to_string() == wanted || *port.name == *wanted),
         };
         if let Some(port) = found {
+            self.protocol = or_tcp(&port.protocol).into();
             return Ok(port.clone());
         }
         let key = service.key();

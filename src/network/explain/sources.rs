@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::objects::{Key, Service};
 
+use super::super::policy::Peer;
 use super::super::{Cause, Cidr, Source};
 use super::{Walk, Walked};
 
@@ -24,6 +25,11 @@ impl Walk<'_> {
             Some(node) => self.address_of(&node).into_iter().collect(),
             None => self.world.view.nodes.iter().filter_map(|node| node.internal_ip()).collect(),
         }
+    }
+
+    /// A node, with its address.
+    pub(super) fn host<'n>(&self, node: &'n str) -> Peer<'n> {
+        Peer::Node(node, self.address_of(node))
     }
 
     fn address_of(&self, node: &str) -> Option<IpAddr> {

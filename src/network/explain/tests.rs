@@ -85,7 +85,7 @@ fn source_ranges_hold_back_clients_at_the_address_of_the_load_balancer_only() {
         ("external", "service/nginx", "203.0.113.0/24", only),
         ("external", "service/nginx", "0.0.0.0/0", "Reachable"),
         ("external", "service/nginx", "", "Reachable"),
-        ("pod/client", "203.0.113.1", "203.0.113.0/24", outside),
+        ("pod/client", "shop.org", "203.0.113.0/24", outside),
         ("pod/client", "shop.org", "203.0.113.0/24", outside),
         ("pod/client", "shop.org", "\"203.0.113.0/24\", 10.0.0.0/8", "Reachable"),
         ("pod/client", "service/nginx", "203.0.113.0/24", "Reachable"),
@@ -93,4 +93,75 @@ fn source_ranges_hold_back_clients_at_the_address_of_the_load_balancer_only() {
     ] {
         assert_eq!(ask(source, to, ("Cluster", ranges, "")), expected, "{source} to {to}, {ranges}");
     }
+}
+
+#[test]
+fn policies_meet_the_address_of_the_node_by_which_connections_come_in_behind_cluster() {
+    let policy = |range: &str| {
+        format!(
+            "\n---\n{{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {{name: p}}, \
+             spec: {{podSelector: {{matchLabels: {{app: nginx}}}}, ingress: [{{from: [{{ipBlock: {{cidr: {range}}}}}]}}]}}}}"
+        )
+    };
+    for (source, to, traffic, range, expected) in [
+        // By the node of the pod itself it comes with the client's address.
+        ("external", "service/nginx", "Cluster", "203.0.113.0/24", Verdict::Sometimes(Cause::PolicyDenied)),
+        ("external", "service/nginx", "Cluster", "192.0.2.2/32", Verdict::Sometimes(Cause::PolicyDenied)),
+        ("external", "service/nginx", "Cluster", "198.51.100.0/24", Verdict::Unreachable(Cause::PolicyDenied)),
+        ("external", "service/nginx", "Cluster", "0.0.0.0/0", Verdict::Reachable),
+        ("external", "service/nginx", "Local", "203.0.113.0/24", Verdict::Reachable),
+        ("external", "service/nginx", "Local", "192.0.2.0/24", Verdict::Unreachable(Cause::PolicyDenied)),
+        // The client is on node b, the pod on node a.
+        ("pod/client", "shop.org", "Cluster", "192.0.2.2/32", Verdict::Reachable),
+        ("pod/client", "shop.org", "Cluster", "10.0.0.7/32", Verdict::Unreachable(Cause::PolicyDenied)),
+        ("pod/client", "shop.org", "Local", "10.0.0.7/32", Verdict::Reachable),
+        ("pod/client", "service/nginx", "Cluster", "10.0.0.7/32", Verdict::Reachable),
+        ("node/b", "service/nginx", "Cluster", "192.0.2.2/32", Verdict::Reachable),
+        ("node/a", "service/nginx", "Cluster", "198.51.100.0/24", Verdict::Reachable),
+    ] {
+        let manifests = CLUSTER.replace("POLICY", traffic).replace("RANGES", "").replace("ANNOTATION", "");
+        let view = view(&(manifests + &policy(range)));
+        let (from, destination) = (parse_source(source).expect("a client"), to.parse().expect("a destination"));
+        let why = explain(&World::of(&view), &from, &destination);
+        assert_eq!(why.verdict, expected, "{source} to {to}, {traffic}, {range}:\n{why}");
+    }
+}
+
+#[test]
+fn aliases_that_lead_nowhere_are_told_to_their_end() {
+    let alias = |name: &str, to: &str| {
+        format!(
+            "\n---\n{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{type: ExternalName, externalName: {to}}}}}"
+        )
+    };
+    let below = |name: &str| format!("{name}.default.svc.cluster.local");
+    let long: String = (0..12).map(|n| alias(&format!("n{n}"), &below(&format!("n{}", n + 1)))).collect();
+    let manifests = CLUSTER.replace("POLICY", "Cluster").replace("RANGES", "").replace("ANNOTATION", "")
+        + &[
+            alias("a", &below("b")),
+            alias("b", &below("a")),
+            alias("own", &below("own")),
+            alias("gone", &below("nobody")),
+        ]
+        .concat()
+        + &long;
+    let view = view(&manifests);
+    let (a, b) = (below("a"), below("b"));
+    for (host, expected) in [
+        ("a", format!("Service default/a is an alias for {b}, that for {a}: that is a circle")),
+        ("own", format!("Service default/own is an alias for {}: that is a circle", below("own"))),
+        ("gone", format!("Service default/gone is an alias for {}: that name has no address", below("nobody"))),
+    ] {
+        let from = parse_source("pod/client").expect("a client");
+        let why = explain(&World::of(&view), &from, &format!("{host}:80").parse().expect("a destination"));
+        let broken = why.broken().expect("a broken link");
+        assert_eq!((broken.stage, &broken.hints[..]), ("Name", &[expected][..]), "{why}");
+    }
+    let from = parse_source("pod/client").expect("a client");
+    let why = explain(&World::of(&view), &from, &"n0:80".parse().expect("a destination"));
+    assert!(
+        why.broken()
+            .is_some_and(|step| step.hints[0].ends_with("n8.default.svc.cluster.local: CoreDNS follows no more")),
+        "{why}"
+    );
 }

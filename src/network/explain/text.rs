@@ -39,6 +39,13 @@ impl Explanation {
                     words(cause)
                 )
             }
+            Verdict::Sometimes(cause) => {
+                format!(
+                    "Partly reachable: connections that come in by other nodes fail ({}: {}).",
+                    cause.outcome(),
+                    words(cause)
+                )
+            }
             Verdict::Unreachable(cause) => {
                 format!("Not reachable: {}. The client sees: {}.", words(cause), cause.outcome())
             }
@@ -68,7 +75,7 @@ impl Explanation {
             .collect();
         let (reachable, status) = match self.verdict {
             Verdict::Reachable => ("yes", None),
-            Verdict::Partly { .. } => ("partly", None),
+            Verdict::Partly { .. } | Verdict::Sometimes(_) => ("partly", None),
             Verdict::Unreachable(_) => ("no", None),
             Verdict::Status(status, _) => ("no", Some(status)),
             Verdict::Redirected(status) => ("unknown", Some(status)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::kernel::SimDuration;
 use crate::kubelet::BehaviourSpec;
+use crate::network::{IpvsScheduler, NetworkConfig, ProxyMode};
 use crate::objects::reader::{Node, Place, ReaderLimits, Span, Value as Tree, read_manifests};
 use crate::objects::validation::validate_create;
 use crate::objects::{Kind, Labels};
@@ -93,6 +94,13 @@ impl<'a> Checker<'a> {
         let notices = super::notices::about_machines(machines);
         let dns = spec.network.as_ref().map(|network| super::traffic::host::check(&network.dns));
         dns.into_iter().flatten().for_each(|fault| self.problem(fault));
+        let is_idle = |network: &NetworkConfig| {
+            network.proxy_mode != ProxyMode::Ipvs && network.ipvs_scheduler != IpvsScheduler::default()
+        };
+        if spec.network.as_ref().is_some_and(is_idle) {
+            let fault = Fault::new("spec.network.ipvsScheduler", "only ipvs has schedulers");
+            self.problem(fault.help("it belongs to `proxyMode: ipvs`; other proxies choose at random"));
+        }
         if spec.network.as_ref().is_some_and(|network| network.window < SHORTEST_WINDOW) {
             self.problem(Fault::new("spec.network.window", format!("must be at least {SHORTEST_WINDOW}")));
         }

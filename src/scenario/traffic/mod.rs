@@ -9,8 +9,8 @@ mod rates;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
-use serde_json::Value;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 use crate::kernel::{Sampler, SimDuration};
 use crate::network::{Cidr, HttpRequest};
@@ -84,15 +84,26 @@ struct RawRetries {
 
 /// `retries: 2`, or a map.
 fn retries<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawRetries>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    if value.is_u64() {
-        let count = u32::deserialize(value).map_err(de::Error::custom)?;
-        return Ok(Some(RawRetries { count, ..RawRetries::default() }));
+    struct RetriesVisitor;
+
+    impl<'de> Visitor<'de> for RetriesVisitor {
+        type Value = RawRetries;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a number of retries, or a map of count, backOff, max and budget")
+        }
+
+        fn visit_u64<E: de::Error>(self, count: u64) -> Result<RawRetries, E> {
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            Ok(RawRetries { count, ..RawRetries::default() })
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawRetries, A::Error> {
+            RawRetries::deserialize(MapAccessDeserializer::new(map))
+        }
     }
-    if value.is_object() {
-        return RawRetries::deserialize(value).map(Some).map_err(de::Error::custom);
-    }
-    Err(de::Error::custom("expected a number of retries, or a map of count, backOff, max and budget"))
+
+    deserializer.deserialize_any(RetriesVisitor).map(Some)
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -213,7 +224,8 @@ impl RawClient {
             }
             Err(fault) => Err(Fault::new("via", fault.message)),
         });
-        let body_bytes = self.body.map_or(0, |body| u64::try_from(body.value()).unwrap_or(0));
+        let bytes = self.body.map_or(Ok(0), |body| u64::try_from(body.value()));
+        let body_bytes = bytes.map_err(|_| Fault::new("body", "must not be negative"))?;
         Ok(HttpRequest {
             method: method.into(),
             headers: words("headers", self.headers.as_ref())?,

@@ -1,8 +1,8 @@
 //! Rates over time as a scenario writes them.
 
 use serde::Deserialize;
-use serde::de::{self, Deserializer};
-use serde_json::Value;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 
 use crate::kernel::{Rate, SimDuration};
 use crate::scenario::error::Fault;
@@ -59,14 +59,29 @@ enum CurveKind {
 
 impl<'de> Deserialize<'de> for RawRate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let rate = match &value {
-            Value::String(_) => Rate::deserialize(value).map(Self::Constant),
-            Value::Array(_) => Vec::deserialize(value).map(Self::Steps),
-            Value::Object(_) => RawCurve::deserialize(value).map(Self::Curve),
-            _ => return Err(de::Error::custom("expected a rate such as 200/s, a list of {at, rate}, or a curve")),
-        };
-        rate.map_err(de::Error::custom)
+        deserializer.deserialize_any(RateVisitor)
+    }
+}
+
+struct RateVisitor;
+
+impl<'de> Visitor<'de> for RateVisitor {
+    type Value = RawRate;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a rate such as 200/s, a list of {at, rate}, or a curve")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RawRate, E> {
+        Rate::deserialize(text.into_deserializer()).map(RawRate::Constant)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, steps: A) -> Result<RawRate, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(steps)).map(RawRate::Steps)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, curve: A) -> Result<RawRate, A::Error> {
+        RawCurve::deserialize(MapAccessDeserializer::new(curve)).map(RawRate::Curve)
     }
 }
 
@@ -107,11 +122,28 @@ const SHORTEST: SimDuration = SimDuration::from_millis(100);
 
 impl RawCurve {
     fn pieces(&self) -> Result<(Vec<Piece>, Option<SimDuration>), Fault> {
+        self.has_no_others()?;
         match self.curve {
             CurveKind::Diurnal => self.diurnal(),
             CurveKind::Bursts => self.bursts(),
             CurveKind::Recorded => self.recorded(),
         }
+    }
+
+    /// Every curve has fields of its own.
+    fn has_no_others(&self) -> Result<(), Fault> {
+        use CurveKind::{Bursts, Diurnal, Recorded};
+        let given = [
+            ("low", self.low.is_some(), &[Diurnal, Bursts][..]),
+            ("high", self.high.is_some(), &[Diurnal, Bursts]),
+            ("every", self.every.is_some(), &[Diurnal, Bursts]),
+            ("for", self.r#for.is_some(), &[Bursts]),
+            ("step", self.step.is_some(), &[Recorded]),
+            ("counts", self.counts.is_some(), &[Recorded]),
+        ];
+        let stray = given.iter().find(|(_, is_given, kinds)| *is_given && !kinds.contains(&self.curve));
+        let Some((field, ..)) = stray else { return Ok(()) };
+        Err(Fault::new(format!("rate.{field}"), "is a field of another curve").help(CURVES))
     }
 
     fn every(&self) -> Result<SimDuration, Fault> {
@@ -170,11 +202,12 @@ impl RawCurve {
     }
 }
 
+/// The curves and their fields.
+const CURVES: &str =
+    "{curve: diurnal, low, high, every}, {curve: bursts, low, high, every, for} or {curve: recorded, step, counts}";
+
 fn needed<T>(field: &str, given: Option<T>) -> Result<T, Fault> {
-    given.ok_or_else(|| {
-        let fault = Fault::new("rate", format!("`{field}` is missing"));
-        fault.help("{curve: diurnal, low, high, every}, {curve: bursts, low, high, every, for} or {curve: recorded, step, counts}")
-    })
+    given.ok_or_else(|| Fault::new("rate", format!("`{field}` is missing")).help(CURVES))
 }
 
 #[cfg(test)]
@@ -206,6 +239,8 @@ mod tests {
             ("{curve: bursts, low: 1/s, high: 9/s, every: 1m, for: 2m}", "less than `every`"),
             ("{curve: bursts, low: 1/s, high: 9/s, every: 1m}", "`for` is missing"),
             ("{curve: sawtooth}", "unknown variant"),
+            ("{curve: recorded, step: 1m, counts: [1], high: 9/s}", "of another curve"),
+            ("{curve: diurnal, low: 1/s, high: 9/s, every: 1h, for: 1m}", "of another curve"),
         ] {
             let error = arrivals(wrong).expect_err(wrong);
             assert!(error.contains(complaint), "{error}");

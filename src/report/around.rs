@@ -16,6 +16,7 @@ use super::difference::differences;
 use super::happened::shortened;
 use super::object_name;
 use super::steps::step_line;
+use super::table::rounded;
 use clients::Ways;
 
 /// Lines before the instant or at it, and lines after it.
@@ -199,11 +200,14 @@ impl Concern {
         match record {
             Record::Step(_, step) => Some(format!("» {}", step_line(step, before))),
             Record::Traffic(_, traffic) => {
-                let lost = traffic.window.tally.lost;
+                let (lost, sent) = (traffic.window.tally.lost, traffic.window.tally.requests);
                 let is_asked = self.clients.iter().any(|client| **client == *traffic.client);
                 (is_asked && lost > 0).then(|| {
-                    let all = traffic.window.tally.requests;
-                    format!("client {}: {lost} of {all} requests lost in the window before", traffic.client)
+                    let start = rounded(traffic.window.start);
+                    format!(
+                        "client {}: {lost} requests lost, {sent} sent in the window from {start} on",
+                        traffic.client
+                    )
                 })
             }
             Record::Change(_, Change { object: Object::Event(event), change_type, .. }) => {

@@ -105,19 +105,22 @@ fn routes(report: &TrafficReport) -> Table {
 
 fn row(client: &ClientReport) -> Vec<String> {
     let total = &client.total;
-    let latency = |permille| short(client.latency.quantile(permille));
+    let latency = |permille| match total.succeeded {
+        0 => "-".to_owned(),
+        _ => short(client.latency.quantile(permille)),
+    };
     vec![
         client.name.to_string(),
         client.to.to_string(),
         total.requests.to_string(),
         total.succeeded.to_string(),
         total.lost.to_string(),
-        percent(total.success_billionths()),
+        if total.finished() == 0 { "-".to_owned() } else { percent(total.success_billionths()) },
         total.retries.to_string(),
         latency(500),
         latency(950),
         latency(990),
-        short(client.latency.max()),
+        if total.succeeded == 0 { "-".to_owned() } else { short(client.latency.max()) },
     ]
 }
 

@@ -151,7 +151,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Served,
         Self::ApplicationError,
         Self::QueueFull,

@@ -75,6 +75,22 @@ fn a_machine_that_has_just_started_has_no_rules() {
 }
 
 #[test]
+fn processes_that_do_not_answer_yet_or_any_more_are_named() {
+    let (from, to) = ("node/worker-0", "service/web:80");
+    let times = ["31s", "33050ms", "34s"];
+    insta::assert_snapshot!(told("stories/rolling-update-drops-requests/trouble", &times.map(|at| (at, from, to))));
+}
+
+#[test]
+fn policies_that_see_nodes_in_place_of_clients_are_named() {
+    let scenario = "policy-and-the-address-of-the-client";
+    insta::assert_snapshot!(told(
+        scenario,
+        &[("2m", "external", "service/anywhere:80"), ("2m", "external", "service/at-home:80")]
+    ));
+}
+
+#[test]
 fn policies_that_drop_are_named() {
     insta::assert_snapshot!(told(
         "why-policy-drops",

@@ -1,8 +1,11 @@
 //! What explanations of ways ask the data plane: where this node would send a connection at this instant.
 
+use std::net::IpAddr;
+
 use crate::kernel::SimTime;
 use crate::objects::Key;
 
+use super::super::outcome::Cause;
 use super::super::proxy::{Seen, Wanted};
 use super::Network;
 
@@ -41,6 +44,11 @@ impl Network {
     pub(in crate::network) fn is_behind(&self, service: &Key, node: &str, now: SimTime) -> bool {
         let Some(node) = self.proxies.find_node(node) else { return false };
         self.proxies.is_behind(service, node, now.as_nanos())
+    }
+
+    /// Why a new connection to a port of an address gets no answer now, as far as the process there decides it.
+    pub(in crate::network) fn obstacle_at(&self, (address, port): (IpAddr, u16), now: SimTime) -> Option<Cause> {
+        self.fleet.obstacle(address, port, now.as_nanos())
     }
 
     /// Each list of endpoints that some nodes have for a port of a service, with how many nodes that are (`None` = no rules).

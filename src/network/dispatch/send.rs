@@ -385,14 +385,15 @@ impl Network {
     /// An attempt gets to a server, or to an address that nothing has.
     #[inline(always)]
     fn reach(&mut self, number: usize, way: Way, now: u64) -> Fate {
-        let Self { clients, fleet, ledger, config, balancer, .. } = self;
+        let Self { clients, fleet, ledger, config, balancer, proxies, .. } = self;
         let client = &mut clients[number];
         let external = matches!(client.spec.from, Origin::External);
         let mut trip = if external { config.outside.as_nanos() } else { 0 };
         let gives_up = client.gives_up(now);
         if !way.server.is_some() {
+            let address = proxies.places().get(way.target.at()).map(|(address, _)| *address);
             return Fate {
-                cause: Cause::AddressGone,
+                cause: address.map_or(Cause::AddressGone, |address| fleet.absence(address)),
                 ends: gives_up,
                 server: ServerId::NONE,
                 held: false,

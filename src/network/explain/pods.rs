@@ -136,6 +136,12 @@ impl Walk<'_> {
         }
         let Some((first, _)) = obstacles.first() else { return Ok(Verdict::Reachable) };
         let first = first.cause;
+        if good == 0 && obstacles.iter().all(|(obstacle, _)| obstacle.cause == Cause::OutsideCluster) {
+            for (obstacle, _) in obstacles {
+                self.shaky(obstacle.stage, obstacle.text);
+            }
+            return Ok(Verdict::Unknown);
+        }
         let sometimes = obstacles.iter().find(|(obstacle, _)| !obstacle.always).map(|(obstacle, _)| obstacle.cause);
         for (obstacle, more) in obstacles {
             let gets_through = good > 0 || sometimes.is_some();
@@ -161,7 +167,7 @@ impl Walk<'_> {
             return stop(Cause::NodeDown, "Node", format!("node {node} of {name} is down: nothing answers"));
         }
         let pod = match &target.pod {
-            None => None,
+            None => view.pods.iter().find(|pod| pod.status.pod_ip == Some(target.ip) && !pod.is_terminal()),
             Some(key) => match view.pods.get(key) {
                 Some(pod) if pod.status.pod_ip == Some(target.ip) => Some(pod),
                 _ => {
@@ -172,7 +178,10 @@ impl Walk<'_> {
         };
         let to = pod.map_or(Peer::Address(target.ip), |pod| Peer::Pod(pod));
         self.policies(target, to, through)?;
-        let Some(pod) = pod else { return Ok(()) };
+        let Some(pod) = pod else {
+            let text = format!("{name} is no pod of this cluster: what answers there is not simulated");
+            return stop(Cause::OutsideCluster, "Outside", text);
+        };
         if let Some(why) = why_not_running(pod) {
             return stop(Cause::NoProcess, "Pod", format!("{name} does not answer: {why}"));
         }
@@ -182,7 +191,16 @@ impl Walk<'_> {
             let text = format!("{name} refuses: its containers list no port {}, only {listed}", target.port);
             return stop(Cause::PortClosed, "Port", text);
         }
-        Ok(())
+        // What the process does is known where somebody sends requests.
+        let known = self.world.network.and_then(|(network, now)| network.obstacle_at((target.ip, target.port), now));
+        let does = match known {
+            Some(Cause::Stopping) => "refuses: its process was told to stop, and takes no new connections",
+            Some(Cause::NotListening) => "refuses: its process runs, and does not listen yet",
+            Some(Cause::NoProcess) => "refuses: its process has ended",
+            Some(Cause::Hung) => "takes connections and never answers: its process hangs",
+            _ => return Ok(()),
+        };
+        stop(known.unwrap_or(Cause::NoProcess), "Pod", format!("{name} {does}"))
     }
 
     /// Whether network policies let a connection to a target pass.
@@ -200,7 +218,7 @@ impl Walk<'_> {
         let judge = |node: &Arc<str>| match target.node.as_ref() == Some(node) {
             true => self.gate(target, to, PolicyType::Ingress, own, &client),
             false => {
-                let name = format!("node/{node}, whose address stands in place of that of {client},");
+                let name = format!("node/{node}, whose address stands in place of the client's,");
                 self.gate(target, to, PolicyType::Ingress, self.host(node), &name)
             }
         };

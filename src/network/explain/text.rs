@@ -39,13 +39,11 @@ impl Explanation {
                     words(cause)
                 )
             }
-            Verdict::Sometimes(cause) => {
-                format!(
-                    "Partly reachable: connections that come in by other nodes fail ({}: {}).",
-                    cause.outcome(),
-                    words(cause)
-                )
-            }
+            Verdict::Sometimes(cause) => format!(
+                "Partly reachable: by some nodes connections get through, by others they fail ({}: {}).",
+                cause.outcome(),
+                words(cause)
+            ),
             Verdict::Unreachable(cause) => {
                 format!("Not reachable: {}. The client sees: {}.", words(cause), cause.outcome())
             }

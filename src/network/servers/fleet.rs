@@ -12,6 +12,7 @@ use crate::objects::{Key, Labels, Uid};
 use super::super::accounting::GroupId;
 use super::super::dns::ResolvConf;
 use super::super::ids::{NodeId, ServerId, TargetId};
+use super::super::outcome::Cause;
 use super::super::relay::ReverseProxy;
 use super::model::ServeModel;
 use super::server::{Server, State};
@@ -113,6 +114,7 @@ pub(in crate::network) struct Fleet {
     free_pods: Vec<u32>,
     by_uid: FxHashMap<Uid, u32>,
     by_number: FxHashMap<u64, u32>,
+    /// All addresses that pods have or had.
     by_address: FxHashMap<IpAddr, Vec<u32>>,
     /// The server of each target.
     by_target: Vec<ServerId>,
@@ -193,9 +195,6 @@ impl Fleet {
         self.free_pods.push(at);
         if let Some(others) = self.by_address.get_mut(&pod.address) {
             others.retain(|other| *other != at);
-            if others.is_empty() {
-                self.by_address.remove(&pod.address);
-            }
         }
         self.resolve_again(pod.address);
         let servers = pod.containers.iter().map(|(.., server)| *server);
@@ -228,6 +227,21 @@ impl Fleet {
     pub(in crate::network) fn number_of(&self, uid: &Uid) -> Option<u64> {
         let pod = self.pods[*self.by_uid.get(uid)? as usize].as_ref()?;
         Some(pod.number)
+    }
+
+    /// Why nothing ever comes from an address that nothing here has: its pod is gone, or no pod has had it.
+    #[cold]
+    pub(in crate::network) fn absence(&self, address: IpAddr) -> Cause {
+        if self.by_address.contains_key(&address) { Cause::AddressGone } else { Cause::OutsideCluster }
+    }
+
+    /// Why a new connection to a port of an address gets no answer at `now`, ns, as far as the process there decides it.
+    pub(in crate::network) fn obstacle(&self, address: IpAddr, port: u16, now: u64) -> Option<Cause> {
+        match self.listener(address, port) {
+            Listener::Container(server) => self.servers[server.at()].obstacle(now),
+            Listener::Nobody(_) => Some(Cause::PortClosed),
+            Listener::Unknown => Some(self.absence(address)),
+        }
     }
 
     /// The pod of that number, if it is up.

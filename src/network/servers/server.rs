@@ -176,6 +176,21 @@ impl Server {
         self.process != process || !matches!(self.state, State::Listening | State::Hung | State::NodeDown)
     }
 
+    /// Why a connection that is opened at `now`, ns, gets no answer.
+    pub(in crate::network) const fn obstacle(&self, now: u64) -> Option<Cause> {
+        Some(match self.state {
+            State::Listening | State::Hung if now >= self.stops => Cause::NoProcess,
+            State::Listening if now >= self.closes => Cause::Stopping,
+            State::Listening => return None,
+            State::Hung => Cause::Hung,
+            State::Gone => Cause::AddressGone,
+            State::NodeDown => Cause::NodeDown,
+            State::NoProcess => Cause::NoProcess,
+            State::Starting => Cause::NotListening,
+            State::Closed => Cause::PortClosed,
+        })
+    }
+
     /// Takes a request in, or not. `connected`: on a connection that is open already.
     #[inline(always)]
     pub(in crate::network) fn admit(

@@ -73,6 +73,20 @@ fn a_port_to_which_no_container_listens_refuses_for_as_long_as_its_pod_is_there(
 }
 
 #[test]
+fn an_endpoint_that_no_pod_has_is_outside_and_one_that_a_pod_had_is_gone() {
+    let mut bed = Bed::new(vec![open("users", constant("10/s"))], 1, 2);
+    bed.pod_gone(0);
+    bed.pod_gone(1);
+    bed.add_endpoint("198.51.100.7");
+    bed.run(15);
+    assert_eq!(bed.report("users").cause(Cause::OutsideCluster), 50, "those of the first five seconds");
+    bed.set_ready(0, true);
+    bed.run(30);
+    let report = bed.report("users");
+    assert!(report.cause(Cause::AddressGone) > 10, "{:?}", report.total);
+}
+
+#[test]
 fn a_process_that_stops_refuses_new_connections_and_finishes_its_requests() {
     let mut bed = Bed::new(vec![open("users", constant("100/s"))], 1, 1);
     bed.run(1);

@@ -327,7 +327,9 @@ impl Reference {
             Err(cause) => return self.fails(number, cause, self.distance(client)),
         };
         if !way.server.is_some() {
-            return self.fails(number, Cause::AddressGone, 0);
+            let network = &self.bed.network;
+            let cause = network.fleet.absence(network.proxies.places()[way.target.at()].0);
+            return self.fails(number, cause, 0);
         }
         if !way.connected && self.is_kept_out(sender, way.entry, way.target, way.server) {
             let client = &mut self.bed.network.clients[client];

@@ -45,6 +45,8 @@ pub(in crate::network) struct Connection {
     pub(in crate::network) target: TargetId,
     /// A flow of UDP: nobody opens or closes it.
     pub(in crate::network) is_udp: bool,
+    /// At its other end it has the address of the node that it came in by.
+    pub(in crate::network) is_masqueraded: bool,
     /// When it was last used, ns, and whether something came back then.
     pub(in crate::network) used: u64,
     pub(in crate::network) answered: bool,
@@ -62,6 +64,7 @@ impl Connection {
         until: 0,
         target: TargetId::NONE,
         is_udp: false,
+        is_masqueraded: false,
         used: 0,
         answered: false,
     };

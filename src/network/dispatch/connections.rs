@@ -58,8 +58,8 @@ impl Network {
             kept.left -= 1;
         }
         (kept.used, kept.answered) = (now, true);
-        let (entry, target, is_udp) = (connection.entry, connection.target, connection.is_udp);
-        Some(Ok(Way { entry, target, server, connected: true, is_udp }))
+        let Connection { entry, target, is_udp, is_masqueraded, .. } = connection;
+        Some(Ok(Way { entry, target, server, connected: true, is_udp, is_masqueraded }))
     }
 
     /// Whether the node still tracks the client's present flow of UDP. kube-proxy forgets those to targets that do not serve any

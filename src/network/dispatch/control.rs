@@ -9,7 +9,7 @@ use crate::objects::{Pod, Uid};
 use super::super::accounting::Settled;
 use super::super::clients::{Origin, Sender};
 use super::super::dns::ResolvConf;
-use super::super::ids::ServerId;
+use super::super::ids::{NodeId, ServerId};
 use super::super::outcome::Cause;
 use super::super::relay::{NO_SLOT, ReverseProxy};
 use super::super::servers::{NO_PASSAGE, NO_TICKET, Pending, PodUp, ProcessChange, State};
@@ -20,6 +20,11 @@ use super::{Due, Network, Turn};
 const SHORTEST_TURN: u64 = 1000;
 /// Stands above the numbers of pods in the addresses of senders.
 pub(super) const NODE_ADDRESSES: u64 = 1 << 62;
+
+/// The node that a number stands for.
+pub(super) const fn node_of(address: u64) -> Option<NodeId> {
+    if address & NODE_ADDRESSES == 0 { None } else { Some(NodeId(address as u32)) }
+}
 
 impl Network {
     /// A write was accepted at `now`.

@@ -105,11 +105,7 @@ impl Network {
             policies: Filter::new(watch.as_nanos().saturating_add(config.policy_delay.as_nanos())),
             fleet: Fleet::new(models),
             names: Names::new(&config.dns, &clients, watch),
-            relays: Relays::new(
-                &config,
-                watch,
-                clients.iter().map(|client| (client.request(), client.range())).collect(),
-            ),
+            relays: Relays::new(&config, watch, clients.iter().map(Client::request).collect()),
             passages: Passages::default(),
             flows,
             due: DueQueue::default(),

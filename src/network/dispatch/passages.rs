@@ -1,6 +1,6 @@
 //! Requests on their way through reverse proxies.
 
-use super::super::ids::{ServerId, TargetId};
+use super::super::ids::{NodeId, ServerId, TargetId};
 use super::super::ingress::Attempt;
 use super::super::relay::Goal;
 use super::super::servers::NO_PASSAGE;
@@ -27,8 +27,10 @@ pub(super) struct Passage {
     pub(super) since: u64,
     /// Between the client and the reverse proxy, there and back, ns.
     pub(super) trip: u64,
-    /// Which user or address of the client it is.
+    /// Stands for the address of the client that it is from.
     pub(super) who: u64,
+    /// The node whose address it has in place of that; `NONE` = it kept its own.
+    pub(super) masquerade: NodeId,
     /// The pod of the reverse proxy; `NONE` = there is no passage.
     pub(super) front: ServerId,
     /// The server that has it among those that it works on; `NONE` = none has.

@@ -4,7 +4,7 @@
 //! a server without a reverse proxy in front. What must wait is due: for its turn in the reverse proxy, for a timeout.
 
 use super::super::clients::Sender;
-use super::super::ids::{ServerId, TargetId};
+use super::super::ids::{NodeId, ServerId, TargetId};
 use super::super::ingress::{Attempt, Next};
 use super::super::outcome::Cause;
 use super::super::relay::NO_SLOT;
@@ -73,7 +73,8 @@ impl Network {
             first: done,
             since: done,
             trip,
-            who: if client.clock.is_none() { turn.number() } else { sender.address },
+            who: sender.address,
+            masquerade: if way.is_masqueraded { way.entry } else { NodeId::NONE },
             front: way.server,
             at: ServerId::NONE,
             slot,

@@ -25,6 +25,8 @@ pub(super) struct Way {
     /// On a connection that is open already.
     pub(super) connected: bool,
     pub(super) is_udp: bool,
+    /// It has the address of the entry node in place of its own.
+    pub(super) is_masqueraded: bool,
 }
 
 /// A new connection at the rules of a node.
@@ -202,6 +204,7 @@ impl Network {
                 until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
                 target: way.target,
                 is_udp: way.is_udp,
+                is_masqueraded: way.is_masqueraded,
                 used: now,
                 answered: true,
             },
@@ -243,25 +246,26 @@ impl Network {
         // (`pkg/proxy/iptables`, `KUBE-EXT`).
         let by_outside = external || matches!(entrance, Entrance::LoadBalancer | Entrance::NodePort);
         let keeps_source = entrance == Entrance::Headless || rules.is_some_and(|rules| rules.policies.external_local);
-        let way = Way { entry, target, server, connected: false, is_udp: protocol == Protocol::Udp };
-        self.filter(number, sender, way, (protocol, by_outside && !keeps_source), now)
+        let (is_udp, is_masqueraded) = (protocol == Protocol::Udp, by_outside && !keeps_source);
+        let way = Way { entry, target, server, connected: false, is_udp, is_masqueraded };
+        self.filter(number, sender, way, protocol, now)
     }
 
-    /// The same way, if network policies let it pass. Its source address may be replaced by that of the node where it comes in.
+    /// The same way, if network policies let it pass.
     #[inline(always)]
     pub(super) fn filter(
         &mut self,
         number: usize,
         from: Sender,
         way: Way,
-        (protocol, is_masqueraded): (Protocol, bool),
+        protocol: Protocol,
         now: u64,
     ) -> Result<Way, Cause> {
         if self.policies.is_idle() {
             return Ok(way);
         }
         let (_, port) = self.proxies.places()[way.target.at()];
-        let masquerade = is_masqueraded.then_some(way.entry);
+        let masquerade = way.is_masqueraded.then_some(way.entry);
         let (client, port) = (number as u16, Port { number: port, protocol });
         self.passes(Attempt { client, from, masquerade, server: way.server, port }, now).map(|()| way)
     }
@@ -288,7 +292,8 @@ impl Network {
         // The machine's port was replaced by the pod's before policies look, the source address stays.
         let (client, port) = (number as u16, Port { number: inner, protocol: Protocol::Tcp });
         self.passes(Attempt { client, from, masquerade: None, server, port }, now)?;
-        Ok(Way { entry, target: TargetId::NONE, server, connected: false, is_udp: false })
+        let target = TargetId::NONE;
+        Ok(Way { entry, target, server, connected: false, is_udp: false, is_masqueraded: false })
     }
 
     /// One of the ready endpoints of a headless Service, as DNS has them.

@@ -1,13 +1,16 @@
 //! Which endpoint a reverse proxy sends a request to.
 
-use super::super::clients::Sender;
+use super::super::Cidr;
+use super::super::clients::{Client, Sender};
 use super::super::ids::{NodeId, PortId, ServerId, TargetId};
 use super::super::ingress::Attempt;
 use super::super::outcome::{Cause, Outcome};
 use super::super::policy::{Port, Protocol};
-use super::super::proxy::Entrance;
+use super::super::proxy::{Entrance, ProxyTable};
 use super::super::relay::{Choice, Goal, Peer, Peers, Plan, Visit, WayId};
+use super::super::servers::Fleet;
 use super::Network;
+use super::control::node_of;
 use super::passages::Passage;
 use super::policy;
 use super::send::Knock;
@@ -37,7 +40,7 @@ impl Network {
             Peers::Endpoints(peers) if !goal.is_sticky => next_in_turn(peers, turn),
             Peers::Endpoints(peers) => {
                 let client = &mut clients[usize::from(passage.client)];
-                let visit = Visit { client: passage.client, who: passage.who, now };
+                let visit = visit(client, passage, now);
                 let known = passage.failed;
                 let failed = if passage.tries > 1 { &known[..] } else { &[] };
                 let affinity = interned.policy(goal.policy).affinity.as_ref();
@@ -84,7 +87,7 @@ impl Network {
     /// Chooses for a passage where it goes, once.
     #[inline(always)]
     fn choose_goal(&mut self, passage: &mut Passage, now: u64) -> Result<Goal, Refusal> {
-        let Self { relays, clients, ledger, .. } = self;
+        let Self { relays, clients, ledger, fleet, proxies, .. } = self;
         let client = &mut clients[usize::from(passage.client)];
         let (pods, interned, sessions) = relays.split();
         let state = pods[passage.slot as usize].as_ref().and_then(|pod| pod.state.as_ref());
@@ -99,6 +102,10 @@ impl Network {
         let (choice, fallback) = match &state.table.plans[usize::from(passage.client)] {
             Plan::Answer(cause, way) => return turn_away(*cause, *way),
             Plan::Forward(choice, fallback) => (choice, *fallback),
+            Plan::Listed(listed) => match listed.judge(&address_of(passage, client, fleet, proxies)) {
+                Ok(goes_on) => goes_on,
+                Err((cause, way)) => return turn_away(cause, way),
+            },
         };
         if passage.who == UNKNOWN && choice.looks_at_cookies() {
             passage.who = client.ways.below(client.spec.addresses.max(1).into());
@@ -106,7 +113,7 @@ impl Network {
         let mut goal = match choice {
             Choice::One(goal) => *goal,
             Choice::Canary { main, canary, side } => {
-                let visit = Visit { client: passage.client, who: passage.who, now };
+                let visit = visit(client, passage, now);
                 let kept = |goal: &Goal| {
                     let affinity = interned.policy(goal.policy).affinity.as_ref();
                     affinity.is_some_and(|affinity| sessions.backend(visit, affinity) == Some(goal.backend))
@@ -142,6 +149,28 @@ fn next_in_turn(peers: &[Peer], turn: &mut u32) -> TargetId {
     let at = if at < peers.len() { at } else { at % peers.len() };
     *turn = at as u32 + 1;
     peers[at].target
+}
+
+/// Which user or address of a client it is.
+#[inline]
+fn visit(client: &Client, passage: &Passage, now: u64) -> Visit {
+    let who = if client.clock.is_none() { passage.turn.number() } else { passage.who };
+    Visit { client: passage.client, who, now }
+}
+
+/// The address, or those of which it is one, under which a reverse proxy sees who asks.
+#[cold]
+fn address_of(passage: &Passage, client: &Client, fleet: &Fleet, proxies: &ProxyTable) -> Cidr {
+    let of_node = |node: NodeId| proxies.address(node).map(Cidr::host);
+    let known = match (passage.masquerade, client.range()) {
+        (node, _) if node.is_some() => of_node(node),
+        (_, Some(range)) => Some(range),
+        (_, None) => match node_of(passage.who) {
+            Some(node) => of_node(node),
+            None => fleet.pod(passage.who).map(|pod| Cidr::host(pod.address)),
+        },
+    };
+    known.unwrap_or(Cidr::ANYWHERE)
 }
 
 /// It is not known yet which of a client's addresses it is.

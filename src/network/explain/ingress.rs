@@ -276,8 +276,7 @@ impl Walk<'_> {
 
 /// Whether the Ingress that takes a request has lists of addresses.
 fn has_lists(matcher: &Matcher, request: &Request<'_>) -> bool {
-    let Routed::Forward { location, .. } = matcher.route(request) else { return false };
-    !location.settings.allow.is_empty() || !location.settings.deny.is_empty()
+    matcher.route(request).lists().is_some()
 }
 
 /// ` (Ingress default/shop)`.

@@ -97,6 +97,19 @@ pub enum Why {
     AddressDenied,
 }
 
+impl<'m> Routed<'m> {
+    /// Where lists of addresses decide about a request of a client of whom they were not asked.
+    #[must_use]
+    pub fn lists(&self) -> Option<(&'m Server, &'m Location)> {
+        let (server, location) = match self {
+            Self::Forward { server, location, .. } => (*server, *location),
+            Self::Status { server, location, why: Why::UnknownHost | Why::NoPath, .. } => (*server, (*location)?),
+            Self::Status { why: Why::BodyTooLarge | Why::AddressDenied, .. } | Self::Redirect { .. } => return None,
+        };
+        location.settings.has_lists().then_some((server, location))
+    }
+}
+
 impl Matcher {
     /// What becomes of a request. This depends on host, path, scheme, size and client only, so that it is asked once for all
     /// requests that have them in common.
@@ -127,11 +140,8 @@ impl Matcher {
             let path = request.path.strip_suffix('/').unwrap_or(request.path);
             return redirect(308, format!("https://{}{path}", bare_host(request.host)));
         }
-        if let Some(client) = request.client {
-            let is_listed = |list: &[Cidr]| list.iter().any(|range| range.covers(&client));
-            if is_listed(&settings.deny) || !settings.allow.is_empty() && !is_listed(&settings.allow) {
-                return status(Some(location), 403, Why::AddressDenied);
-            }
+        if request.client.is_some_and(|client| !settings.lets_in(&client)) {
+            return status(Some(location), 403, Why::AddressDenied);
         }
         if location.group == GroupId::DEFAULT_BACKEND && self.groups[0].service.is_none() {
             let is_known = *server.host != *"_";

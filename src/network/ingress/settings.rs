@@ -110,6 +110,19 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether only some clients are let through.
+    #[must_use]
+    pub fn has_lists(&self) -> bool {
+        !self.allow.is_empty() || !self.deny.is_empty()
+    }
+
+    /// Whether clients are let through whose addresses are in that range, wherever in it.
+    #[must_use]
+    pub fn lets_in(&self, range: &Cidr) -> bool {
+        let is_in = |list: &[Cidr]| list.iter().any(|listed| listed.covers(range));
+        !is_in(&self.deny) && (self.allow.is_empty() || is_in(&self.allow))
+    }
+
     /// Reads annotations. What cannot be read counts as absent, as it does in ingress-nginx; that, and what is not simulated, is
     /// said in notices.
     #[must_use]

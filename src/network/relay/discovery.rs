@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::api::View;
 use crate::objects::{Key, Resource as _, Selector, Service};
 
-use super::super::Cidr;
 use super::super::clients::HttpRequest;
 use super::super::gateway::HttpRoutes;
 use super::super::outcome::Cause;
@@ -53,29 +51,6 @@ impl Relays {
             ReverseProxy::Gateway(key) => HttpRoutes::compile(view, key).serves_host(host),
         }
     }
-}
-
-/// The addresses of clients outside as a program sees them. Behind a Service with `externalTrafficPolicy: Cluster` those are of nodes,
-/// of which only a list of all addresses is sure to have each.
-pub(super) fn seen(
-    program: &Program,
-    view: &View,
-    requests: &[Option<Arc<HttpRequest>>],
-    ranges: &[Option<Cidr>],
-) -> Vec<Option<Cidr>> {
-    let keeps_addresses = |request: &HttpRequest| {
-        let port = request.port.unwrap_or(if request.is_tls { 443 } else { 80 });
-        let service = match &request.via {
-            Some(via) => view.services.get(via),
-            None => view.services.in_namespace(&program.namespace).find(|one| door(one, program, port).is_some()),
-        };
-        service.is_none_or(|service| service.spec.external_traffic_policy == *"Local")
-    };
-    let seen = |(request, range): (&Option<Arc<HttpRequest>>, &Option<Cidr>)| {
-        let (request, range) = (request.as_ref()?, (*range)?);
-        Some(if keeps_addresses(request) { range } else { Cidr::ANYWHERE })
-    };
-    requests.iter().zip(ranges).map(seen).collect()
 }
 
 /// The number of a Service's port that leads from outside to a program's pods.

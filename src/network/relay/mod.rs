@@ -19,7 +19,6 @@ use crate::api::Change;
 use crate::kernel::{SimDuration, SimTime};
 use crate::objects::{Key, Labels};
 
-use super::Cidr;
 use super::accounting::RouteReport;
 use super::clients::HttpRequest;
 use super::ids::{NodeId, ServerId};
@@ -45,9 +44,6 @@ pub enum ReverseProxy {
     /// The data plane of a Gateway.
     Gateway(Key),
 }
-
-/// What a client asks for, and the addresses that it has if it is outside.
-type Asker = (Option<Arc<HttpRequest>>, Option<Cidr>);
 
 /// No reverse proxy.
 pub(super) const NO_SLOT: u32 = u32::MAX;
@@ -96,8 +92,6 @@ pub(super) struct Relays {
     pub(super) sessions: Sessions,
     /// What each client asks for; nothing = it goes to a Service.
     requests: Vec<Option<Arc<HttpRequest>>>,
-    /// The addresses that each client has, of those outside.
-    ranges: Vec<Option<Cidr>>,
     /// How long it takes until doors of machines are known.
     doors_delay: u64,
     poll: SimDuration,
@@ -109,8 +103,7 @@ pub(super) struct Relays {
 
 impl Relays {
     /// No reverse proxies. `watch`: from an accepted write to them.
-    pub(super) fn new(config: &NetworkConfig, watch: SimDuration, clients: Vec<Asker>) -> Self {
-        let (requests, ranges) = clients.into_iter().unzip();
+    pub(super) fn new(config: &NetworkConfig, watch: SimDuration, requests: Vec<Option<Arc<HttpRequest>>>) -> Self {
         Self {
             store: Store::new(watch),
             programs: Vec::new(),
@@ -125,7 +118,6 @@ impl Relays {
             interval: config.ingress_sync,
             generation: 0,
             requests,
-            ranges,
         }
     }
 
@@ -268,9 +260,8 @@ impl Relays {
         if let Some(table) = program.table.as_ref().filter(|table| table.model == model) {
             return table.clone();
         }
-        let seen = discovery::seen(program, self.store.view(), &self.requests, &self.ranges);
         let mut plans = plan::Planner { program: number, interned: &mut self.interned };
-        let plans = plans.all(&program.what, self.store.view(), (&self.requests, &seen));
+        let plans = plans.all(&program.what, self.store.view(), &self.requests);
         let table = Arc::new(Table { model, plans });
         program.table = Some(table.clone());
         table

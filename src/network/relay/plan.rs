@@ -11,7 +11,7 @@ use super::super::accounting::RouteReport;
 use super::super::clients::HttpRequest;
 use super::super::gateway::{Answer, GatewayRequest, HttpRoutes, RouteRule, WeightedBackend};
 use super::super::ingress::{
-    BackendPort, Certificate, Group, GroupId, Location, Matcher, Request, Routed, Server, Side, Why,
+    BackendPort, Certificate, Group, GroupId, Location, Matcher, Request, Routed, Server, Settings, Side, Why,
 };
 use super::super::outcome::{Cause, Intermediary};
 use super::ReverseProxy;
@@ -43,6 +43,30 @@ pub(in crate::network) enum Plan {
     Answer(Cause, WayId),
     /// They go on; with who answers if the chosen backend has no endpoints.
     Forward(Choice, Option<BackendId>),
+    /// Lists of addresses decide whether they are let through.
+    Listed(Box<Listed>),
+}
+
+/// What becomes of requests that lists of addresses let through, and of those that they hold back.
+#[derive(Clone, Debug)]
+pub(in crate::network) struct Listed {
+    lists: Arc<Settings>,
+    refused: WayId,
+    then: Plan,
+}
+
+impl Listed {
+    /// Where a request from an address goes on, or what it is told.
+    pub(in crate::network) fn judge(&self, from: &Cidr) -> Result<(&Choice, Option<BackendId>), (Cause, WayId)> {
+        if !self.lists.lets_in(from) {
+            return Err((Cause::Forbidden, self.refused));
+        }
+        match &self.then {
+            Plan::Answer(cause, way) => Err((*cause, *way)),
+            Plan::Forward(choice, fallback) => Ok((choice, *fallback)),
+            Plan::Listed(inner) => inner.judge(from),
+        }
+    }
 }
 
 /// Between which backends is chosen for each request.
@@ -83,22 +107,16 @@ pub(super) struct Planner<'i> {
 
 impl Planner<'_> {
     /// The plans for all clients; those that send no requests to URLs get one that nobody asks for.
-    /// With each client come the addresses that the reverse proxy sees.
-    pub(super) fn all(
-        &mut self,
-        what: &ReverseProxy,
-        view: &View,
-        (clients, seen): (&[Option<Arc<HttpRequest>>], &[Option<Cidr>]),
-    ) -> Vec<Plan> {
+    pub(super) fn all(&mut self, what: &ReverseProxy, view: &View, clients: &[Option<Arc<HttpRequest>>]) -> Vec<Plan> {
         let nothing = self.interned.way(RouteReport::default());
         match what {
             ReverseProxy::Ingress(controller) => {
                 let matcher = Matcher::compile(view, controller);
-                let plan = |(client, seen): (&Option<Arc<HttpRequest>>, &Option<Cidr>)| match client {
-                    Some(request) => self.by_ingress(&matcher, request, *seen),
+                let plan = |client: &Option<Arc<HttpRequest>>| match client {
+                    Some(request) => self.by_ingress(&matcher, request),
                     None => Plan::Answer(Cause::NoRule, nothing),
                 };
-                clients.iter().zip(seen).map(plan).collect()
+                clients.iter().map(plan).collect()
             }
             ReverseProxy::Gateway(key) => {
                 let routes = HttpRoutes::compile(view, key);
@@ -111,7 +129,7 @@ impl Planner<'_> {
         }
     }
 
-    fn by_ingress(&mut self, matcher: &Matcher, http: &HttpRequest, client: Option<Cidr>) -> Plan {
+    fn by_ingress(&mut self, matcher: &Matcher, http: &HttpRequest) -> Plan {
         let (headers, cookies) = (pairs(&http.headers), pairs(&http.cookies));
         let request = Request {
             host: &http.host,
@@ -121,13 +139,25 @@ impl Planner<'_> {
             headers: &headers,
             cookies: &cookies,
             body_bytes: http.body_bytes,
-            client,
+            client: None,
         };
         let server = matcher.server(&http.host);
         if http.is_tls && !http.insecure && !matches!(server.certificate, Some(Certificate::Secret(_))) {
             return Plan::Answer(Cause::Untrusted, self.interned.way(place(server, None)));
         }
-        match matcher.route(&request) {
+        let routed = matcher.route(&request);
+        let lists = routed
+            .lists()
+            .map(|(server, location)| (location.settings.clone(), self.interned.way(place(server, Some(location)))));
+        let then = self.by_route(matcher, &request, routed);
+        match lists {
+            Some((lists, refused)) => Plan::Listed(Box::new(Listed { lists, refused, then })),
+            None => then,
+        }
+    }
+
+    fn by_route(&mut self, matcher: &Matcher, request: &Request<'_>, routed: Routed<'_>) -> Plan {
+        match routed {
             Routed::Redirect { server, location, .. } => {
                 Plan::Answer(Cause::Redirected, self.interned.way(place(server, Some(location))))
             }
@@ -140,7 +170,7 @@ impl Planner<'_> {
             }
             Routed::Forward { server, location, .. } => {
                 let fallback = location.fallback.map(|id| self.interned.backend(self.program, matcher.group(id)));
-                Plan::Forward(self.choice(matcher, &request, (server, location)), fallback)
+                Plan::Forward(self.choice(matcher, request, (server, location)), fallback)
             }
         }
     }

@@ -57,9 +57,6 @@ pub(super) fn about_ingress(document: &Document, notices: &mut BTreeSet<String>)
     if settings.load_balance == LoadBalance::Ewma {
         tell("load-balance ewma: endpoints are chosen in turn, latencies do not count".into());
     }
-    if !settings.allow.is_empty() || !settings.deny.is_empty() {
-        tell("lists of addresses in annotations hold back clients outside only; behind externalTrafficPolicy Cluster those have addresses of nodes, which are taken to be in no range but 0.0.0.0/0".into());
-    }
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

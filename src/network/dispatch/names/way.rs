@@ -68,8 +68,9 @@ impl Network {
         self.names = Some(names);
         let Some(target) = target? else { return self.connect_to_goal(dial.client, dial.sender, now) };
         let server = self.fleet.behind(target, self.proxies.places());
-        let way = Way { entry: dial.sender.node, target, server, connected: false, is_udp: false };
-        self.filter(dial.client, dial.sender, way, (Protocol::Tcp, false), now)
+        let entry = dial.sender.node;
+        let way = Way { entry, target, server, connected: false, is_udp: false, is_masqueraded: false };
+        self.filter(dial.client, dial.sender, way, Protocol::Tcp, now)
     }
 
     /// The address of a pod; `None` = a Service has it, which is the client's goal then.

@@ -63,6 +63,14 @@ impl Bed {
         self.tell(front_service("Local"), ChangeType::Modified);
     }
 
+    /// A load balancer leads to the controller, whose address everybody asks for.
+    pub(super) fn balance(&mut self) {
+        let mut service = front_service("Cluster");
+        service["spec"]["type"] = json!("LoadBalancer");
+        service["status"] = json!({"loadBalancer": {"ingress": [{"ip": "203.0.113.9", "ipMode": "VIP"}]}});
+        self.tell(service, ChangeType::Modified);
+    }
+
     /// A pod of the ingress controller.
     pub(super) fn front(&self, front: usize) -> PodUp {
         let version = format!("front{front}").into();

@@ -24,6 +24,7 @@ use super::super::send::Way;
 use super::bed::{Bed, pod_of};
 use super::shadow::Source;
 use agenda::{Agenda, Event, Job, Rank};
+pub(super) use front::Lists;
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
@@ -46,6 +47,8 @@ struct Request {
     node: NodeId,
     terminating: bool,
     under_way: bool,
+    /// The lists of the controller are against it.
+    is_held_back: bool,
     /// Its passage through a reverse proxy, and the trip from there to the endpoint.
     via: Option<Passage>,
     hop: u64,
@@ -76,6 +79,8 @@ pub(super) struct Reference {
     counts: Vec<u64>,
     /// Counts what servers and reverse proxies are given to do.
     jobs: u32,
+    /// What the controller asks of addresses.
+    pub(super) lists: Lists,
 }
 
 impl Reference {
@@ -90,6 +95,7 @@ impl Reference {
             dials: BTreeMap::new(),
             counts,
             jobs: 0,
+            lists: Lists::default(),
         };
         // What the network has already noted: first arrivals, and users that think.
         while let Some((at, client)) = reference.bed.network.flows.first_before(u64::MAX) {
@@ -147,6 +153,7 @@ impl Reference {
             node: NodeId::NONE,
             terminating: false,
             under_way: false,
+            is_held_back: false,
             via: None,
             hop: 0,
         });

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::super::clients::{HttpRequest, Load, RequestTarget};
+use super::super::super::clients::{HttpRequest, KeepAlive, Load, RequestTarget};
 use super::super::super::outcome::{Cause, Outcome};
 use super::super::super::servers::ProcessChange;
 use super::bed::{Bed, constant, open, secs};
@@ -10,6 +10,7 @@ use super::fronts::{FRONT, millis, nginx, to_url};
 use super::statistics::chi_square;
 use crate::kernel::{Sampler, SimTime};
 use crate::network::{Arrivals, Cidr, ClientSpec, NetworkConfig, Origin, ServeModel};
+use crate::objects::{Labels, Selector};
 
 fn poisson(rate: &str) -> Load {
     Load::Open(Arrivals::poisson(rate.parse().expect("a rate")))
@@ -165,25 +166,66 @@ fn a_canary_takes_its_share_by_weight_header_and_cookie() {
     assert!(off / 20_000.0 + off / 80_000.0 < 10.8, "{canary} and {main}");
 }
 
+/// `192.0.2.N` is node N, `10.1.0.N` pod N - 1, on the node of that number.
 #[test]
-fn lists_of_addresses_hold_back_clients_that_keep_theirs() {
-    let inside = |name: &str| to_url(name, URL, constant("10/s"));
-    let outside = |name: &str, range: Option<&str>| {
-        let network = range.map(|range| Cidr::parse(range).expect("a range"));
-        ClientSpec { from: Origin::External, network, ..inside(name) }
+fn lists_of_addresses_meet_those_that_the_controller_sees() {
+    let outside = |network: Option<&str>| {
+        let network = network.map(|range| Cidr::parse(range).expect("a range"));
+        ClientSpec { from: Origin::External, network, ..to_url("users", URL, constant("300/s")) }
     };
-    let clients = vec![inside("inside"), outside("office", Some("203.0.113.128/25")), outside("anybody", None)];
-    let mut bed = Bed::new(clients, 1, 2).behind_ingress(1, &nginx(&[("whitelist-source-range", "203.0.113.0/24")]));
-    let refused = |bed: &Bed| ["inside", "office", "anybody"].map(|client| bed.report(client).cause(Cause::Forbidden));
-    bed.run(1);
-    assert_eq!(refused(&bed), [0, 10, 10], "they come with addresses of nodes");
-    bed.keep_addresses();
-    bed.run(2);
-    assert_eq!(refused(&bed), [0, 10, 20]);
-    assert_eq!(bed.report("office").total.succeeded, 10);
-    bed.annotate(&nginx(&[("denylist-source-range", "203.0.113.0/24")]));
-    bed.run(3);
-    assert_eq!(refused(&bed), [0, 20, 20]);
+    let inside = || to_url("users", URL, constant("300/s"));
+    let pod = Selector::from_labels(&Labels::new().with("pod", "1"));
+    let from_pod = || ClientSpec { from: Origin::Pods("default".into(), pod.clone()), ..inside() };
+    let (office, balanced) = (Some("203.0.113.128/25"), "Balancer");
+    for (client, policy, list, let_in) in [
+        // What comes in by a node, on its way to whatever pod, has the address of the node.
+        (outside(office), "Cluster", "whitelist-source-range: 203.0.113.0/24", 0),
+        (outside(office), "Cluster", "whitelist-source-range: 192.0.2.1", 100),
+        (outside(office), "Cluster", "denylist-source-range: 192.0.2.1", 200),
+        (outside(office), "Cluster", "denylist-source-range: 203.0.113.0/24", 300),
+        (outside(None), "Cluster", "allowlist-source-range: 192.0.2.0/24", 300),
+        // It keeps its own, if anybody knows it.
+        (outside(office), "Local", "whitelist-source-range: 203.0.113.0/24", 300),
+        (outside(office), "Local", "whitelist-source-range: 192.0.2.0/24", 0),
+        (outside(None), "Local", "whitelist-source-range: 203.0.113.0/24", 0),
+        (outside(None), "Local", "whitelist-source-range: 0.0.0.0/0", 300),
+        // By the address of the Service inside nothing is replaced; by that of a load balancer it is.
+        (inside(), "Cluster", "whitelist-source-range: 192.0.2.0", 300),
+        (inside(), "Cluster", "whitelist-source-range: 192.0.2.1", 0),
+        (from_pod(), "Cluster", "whitelist-source-range: 10.1.0.2", 300),
+        (from_pod(), "Cluster", "whitelist-source-range: 192.0.2.1", 0),
+        (from_pod(), balanced, "whitelist-source-range: 192.0.2.1", 300),
+        (from_pod(), balanced, "whitelist-source-range: 10.1.0.2", 0),
+    ] {
+        let row = format!("{:?} {:?} {policy} {list}", client.from, client.network);
+        let (name, range) = list.split_once(": ").expect("an annotation");
+        let mut bed = Bed::new(vec![client], 3, 3).behind_ingress(3, &nginx(&[(name, range)]));
+        match policy {
+            "Local" => bed.keep_addresses(),
+            "Balancer" => bed.balance(),
+            _ => {}
+        }
+        bed.run(2);
+        let report = bed.report("users");
+        let (passed, held) = (report.total.succeeded, report.cause(Cause::Forbidden));
+        assert_eq!(passed + held, report.total.requests, "{row}");
+        match let_in {
+            0 | 300 => assert_eq!((passed == 0, held == 0), (let_in == 0, let_in == 300), "{row}: {passed} {held}"),
+            // Of 600, give or take four standard deviations.
+            share => assert!(passed.abs_diff(share * 2) < 50, "{row}: {passed} {held}"),
+        }
+    }
+}
+
+#[test]
+fn what_lists_hold_back_is_told_on_kept_connections_too() {
+    let keep_alive = Some(KeepAlive { connections: 1, requests: 0, lasts: secs(0) });
+    let outside = ClientSpec { from: Origin::External, keep_alive, ..to_url("users", URL, constant("10/s")) };
+    let mut bed = Bed::new(vec![outside], 2, 2).behind_ingress(1, &nginx(&[("denylist-source-range", "192.0.2.0/31")]));
+    bed.run(10);
+    let report = bed.report("users");
+    assert_eq!((report.total.connections, report.cause(Cause::Forbidden), report.total.lost), (1, 100, 100));
+    assert_eq!(report.routes[0].statuses, [(403, 100)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::super::super::proxy::NetworkConfig;
 use super::super::super::servers::{ErrorRate, ProcessChange, ServeModel};
 use super::bed::{Bed, open, secs, to_host};
 use super::fronts::{FRONT, nginx, to_url};
-use super::reference::Reference;
+use super::reference::{Lists, Reference};
 use super::shadow::Shadow;
 use crate::kernel::{Rate, Sampler, SimDuration, SimTime};
 use crate::network::dns::{ClientCaching, DnsConfig};
@@ -114,6 +114,19 @@ struct Front {
     retries_errors: bool,
     /// By the address of the Service.
     by_service: bool,
+    lists: Lists,
+}
+
+/// Lists of addresses: those of pods, and of the nodes by which others come in.
+const LISTS: [Lists; 3] = [
+    Lists { allow: &[], deny: &[], keeps_addresses: false },
+    Lists { allow: &["10.1.0.1", "192.0.2.0", "192.0.2.2"], deny: &[], keeps_addresses: false },
+    Lists { allow: &[], deny: &["10.1.0.1", "192.0.2.1"], keeps_addresses: false },
+];
+
+fn lists() -> impl Strategy<Value = Lists> {
+    let some = (0..LISTS.len(), prop::bool::ANY).prop_map(|(at, keeps)| Lists { keeps_addresses: keeps, ..LISTS[at] });
+    prop_oneof![3 => Just(Lists::default()), 2 => some]
 }
 
 #[derive(Clone, Debug)]
@@ -133,13 +146,14 @@ pub(super) struct Script {
 
 fn front() -> impl Strategy<Value = Front> {
     let flag = || prop::bool::weighted(0.25);
-    (prop::option::of(50u64..5000), 0u8..60, flag(), flag(), flag()).prop_map(
-        |(micros, canary, is_sticky, retries_errors, by_service)| Front {
+    (prop::option::of(50u64..5000), 0u8..60, flag(), flag(), flag(), lists()).prop_map(
+        |(micros, canary, is_sticky, retries_errors, by_service, lists)| Front {
             micros,
             canary,
             is_sticky,
             retries_errors,
             by_service,
+            lists,
         },
     )
 }
@@ -263,12 +277,18 @@ pub(super) fn bed(script: &Script, seed: u64) -> Bed {
         let busy = ServeModel { time, concurrency: Some(1), ..ServeModel::default() };
         bed.network.fleet.models = vec![bed.network.fleet.models[0].clone(), busy].into();
     }
-    let Front { canary, is_sticky, retries_errors, by_service, .. } = script.front;
+    let Front { canary, is_sticky, retries_errors, by_service, lists, .. } = script.front;
+    let (allow, deny) = (lists.allow.join(","), lists.deny.join(","));
     let mut pairs = vec![("proxy-connect-timeout", "1"), ("proxy-read-timeout", "1")];
     pairs.extend(is_sticky.then_some(("affinity", "cookie")));
     pairs.extend(retries_errors.then_some(("proxy-next-upstream", "error timeout http_500 http_503")));
     pairs.extend(by_service.then_some(("service-upstream", "true")));
+    pairs.extend((!allow.is_empty()).then_some(("whitelist-source-range", &*allow)));
+    pairs.extend((!deny.is_empty()).then_some(("denylist-source-range", &*deny)));
     let mut bed = bed.headless().behind_ingress(FRONTS, &nginx(&pairs));
+    if lists.keeps_addresses {
+        bed.keep_addresses();
+    }
     if canary > 0 {
         bed.canary(&[0], &[("canary-weight", &canary.to_string())]);
     }
@@ -331,6 +351,7 @@ proptest! {
         let mut plain = bed.clone();
         plain.shadow = Some(Shadow::new(SimDuration::from_millis(script.policy_delay), 3));
         let mut reference = Reference::new(plain);
+        reference.lists = script.front.lists;
         play(&mut bed, &script, |_| Ok(()))?;
         for (at, what) in &script.acts {
             reference.run_until(SimTime::from_millis(*at));

@@ -2,36 +2,67 @@
 //!
 //! Which endpoint comes next and whether there is another try is asked of the network; when, and what is cut, is worked out here.
 
+use super::super::bed::{address, pod_of};
 use super::{Event, Job, Reference};
-use crate::network::clients::Sender;
+use crate::network::clients::{Origin, Sender};
 use crate::network::dispatch::due::Turn;
 use crate::network::dispatch::passages::{Passage, Wait};
 use crate::network::dispatch::relay::Step;
 use crate::network::dispatch::send::{Fate, Way};
 use crate::network::dispatch::upstream::Refusal;
-use crate::network::ids::{ServerId, TargetId};
+use crate::network::ids::{NodeId, ServerId, TargetId};
 use crate::network::ingress::Attempt;
 use crate::network::outcome::{Cause, Outcome};
 use crate::network::servers::State;
 
+/// The lists of single addresses by which the controller lets clients in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::network::dispatch::tests) struct Lists {
+    /// None = all.
+    pub(in crate::network::dispatch::tests) allow: &'static [&'static str],
+    pub(in crate::network::dispatch::tests) deny: &'static [&'static str],
+    /// Clients outside come with their own addresses, which nobody knows.
+    pub(in crate::network::dispatch::tests) keeps_addresses: bool,
+}
+
+impl Lists {
+    fn hold_back(&self, address: &str) -> bool {
+        self.deny.contains(&address) || !self.allow.is_empty() && !self.allow.contains(&address)
+    }
+}
+
 impl Reference {
+    /// Whether the lists are against a request, by the address that the controller sees.
+    fn is_held_back(&self, client: usize, sender: Sender, way: Way) -> bool {
+        let of_node = |node: NodeId| format!("192.0.2.{}", node.0);
+        let pod = self.bed.network.fleet.pod(sender.address).map(|pod| address(pod_of(&pod.uid)));
+        let seen = match self.bed.network.clients[client].spec.from {
+            Origin::External if self.lists.keeps_addresses => "somewhere".to_owned(),
+            Origin::External => of_node(way.entry),
+            Origin::Node(_) | Origin::Pods(..) => pod.unwrap_or_else(|| of_node(sender.node)),
+        };
+        self.lists.hold_back(&seen)
+    }
+
     /// A request has got to a pod of the controller: from here on it is a passage.
     pub(super) fn begin_passage(&mut self, number: usize, sender: Sender, way: Way) {
+        let is_held_back = self.is_held_back(self.requests[number].client, sender, way);
         let network = &self.bed.network;
         let request = &mut self.requests[number];
-        let is_user = network.clients[request.client].clock.is_none();
+        request.is_held_back = is_held_back;
         request.via = Some(Passage {
             sent: request.sent,
             first: 0,
             since: 0,
             trip: 0,
-            who: if is_user { request.number } else { sender.address },
+            who: sender.address,
+            masquerade: if way.is_masqueraded { way.entry } else { NodeId::NONE },
             front: way.server,
             at: ServerId::NONE,
             workers: 0,
             slot: network.fleet.servers[way.server.at()].slot,
             ticket: 0,
-            turn: Turn::request(0, 0),
+            turn: Turn::request(request.client as u16, request.number),
             version: 0,
             goal: None,
             failed: [TargetId::NONE; 2],
@@ -69,7 +100,14 @@ impl Reference {
         loop {
             passage.tries += 1;
             passage.since = now;
-            let said = match self.bed.network.choose_upstream(&mut passage, now) {
+            let chosen = self.bed.network.choose_upstream(&mut passage, now);
+            match (self.requests[number].is_held_back, &chosen) {
+                // Without a configuration it knows of no lists either.
+                (true, Err(Refusal::Own(Cause::Forbidden | Cause::NoRule))) => {}
+                (is_held_back, Err(Refusal::Own(Cause::Forbidden))) => assert!(is_held_back, "{passage:?}"),
+                (is_held_back, _) => assert!(!is_held_back, "{passage:?} {chosen:?}"),
+            }
+            let said = match chosen {
                 Ok(server) if self.keeps_apart(&passage, server) => Some(Attempt::ConnectTimeout),
                 Ok(server) => self.ask(number, &passage, server),
                 Err(Refusal::Own(cause)) => {

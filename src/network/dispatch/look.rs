@@ -1,8 +1,9 @@
 //! What explanations of ways ask the data plane: where this node would send a connection at this instant.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::kernel::SimTime;
+use crate::kernel::{SimDuration, SimTime};
 use crate::objects::Key;
 
 use super::super::outcome::Cause;
@@ -49,6 +50,16 @@ impl Network {
     /// Why a new connection to a port of an address gets no answer now, as far as the process there decides it.
     pub(in crate::network) fn obstacle_at(&self, (address, port): (IpAddr, u16), now: SimTime) -> Option<Cause> {
         self.fleet.obstacle(address, port, now.as_nanos())
+    }
+
+    /// How long a request that comes to a port of an address now waits for its turn there.
+    pub(in crate::network) fn wait_for((network, now): (&Self, SimTime), address: IpAddr, port: u16) -> SimDuration {
+        SimDuration::from_nanos(network.fleet.wait_at(address, port, now.as_nanos()))
+    }
+
+    /// The nodes to which the load balancer of a Service sends now; nothing if it has none.
+    pub(in crate::network) fn balanced_to(&self, service: &Key, now: SimTime) -> Option<Vec<Arc<str>>> {
+        self.proxies.balanced_to(service, now.as_nanos())
     }
 
     /// Each list of endpoints that some nodes have for a port of a service, with how many nodes that are (`None` = no rules).

@@ -377,13 +377,18 @@ impl Network {
                 false if is_url && rules.balanced => Entrance::LoadBalancer,
                 true if rules.balanced => Entrance::LoadBalancer,
                 true if rules.node_port => Entrance::NodePort,
+                true if rules.has_external_ips => Entrance::LoadBalancer,
                 true => return Err(Cause::NoSuchPort),
                 false if rules.headless => Entrance::Headless,
                 false => Entrance::ClusterIp,
             };
             Ok((port, entrance))
         });
-        let is_balanced = matches!(port, Ok((_, Entrance::LoadBalancer)));
+        // By external addresses one comes in at any node.
+        let is_balanced = match port {
+            Ok((port, Entrance::LoadBalancer)) => self.proxies.newest_rules(port).is_some_and(|rules| rules.balanced),
+            _ => false,
+        };
         (port, self.proxies.balancer_of(key).filter(|_| is_balanced), None)
     }
 

@@ -132,6 +132,25 @@ impl Walk<'_> {
         }
     }
 
+    /// Of these nodes those on which no endpoint of a Service can be used; none if there is none anywhere.
+    pub(super) fn without_endpoints(&self, service: &Key, port: &ServicePort, nodes: &[Arc<str>]) -> Vec<Arc<str>> {
+        let found = Found::of(self.world.view, service, port);
+        if found.usable(&Scope::Cluster).is_empty() {
+            return Vec::new();
+        }
+        let is_empty = |node: &&Arc<str>| found.usable(&Scope::Node(Arc::clone(node))).is_empty();
+        nodes.iter().filter(is_empty).cloned().collect()
+    }
+
+    /// Under Local those on nodes by which connections come in.
+    pub(super) fn of_ways_in(&self, scope: &Scope, mut targets: Vec<Target>) -> Vec<Target> {
+        if let (Scope::AnyLocal, Some(nodes)) = (scope, &self.ways_in) {
+            let is_up = |node: &Arc<str>| nodes.contains(node) && self.world.node_is_up(node);
+            targets.retain(|target| target.node.as_ref().is_none_or(is_up));
+        }
+        targets
+    }
+
     fn no_endpoints(&mut self, service: &Arc<Service>, port: &ServicePort, scope: &Scope, found: &Found) -> Walked<()> {
         let key = service.key();
         let cause = Cause::NoEndpoints;

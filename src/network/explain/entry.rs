@@ -48,6 +48,7 @@ impl Walk<'_> {
                 self.holds("Balancer", format!("the load balancer at {address} {nodes}"));
                 self.pass_source_ranges(service)?;
                 self.holds("Service", format!("{name} has {to}"));
+                self.come_in(service, port, Some(address))?;
             }
             "NodePort" if port.node_port > 0 => {
                 self.holds(
@@ -58,6 +59,13 @@ impl Walk<'_> {
                 if is_local {
                     self.shaky("Node", "externalTrafficPolicy is Local: nodes without an endpoint drop packets");
                 }
+                self.come_in(service, port, None)?;
+            }
+            _ if !service.spec.external_ips.is_empty() => {
+                let addresses = service.spec.external_ips.iter().map(|ip| ip.to_string()).collect::<Vec<_>>();
+                let text = format!("{name} takes connections to {} on every node, for {to}", first_few(&addresses));
+                self.holds("Service", text);
+                self.come_in(service, port, None)?;
             }
             kind => {
                 let mut hints = vec!["type LoadBalancer or NodePort, or an Ingress, leads in".to_owned()];
@@ -76,6 +84,57 @@ impl Walk<'_> {
             }
         }
         Ok(scope)
+    }
+
+    /// By which nodes connections come in, to a load balancer at an address or else to any node, and what becomes of them there.
+    fn come_in(&mut self, service: &Arc<Service>, port: &ServicePort, balancer: Option<&str>) -> Walked<()> {
+        if !matches!(self.source, Source::External) {
+            return Ok(());
+        }
+        let view = self.world.view;
+        let all = || view.nodes.iter().map(|node| node.meta.name.clone()).collect();
+        let healthy = self.world.network.filter(|_| balancer.is_some());
+        let healthy = healthy.and_then(|(network, now)| network.balanced_to(&service.key(), now));
+        let (is_known, nodes): (bool, Vec<Arc<str>>) = (healthy.is_some(), healthy.unwrap_or_else(all));
+        if let (Some(address), true) = (balancer, nodes.is_empty()) {
+            let text = format!("the load balancer at {address} finds no node healthy");
+            return self.broken("Balancer", Cause::NoHealthyNode, text, Vec::new());
+        }
+        // Unless it is known, a load balancer sends to no node that does not answer, and that has no endpoint under Local.
+        if balancer.is_none() || is_known {
+            let (up, down): (Vec<_>, Vec<_>) = nodes.iter().cloned().partition(|node| self.world.node_is_up(node));
+            self.lost_at(
+                &down,
+                up.is_empty(),
+                Cause::EntryNodeDown,
+                "down: connections that come in there get no answer",
+            )?;
+            if service.spec.external_traffic_policy == *"Local" {
+                let without = self.without_endpoints(&service.key(), port, &up);
+                let text = "without an endpoint: connections that come in there are dropped";
+                self.lost_at(&without, without.len() == up.len(), Cause::NoLocalEndpoints, text)?;
+            }
+        }
+        self.ways_in = Some(nodes);
+        Ok(())
+    }
+
+    /// Connections that come in by these nodes are lost; `all`: others there are not.
+    fn lost_at(&mut self, nodes: &[Arc<str>], all: bool, cause: Cause, why: &str) -> Walked<()> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+        let text = match nodes {
+            [node] => format!("node {node} is {why}"),
+            _ => format!("nodes {} are {why}", first_few(&names)),
+        };
+        if all {
+            return self.broken("Node", cause, text, Vec::new());
+        }
+        self.shaky("Node", text);
+        self.partly = Some(cause);
+        Ok(())
     }
 
     pub(super) fn reach_node(&mut self, name: &str, port: u16) -> Walked<Verdict> {
@@ -167,30 +226,80 @@ impl Walk<'_> {
         &mut self,
         stage: &'static str,
         what: &str,
-        services: &[Key],
+        (services, pods): (&[Key], &[Key]),
         port: u16,
         is_tls: bool,
     ) -> Walked<Front> {
         let view = self.world.view;
         let wanted = if is_tls && port == 80 { 443 } else { i32::from(port) };
-        let Some(service) = services.iter().find_map(|key| view.services.get(key)).cloned() else {
-            let text = format!("no Service of type LoadBalancer or NodePort leads to {what}");
+        let fits = |own: &&ServicePort| own.port == wanted || own.node_port == wanted;
+        let mut known = services.iter().filter_map(|key| view.services.get(key));
+        let first = known.clone().next();
+        let Some(service) = known.find(|service| service.spec.ports.iter().any(|own| fits(&own))).or(first).cloned()
+        else {
+            let doors = self.host_doors(pods, wanted);
+            if !doors.is_empty() {
+                return self.enter_by_doors(what, wanted, &doors);
+            }
+            let text = format!(
+                "no Service of type LoadBalancer or NodePort leads to {what}, nor does port {wanted} of a node"
+            );
             return self.broken(stage, Cause::NoSuchPort, text, Vec::new());
         };
-        let fits = |own: &&ServicePort| own.port == wanted || own.node_port == wanted;
         let Some(own) = service.spec.ports.iter().find(fits).cloned() else {
+            let doors = self.host_doors(pods, wanted);
+            if !doors.is_empty() {
+                return self.enter_by_doors(what, wanted, &doors);
+            }
             self.port(&service, Some(&wanted.to_string()))?;
             return self.broken("Port", Cause::NoSuchPort, "the port is not there", Vec::new());
         };
         let scope = self.enter(&service, &own)?;
         let targets = self.endpoints(&service, &own, &scope)?;
-        match self.reach_targets(&targets, None)? {
-            Verdict::Reachable | Verdict::Partly { .. } | Verdict::Sometimes(_) => {}
-            other => return Err(super::Stop(other)),
-        }
+        let targets = self.of_ways_in(&scope, targets);
+        self.reach_fronts(&targets)?;
         let hides_clients = service.spec.external_traffic_policy != *"Local";
         let sees = if hides_clients { self.entry_addresses() } else { self.own_address().into_iter().collect() };
         Ok(Front { pod: targets.into_iter().find_map(|target| target.pod).unwrap_or_default(), sees, hides_clients })
+    }
+}
+
+impl Walk<'_> {
+    /// To one of the pods of a reverse proxy; of others it is noted that they do not answer.
+    fn reach_fronts(&mut self, fronts: &[Target]) -> Walked<()> {
+        match self.reach_targets(fronts, None)? {
+            Verdict::Reachable => {}
+            Verdict::Partly { cause, .. } | Verdict::Sometimes(cause) => self.partly = Some(cause),
+            other => return Err(super::Stop(other)),
+        }
+        Ok(())
+    }
+
+    /// The pods of a reverse proxy that have a port of their machines for themselves.
+    fn host_doors(&self, pods: &[Key], port: i32) -> Vec<Target> {
+        let view = self.world.view;
+        let door = |key: &Key| {
+            let pod = view.pods.get(key).filter(|pod| !pod.is_terminal())?;
+            let mut own = pod.spec.containers.iter().flat_map(|container| &container.ports);
+            let own = own.find(|own| own.host_port == port || pod.spec.host_network && own.container_port == port)?;
+            let (ip, port) = (pod.status.pod_ip?, u16::try_from(own.container_port).ok()?);
+            Some(Target { ip, port, pod: Some(key.clone()), node: Some(pod.node_name.clone()) })
+        };
+        pods.iter().filter_map(door).collect()
+    }
+
+    /// To a reverse proxy by a port of the machines of its pods.
+    fn enter_by_doors(&mut self, what: &str, port: i32, doors: &[Target]) -> Walked<Front> {
+        let nodes: Vec<String> = doors.iter().filter_map(|door| door.node.as_deref().map(str::to_owned)).collect();
+        let of = if nodes.len() == 1 { "node" } else { "nodes" };
+        self.holds("Node", format!("port {port} of {of} {} leads to {what}", first_few(&nodes)));
+        self.reach_fronts(doors)?;
+        let sees = self.own_address().into_iter().collect();
+        Ok(Front {
+            pod: doors.iter().find_map(|door| door.pod.clone()).unwrap_or_default(),
+            sees,
+            hides_clients: false,
+        })
     }
 }
 

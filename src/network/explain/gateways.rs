@@ -40,19 +40,20 @@ impl Walk<'_> {
         let Some(gateway) = view.gateways.get(key).cloned() else {
             return self.broken("Gateway", Cause::NoSuchName, format!("there is no Gateway {key}"), Vec::new());
         };
-        let pods: Vec<String> = view
+        let keys: Vec<Key> = view
             .pods
             .in_namespace(&key.namespace)
             .filter(|pod| pod.meta.labels.get(GATEWAY_NAME_LABEL) == Some(&key.name) && pod.is_active())
-            .map(|pod| format!("pod {}", pod.key()))
+            .map(|pod| pod.key())
             .collect();
+        let pods: Vec<String> = keys.iter().map(|pod| format!("pod {pod}")).collect();
         if pods.is_empty() {
             let hint = format!("its pods are those with label {GATEWAY_NAME_LABEL}: {}", key.name);
             let text = format!("no data plane runs for Gateway {key}: nobody listens");
             return self.broken("Gateway", Cause::NoEndpoints, text, vec![hint]);
         }
         let what = format!("the data plane of Gateway {key} ({})", first_few(&pods));
-        let pod = self.enter_proxy("Gateway", &what, &doors(view, key), port, is_tls)?.pod;
+        let pod = self.enter_proxy("Gateway", &what, (&doors(view, key), &keys), port, is_tls)?.pod;
         self.through = Some(Intermediary::Gateway);
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let query: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
@@ -116,6 +117,7 @@ impl Walk<'_> {
         };
         for fault in weighted().filter_map(|backend| backend.fault.as_ref()) {
             self.shaky("Backend", format!("{fault}: its share is answered with 500"));
+            self.partly = Some(Cause::NoBackend);
         }
         let service = self.service(&main.service)?;
         let port = self.port(&service, Some(&main.port.to_string()))?;

@@ -39,7 +39,7 @@ impl Walk<'_> {
             );
         };
         let what = format!("the ingress controller ({})", first_few(&names(&controller.pods)));
-        let front = self.enter_proxy("Ingress", &what, &controller.services, port, is_tls)?;
+        let front = self.enter_proxy("Ingress", &what, (&controller.services, &controller.pods), port, is_tls)?;
         self.through = Some(Intermediary::Ingress);
         let matcher = Matcher::compile(view, controller);
         let mut request = Request { is_tls, ..Request::get(host, path) };

@@ -109,7 +109,7 @@ pub enum Verdict {
         /// Why the first of the others does not.
         cause: Cause,
     },
-    /// Connections get through or not, by the node where they come in: why they do not.
+    /// Some connections get through and others do not, by chance or by the node where they come in: why those do not.
     Sometimes(Cause),
     /// None does.
     Unreachable(Cause),
@@ -188,10 +188,16 @@ pub fn explain(world: &World<'_>, source: &Source, destination: &Destination) ->
         steps: Vec::new(),
         through: None,
         entry: None,
+        ways_in: None,
+        partly: None,
         masquerades: false,
         protocol: "TCP".into(),
     };
     let verdict = walk.go(destination).unwrap_or_else(|stop| stop.0);
+    let verdict = match (verdict, walk.partly) {
+        (Verdict::Reachable, Some(cause)) => Verdict::Sometimes(cause),
+        (verdict, _) => verdict,
+    };
     let Walk { steps, through, .. } = walk;
     Explanation { source: source.clone(), destination: destination.clone(), steps, through, verdict }
 }
@@ -210,6 +216,10 @@ struct Walk<'w> {
     through: Option<Intermediary>,
     /// The node by whose port the way leads in, if one was named.
     entry: Option<Arc<str>>,
+    /// The nodes by which connections from outside come in, if any may be it.
+    ways_in: Option<Vec<Arc<str>>>,
+    /// Why a part of the connections does not get as far as the way was gone.
+    partly: Option<Cause>,
     /// Nodes replace the client's address by their own, where connections come in.
     masquerades: bool,
     /// The protocol of the port that was chosen last.

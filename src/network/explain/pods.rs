@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::kernel::SimDuration;
 use crate::objects::{
     ConditionStatus, Conditions as _, ContainerState, ContainerStatus, Key, Pod, PodPhase, PolicyType,
 };
 
 use super::super::policy::{self, Connection, Gate, OUTSIDE, Peer};
-use super::super::{Cause, Source};
+use super::super::{Cause, Network, Source};
 use super::near::{count, nearest};
 use super::{Link, Verdict, Walk, Walked};
+
+/// Waits from here on are worth a note.
+const LONG_WAIT: SimDuration = SimDuration::from_millis(500);
 
 /// An endpoint that was chosen, or may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +129,9 @@ impl Walk<'_> {
                 (_, false) => format!("{} answer", super::near::first_few(&names)),
             };
             self.holds("Pod", text);
+            self.note_waits(
+                targets.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(target, _)| target),
+            );
         }
         // Equal reasons are told once.
         let mut obstacles: Vec<(Obstacle, usize)> = Vec::new();
@@ -155,6 +162,18 @@ impl Walk<'_> {
             (Some(cause), _) => Ok(Verdict::Sometimes(cause)),
             (None, 0) => Ok(self.verdict_of(first)),
             (None, _) => Ok(Verdict::Partly { good, all: targets.len(), cause: first }),
+        }
+    }
+
+    /// Says how long requests wait for their turn at targets, if that is long.
+    fn note_waits<'t>(&mut self, targets: impl Iterator<Item = &'t Target>) {
+        let Some(world) = self.world.network else { return };
+        let waits = targets.map(|target| (Network::wait_for(world, target.ip, target.port), target));
+        let Some((longest, target)) = waits.max_by_key(|(wait, _)| *wait) else { return };
+        if longest >= LONG_WAIT {
+            let whole = SimDuration::from_millis(longest.as_nanos() / 1_000_000);
+            let text = format!("{} is busy: a request that comes now waits {whole} for its turn", target.name());
+            self.shaky("Pod", text);
         }
     }
 
@@ -198,6 +217,7 @@ impl Walk<'_> {
             Some(Cause::NotListening) => "refuses: its process runs, and does not listen yet",
             Some(Cause::NoProcess) => "refuses: its process has ended",
             Some(Cause::Hung) => "takes connections and never answers: its process hangs",
+            Some(Cause::QueueFull) => "answers with 503: as many requests wait there as may",
             _ => return Ok(()),
         };
         stop(known.unwrap_or(Cause::NoProcess), "Pod", format!("{name} {does}"))

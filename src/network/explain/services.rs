@@ -43,6 +43,7 @@ impl Walk<'_> {
 
     fn on_to_endpoints(&mut self, service: &Arc<Service>, port: &ServicePort, scope: Scope) -> Walked<Verdict> {
         let targets = self.endpoints(service, port, &scope)?;
+        let targets = self.of_ways_in(&scope, targets);
         self.reach_targets(&targets, None)
     }
 

@@ -165,3 +165,71 @@ fn aliases_that_lead_nowhere_are_told_to_their_end() {
         "{why}"
     );
 }
+
+#[test]
+fn nodes_by_which_connections_come_in_and_do_not_get_on_are_named() {
+    let is_up = |node: &str| node != "b";
+    // The only endpoint is on node a; b is down.
+    for (source, kind, traffic, all_up, expected, told) in [
+        ("external", "NodePort", "Cluster", true, Verdict::Reachable, ""),
+        ("external", "NodePort", "Cluster", false, Verdict::Sometimes(Cause::EntryNodeDown), "node b is down"),
+        (
+            "external",
+            "NodePort",
+            "Local",
+            true,
+            Verdict::Sometimes(Cause::NoLocalEndpoints),
+            "node b is without an endpoint",
+        ),
+        ("external", "NodePort", "Local", false, Verdict::Sometimes(Cause::EntryNodeDown), "node b is down"),
+        // Its health checks keep a load balancer away, as far as nothing else is known.
+        ("external", "LoadBalancer", "Cluster", false, Verdict::Reachable, ""),
+        ("external", "LoadBalancer", "Local", true, Verdict::Reachable, ""),
+        ("external", "ClusterIP", "Cluster", true, Verdict::Unreachable(Cause::NoSuchPort), "inside the cluster only"),
+        (
+            "external",
+            "ClusterIP, externalIPs: [198.51.100.9]",
+            "Cluster",
+            true,
+            Verdict::Reachable,
+            "takes connections to 198.51.100.9 on every node",
+        ),
+        (
+            "external",
+            "ClusterIP, externalIPs: [198.51.100.9]",
+            "Local",
+            true,
+            Verdict::Sometimes(Cause::NoLocalEndpoints),
+            "node b is without",
+        ),
+        ("node/a", "NodePort", "Local", true, Verdict::Reachable, ""),
+    ] {
+        let manifests = CLUSTER.replace("POLICY", traffic).replace("RANGES", "").replace("ANNOTATION", "");
+        let manifests = manifests.replace("type: LoadBalancer", &format!("type: {kind}"));
+        let manifests = manifests.replace(
+            "{port: 80, protocol: TCP, targetPort: 80}",
+            "{port: 80, nodePort: 30080, protocol: TCP, targetPort: 80}",
+        );
+        let view = view(&manifests);
+        let world = World { is_up: (!all_up).then_some(&is_up), ..World::of(&view) };
+        let (from, to) = (parse_source(source).expect("a client"), "service/nginx".parse().expect("a destination"));
+        let why = explain(&world, &from, &to);
+        assert_eq!(why.verdict, expected, "{source}, {kind}, {traffic}, all up: {all_up}\n{why}");
+        assert!(why.to_string().contains(told), "{told}: {why}");
+    }
+}
+
+#[test]
+fn a_controller_on_ports_of_its_machines_is_reached_without_a_service() {
+    let host = "args: [/nginx-ingress-controller], ports: [{containerPort: 80, hostPort: 8000}]";
+    let manifests = CLUSTER.replace("POLICY", "Cluster").replace("RANGES", "").replace("ANNOTATION", "");
+    let manifests =
+        manifests.replace("args: [/nginx-ingress-controller]", host).replace("type: LoadBalancer", "type: ClusterIP");
+    let view = view(&manifests);
+    for (to, expected) in
+        [("shop.org:8000", Verdict::Reachable), ("shop.org:80", Verdict::Unreachable(Cause::NoSuchPort))]
+    {
+        let why = explain(&World::of(&view), &Source::External, &to.parse().expect("a destination"));
+        assert_eq!(why.verdict, expected, "{to}: {why}");
+    }
+}

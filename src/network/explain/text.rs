@@ -40,7 +40,7 @@ impl Explanation {
                 )
             }
             Verdict::Sometimes(cause) => format!(
-                "Partly reachable: by some nodes connections get through, by others they fail ({}: {}).",
+                "Partly reachable: some connections get through, others fail ({}: {}).",
                 cause.outcome(),
                 words(cause)
             ),

@@ -93,6 +93,11 @@ impl HealthPool {
         &self.current
     }
 
+    /// The nodes at an instant, without going on to it.
+    pub(in crate::network) fn seen_at(&self, now: u64) -> Vec<NodeId> {
+        self.clone().at(now).to_vec()
+    }
+
     #[cold]
     fn look(&mut self, now: SimTime) {
         self.end_starts(now.as_nanos());

@@ -238,10 +238,21 @@ impl Fleet {
     /// Why a new connection to a port of an address gets no answer at `now`, ns, as far as the process there decides it.
     pub(in crate::network) fn obstacle(&self, address: IpAddr, port: u16, now: u64) -> Option<Cause> {
         match self.listener(address, port) {
-            Listener::Container(server) => self.servers[server.at()].obstacle(now),
+            Listener::Container(server) => {
+                let server = &self.servers[server.at()];
+                let is_full = || server.wait(now, &self.models[server.model()]).is_none();
+                server.obstacle(now).or_else(|| is_full().then_some(Cause::QueueFull))
+            }
             Listener::Nobody(_) => Some(Cause::PortClosed),
             Listener::Unknown => Some(self.absence(address)),
         }
+    }
+
+    /// How long a request that comes to a port of an address at `now`, ns, waits for its turn there, ns.
+    pub(in crate::network) fn wait_at(&self, address: IpAddr, port: u16, now: u64) -> u64 {
+        let Listener::Container(server) = self.listener(address, port) else { return 0 };
+        let server = &self.servers[server.at()];
+        server.wait(now, &self.models[server.model()]).unwrap_or(0)
     }
 
     /// The pod of that number, if it is up.

@@ -202,3 +202,23 @@ fn without_rules_addresses_are_silent_and_ports_of_nodes_refuse() {
         assert_eq!(report.outcome(outcome), report.total.lost, "{row}");
     }
 }
+
+/// Rows of `TestExternalTrafficPolicyLocal` and `…Cluster` about external addresses: they are proxied on every node.
+#[test]
+fn external_addresses_lead_in_at_any_node() {
+    for (policy, ready, expected) in [
+        ("Cluster", "01", "v0 v1"),
+        ("Cluster", "1", "v1"),
+        ("Local", "01", "v0 v1"),
+        ("Local", "1", "v1 dropped"),
+        ("Local", "", "rejected"),
+    ] {
+        let mut bed = bed(client("ext", "ip"), "Cluster", policy, ready);
+        bed.edit(|service| {
+            service["spec"]["type"] = json!("ClusterIP");
+            service["spec"]["externalIPs"] = json!(["198.51.100.9"]);
+            service["spec"]["ports"][0]["nodePort"] = json!(0);
+        });
+        assert_eq!(told(&mut bed), expected, "{policy}, ready {ready:?}");
+    }
+}

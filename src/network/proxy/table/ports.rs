@@ -28,6 +28,8 @@ pub(in crate::network) struct Rules {
     /// Its load balancer sends to the port of a node, and not to its own address there.
     pub(in crate::network) balanced_by_port: bool,
     pub(in crate::network) node_port: bool,
+    /// It has addresses of its own that somebody leads to the nodes.
+    pub(in crate::network) has_external_ips: bool,
     pub(in crate::network) protocol: Protocol,
 }
 
@@ -213,6 +215,7 @@ fn rules(service: &Service, port: &ServicePort) -> Rules {
         balanced: is_balanced,
         balanced_by_port: is_balanced && port.node_port != 0 && !points.iter().any(keeps_address),
         node_port: port.node_port != 0,
+        has_external_ips: !spec.external_ips.is_empty(),
         protocol: Protocol::parse(&port.protocol),
     }
 }

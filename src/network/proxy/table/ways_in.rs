@@ -1,6 +1,7 @@
 //! How traffic from outside comes in: the nodes that load balancers send to, and whom they let in.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
@@ -24,6 +25,12 @@ impl ProxyTable {
             Some(pool) => self.pools[pool.at()].at(now),
             None => self.all_nodes.at(now),
         }
+    }
+
+    /// The names of the nodes to which the load balancer of a Service sends; nothing if it has none.
+    pub(in crate::network) fn balanced_to(&self, key: &Key, now: u64) -> Option<Vec<Arc<str>>> {
+        let nodes = self.pools[self.balancer_of(key)?.at()].seen_at(now);
+        Some(nodes.into_iter().map(|node| self.nodes[node.at()].name.clone()).collect())
     }
 
     /// The load balancer of a Service.

@@ -106,6 +106,18 @@ fn policies_that_drop_are_named() {
 }
 
 #[test]
+fn external_names_behind_an_ingress_are_looked_up() {
+    insta::assert_snapshot!(told(
+        "ingress-to-an-external-name",
+        &[
+            ("50s", "external", "shop.example.com"),
+            ("50s", "external", "typo.example.com"),
+            ("90s", "external", "shop.example.com")
+        ]
+    ));
+}
+
+#[test]
 fn answers_of_an_ingress_controller_are_explained() {
     insta::assert_snapshot!(told(
         "why-ingress-answers-404-or-503",

@@ -41,10 +41,10 @@ impl Network {
         }
     }
 
-    /// The settings of a pod's resolver, if any client asks for a host.
+    /// The settings of a pod's resolver, if any client asks for a host or a URL.
     #[must_use]
     pub fn resolv_conf(&self, pod: &Pod) -> Option<ResolvConf> {
-        self.names.as_ref().map(|names| names.resolv_conf(pod))
+        self.names.as_ref().map(|names| names.resolv_conf(pod)).or_else(|| self.relays.resolv_conf(pod))
     }
 
     /// A machine runs, or not any more: its processes are gone, and nobody says so to those that are connected to them.
@@ -90,7 +90,7 @@ impl Network {
         if let Some((place, what)) = &pod.reverse_proxy
             && let Some(id) = self.fleet.server_of(&pod.uid, *place)
         {
-            let slot = self.relays.add(what, &pod.key.namespace, &pod.labels, (id, number));
+            let slot = self.relays.add(what, pod, (id, number));
             let server = &mut self.fleet.servers[id.at()];
             server.slot = slot;
             if let ReverseProxy::Ingress(controller) = what {

@@ -51,7 +51,7 @@ impl Network {
                 let (port, entry) = (*port, fleet.servers[passage.front.at()].node);
                 self.by_rules(passage.client.into(), (passage.front, entry), port, now)?
             }
-            Peers::Outside => return Err(Refusal::Of(Attempt::Refused)),
+            Peers::Fails(attempt) => return Err(Refusal::Of(*attempt)),
             Peers::None => return Err(Refusal::Own(Cause::NoUpstream)),
         };
         passage.target = target;

@@ -168,10 +168,9 @@ impl Walk<'_> {
                 );
                 let service = self.service(&key)?;
                 let Some(port) = group.port_of(&service).cloned() else { return Ok(Verdict::Unknown) };
-                let targets = self.endpoints(&service, &port, &Scope::Cluster)?;
-                self.reach_targets(&targets, Some(pod))
+                self.reach_by_rules(&service, &port, pod)
             }
-            (Upstreams::Outside(name, port), _) => self.reach_name(&name, port),
+            (Upstreams::Name(name, port), _) => self.reach_alias((&name, port), pod),
             (Upstreams::BuiltIn, _) => {
                 self.broken("Ingress", Cause::NoRule, "the controller's default backend answers 404", Vec::new())
             }
@@ -190,6 +189,14 @@ impl Walk<'_> {
                     Ok(service) => service,
                     Err(_) => return Ok(Verdict::Status(503, Cause::NoSuchName)),
                 };
+                if why == NoUpstream::NoName {
+                    let text = format!(
+                        "Service {key} is of type ExternalName and names no host: {}",
+                        service.spec.external_name
+                    );
+                    self.step("Service", Link::Broken(Cause::NoSuchName), text);
+                    return Ok(Verdict::Status(503, Cause::NoSuchName));
+                }
                 if why == NoUpstream::NoPort {
                     let wanted = group.port.to_string();
                     let _ = self.port(&service, Some(&wanted));

@@ -13,6 +13,7 @@
 //! # Ok::<(), String>(())
 //! ```
 
+mod aliases;
 mod endpoints;
 mod entry;
 mod gateways;

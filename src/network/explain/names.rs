@@ -116,7 +116,7 @@ impl Walk<'_> {
         self.reach_answer(&answer, port, None)
     }
 
-    fn unknown(&mut self, name: &str) -> Walked<Verdict> {
+    pub(super) fn unknown(&mut self, name: &str) -> Walked<Verdict> {
         self.shaky("Outside", format!("{name} is outside of the cluster: what answers there is not simulated"));
         Ok(Verdict::Unknown)
     }
@@ -131,7 +131,7 @@ impl Walk<'_> {
         self.reach_address(ip, port, http)
     }
 
-    fn target_at(&self, ip: IpAddr, port: u16) -> Target {
+    pub(super) fn target_at(&self, ip: IpAddr, port: u16) -> Target {
         let pod = self.world.view.pods.iter().find(|pod| pod.status.pod_ip == Some(ip) && !pod.is_terminal());
         Target { ip, port, pod: pod.map(|pod| pod.key()), node: pod.map(|pod| pod.node_name.clone()) }
     }

@@ -356,7 +356,19 @@ fn annotations_that_are_not_understood_are_told() {
 #[test]
 fn backends_are_ready_endpoints_or_the_address_of_the_service() {
     let backend = |service: &str, port: &str| format!("defaultBackend: {{service: {{name: {service}, port: {port}}}}}");
-    let external = "---\n{apiVersion: v1, kind: Service, metadata: {name: ext}, spec: {type: ExternalName, externalName: x.org}}\n".to_owned();
+    let external = |name: &str, host: &str, ports: &str| {
+        format!(
+            "---\n{{apiVersion: v1, kind: Service, metadata: {{name: {name}}}, spec: {{type: ExternalName, externalName: {host}, ports: [{ports}]}}}}\n"
+        )
+    };
+    let ports = "{name: http, port: 80, targetPort: 8080}, {name: web, port: 81, targetPort: web}";
+    let external = [
+        external("ext", "x.org", ""),
+        external("far", "x.org.", ports),
+        external("own", "localhost", ""),
+        external("ip", "192.0.2.1", ""),
+    ]
+    .concat();
     let upstreams = |annotations: &str, service: &str, port: &str| {
         let (view, matcher) = compile(&[external.clone(), ingress("i", annotations, &backend(service, port))]);
         let Routed::Forward { location, .. } = matcher.route(&Request::get("x", "/")) else { panic!("no route") };
@@ -375,7 +387,16 @@ fn backends_are_ready_endpoints_or_the_address_of_the_service() {
         ("", "a", "{number: 8080}", "None(NoPort)"),
         ("", "empty", "{number: 80}", "None(NotReady(1))"),
         ("", "nowhere", "{number: 80}", "None(NoService)"),
-        ("", "ext", "{number: 443}", "Outside(\"x.org\", 443)"),
+        // Rows of `externalNamePorts`.
+        ("", "ext", "{number: 443}", "Name(\"x.org\", 443)"),
+        ("", "ext", "{name: http}", "Name(\"x.org\", 0)"),
+        ("", "far", "{number: 443}", "Name(\"x.org.\", 443)"),
+        ("", "far", "{number: 80}", "Name(\"x.org.\", 8080)"),
+        ("", "far", "{name: http}", "Name(\"x.org.\", 8080)"),
+        ("", "far", "{name: web}", "Name(\"x.org.\", 81)"),
+        ("", "far", "{number: 81}", "Name(\"x.org.\", 0)"),
+        ("", "own", "{number: 80}", "None(NoName)"),
+        ("", "ip", "{number: 80}", "None(NoName)"),
         ("service-upstream: \"true\"", "empty", "{number: 80}", "Service(10.0.0.9:80)"),
     ] {
         assert_eq!(upstreams(annotations, service, port), expected, "{service} {port}");

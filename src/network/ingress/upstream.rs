@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::api::View;
-use crate::network::dns::{cluster_ips, external_name};
+use crate::network::dns::cluster_ips;
 use crate::objects::{EndpointSlice, IntOrPercent, Key, Service, ServicePort};
 
 use super::matcher::Group;
@@ -29,8 +29,8 @@ pub enum Upstreams {
     Endpoints(Vec<Upstream>),
     /// To the Service's address, and on by kube-proxy.
     Service(SocketAddr),
-    /// To a name outside, at that port.
-    Outside(String, u16),
+    /// To what a name stands for, at that port: the Service is of type ExternalName.
+    Name(String, u16),
     /// The controller itself answers: its default backend.
     BuiltIn,
     /// Nowhere: the controller answers 503.
@@ -46,6 +46,8 @@ pub enum NoUpstream {
     NoPort,
     /// None of its endpoints is ready; how many there are.
     NotReady(usize),
+    /// The Service is a name that stands for no other host: an address, or the controller's own.
+    NoName,
 }
 
 impl Group {
@@ -54,9 +56,11 @@ impl Group {
     pub fn upstreams(&self, view: &View) -> Upstreams {
         let Some(key) = &self.service else { return Upstreams::BuiltIn };
         let Some(service) = view.services.get(key) else { return Upstreams::None(NoUpstream::NoService) };
-        if let Some(name) = external_name(service).filter(|_| service.spec.kind == "ExternalName") {
-            let port = self.port_of(service).map_or(self.port.number, |port| port.port);
-            return Upstreams::Outside(name, u16::try_from(port).unwrap_or(80));
+        if service.spec.kind == "ExternalName" {
+            let name = service.spec.external_name.to_ascii_lowercase();
+            let is_name = name != "localhost" && name.parse::<IpAddr>().is_err();
+            let port = u16::try_from(self.external_port(service)).unwrap_or(0);
+            return if is_name { Upstreams::Name(name, port) } else { Upstreams::None(NoUpstream::NoName) };
         }
         let Some(port) = self.port_of(service) else { return Upstreams::None(NoUpstream::NoPort) };
         if self.is_service_upstream
@@ -70,6 +74,24 @@ impl Group {
             not_ready += add(&mut found, &mut known, slice, port);
         }
         if found.is_empty() { Upstreams::None(NoUpstream::NotReady(not_ready)) } else { Upstreams::Endpoints(found) }
+    }
+
+    /// The port that is asked for at what an ExternalName Service stands for: the target of the port that is meant, or the number that
+    /// the Ingress has, of which the Service need not know (`externalNamePorts`).
+    fn external_port(&self, service: &Service) -> i32 {
+        let is_named = !self.port.name.is_empty();
+        let is_meant = |port: &&ServicePort| match is_named {
+            true => port.name == self.port.name,
+            false => port.port == self.port.number,
+        };
+        match service.spec.ports.iter().find(is_meant) {
+            None => self.port.number,
+            Some(port) => match &port.target_port {
+                None => port.port,
+                Some(IntOrPercent::Int(number)) => *number,
+                Some(IntOrPercent::Percent(name)) => name.parse().unwrap_or(if is_named { port.port } else { 0 }),
+            },
+        }
     }
 
     /// The port of the Service that is meant: by its number, its target or its name.

@@ -17,13 +17,15 @@ use std::sync::Arc;
 
 use crate::api::Change;
 use crate::kernel::{SimDuration, SimTime};
-use crate::objects::{Key, Labels};
+use crate::objects::{Key, Labels, Pod};
 
 use super::accounting::RouteReport;
 use super::clients::HttpRequest;
+use super::dns::{ClusterDns, NodeDns, ResolvConf};
 use super::ids::{NodeId, ServerId};
 use super::ingress::{Controller, SyncLag, SyncTimes};
 use super::proxy::{NetworkConfig, Pool, ProxyTable};
+use super::servers::PodUp;
 
 pub(super) use discovery::FrontDoor;
 pub(super) use intern::{Interned, Policy, PolicyId, WayId};
@@ -32,7 +34,7 @@ pub(super) use plan::{Choice, Goal, Plan};
 pub(super) use pod::{RelayPod, State};
 pub(super) use sessions::{Sessions, Visit};
 
-use peers::PeerCache;
+use peers::{PeerCache, Resolver};
 use plan::Table;
 use store::Store;
 
@@ -55,6 +57,8 @@ struct Program {
     /// Namespace and labels of its pods, by which Services lead to it.
     namespace: Arc<str>,
     labels: Labels,
+    /// How they look names up, as the newest of them does.
+    resolv_conf: Option<ResolvConf>,
     table: Option<Arc<Table>>,
     /// Machines on whose own ports its pods listen.
     machines: Pool,
@@ -92,6 +96,8 @@ pub(super) struct Relays {
     pub(super) sessions: Sessions,
     /// What each client asks for; nothing = it goes to a Service.
     requests: Vec<Option<Arc<HttpRequest>>>,
+    dns: ClusterDns,
+    node_dns: NodeDns,
     /// How long it takes until doors of machines are known.
     doors_delay: u64,
     poll: SimDuration,
@@ -118,7 +124,14 @@ impl Relays {
             interval: config.ingress_sync,
             generation: 0,
             requests,
+            dns: config.dns.cluster_dns(),
+            node_dns: config.dns.node_dns(),
         }
+    }
+
+    /// How a pod would look names up, if anybody sends through reverse proxies.
+    pub(super) fn resolv_conf(&self, pod: &Pod) -> Option<ResolvConf> {
+        self.is_used().then(|| ResolvConf::of(pod, &self.dns, &self.node_dns))
     }
 
     /// Whether anybody sends through them.
@@ -147,26 +160,27 @@ impl Relays {
     }
 
     /// A pod of a reverse proxy has come up: the container, and the number of the pod. Returns its slot.
-    pub(super) fn add(
-        &mut self,
-        what: &ReverseProxy,
-        namespace: &Arc<str>,
-        labels: &Labels,
-        at: (ServerId, u64),
-    ) -> u32 {
+    pub(super) fn add(&mut self, what: &ReverseProxy, pod: &PodUp, at: (ServerId, u64)) -> u32 {
         let known = self.programs.iter().position(|program| program.what == *what);
         let program = known.unwrap_or_else(|| {
             self.generation += 1;
             self.programs.push(Program {
                 what: what.clone(),
-                namespace: namespace.clone(),
-                labels: labels.clone(),
+                namespace: pod.key.namespace.clone(),
+                labels: pod.labels.clone(),
+                resolv_conf: None,
                 table: None,
                 machines: Pool::default(),
                 doors: Vec::new(),
             });
             self.programs.len() - 1
         });
+        // ingress-nginx looks external names up; data planes of Gateways need not, and do not here.
+        let conf = pod.resolv_conf.as_ref().filter(|_| matches!(what, ReverseProxy::Ingress(_)));
+        if self.programs[program].resolv_conf.as_ref() != conf {
+            self.programs[program].resolv_conf = conf.cloned();
+            self.cache.forget_names();
+        }
         let slot = self.free.pop().unwrap_or(self.pods.len() as u32);
         let reloads = matches!(what, ReverseProxy::Ingress(_));
         let pod = RelayPod::new(program as u32, at, self.lag(program, slot), reloads);
@@ -246,9 +260,10 @@ impl Relays {
     fn state_for(&mut self, slot: u32, proxies: &mut ProxyTable) -> State {
         let program = self.pods[slot as usize].as_ref().map_or(0, |pod| pod.program);
         let table = self.table(program);
-        let (cache, interned, store) = (&mut self.cache, &self.interned, &self.store);
-        let peers = interned.backends().map(|(id, backend)| {
-            if backend.program == program { cache.peers(id, backend, store, proxies) } else { Peers::default() }
+        let Self { cache, interned, store, programs, dns, .. } = self;
+        let resolver = Resolver { dns, conf: programs[program as usize].resolv_conf.as_ref() };
+        let peers = interned.backends().map(|one| {
+            if one.1.program == program { cache.peers(one, store, resolver, proxies) } else { Peers::default() }
         });
         State { peers: peers.collect(), configuration: store.configurations(), table }
     }

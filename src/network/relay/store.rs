@@ -134,6 +134,11 @@ impl Store {
         self.models
     }
 
+    /// Counts all that has changed.
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// When a Service or its endpoints changed last.
     pub(super) fn touched(&self, service: &Key) -> u64 {
         self.touched.get(service).copied().unwrap_or(0)

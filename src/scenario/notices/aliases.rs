@@ -11,13 +11,17 @@ const NO_ADDRESS: &str =
     "an external name has no address, and requests to it by that fail; clients that ask for its name are not concerned";
 const OUTSIDE: &str =
     "what an external name stands for is outside of the cluster and not simulated; requests to it fail";
-const BEHIND: &str = "ingress controllers and Gateways do not look up external names; they answer 502";
+const BEHIND: &str =
+    "what an external name stands for is outside of the cluster and not simulated; ingress controllers answer 502";
+const BEHIND_GATEWAY: &str = "Gateways do not look up external names; they answer 502";
 
-/// What of a Service of that type is not simulated, as far as these clients come upon it. `backends`: namespaces and names of the
-/// Services that rules of Ingresses and HTTPRoutes lead to.
+/// A rule's kind, and namespace and name of a Service that it leads to.
+pub(super) type Backend = (&'static str, String, String);
+
+/// What of a Service of that type is not simulated, as far as these clients come upon it, and rules of Ingresses and HTTPRoutes.
 pub(super) fn about(
     document: &Document,
-    (clients, backends): (&[ClientSpec], &BTreeSet<(String, String)>),
+    (clients, backends): (&[ClientSpec], &BTreeSet<Backend>),
     dns: &ClusterDns,
 ) -> Vec<&'static str> {
     let (name, namespace) = place(document);
@@ -33,23 +37,26 @@ pub(super) fn about(
         _ => false,
     };
     let stands_for = document.value.at("spec").text("externalName");
+    let is_behind = |kind: &'static str| backends.contains(&(kind, namespace.to_owned(), name.to_owned()));
     [
         (clients.iter().any(by_address), NO_ADDRESS),
         (clients.iter().any(by_name) && !is_known(stands_for, dns), OUTSIDE),
-        (backends.contains(&(namespace.to_owned(), name.to_owned())), BEHIND),
+        (is_behind("Ingress") && !is_inside(stands_for, dns), BEHIND),
+        (is_behind("HTTPRoute"), BEHIND_GATEWAY),
     ]
     .into_iter()
     .filter_map(|(is_so, what)| is_so.then_some(what))
     .collect()
 }
 
-/// The Services that rules of an Ingress or HTTPRoute lead to, by namespace and name.
-pub(super) fn backends(document: &Document) -> Vec<(String, String)> {
+/// The Services that rules of an Ingress or HTTPRoute lead to.
+pub(super) fn backends(document: &Document) -> Vec<Backend> {
     let (_, own) = place(document);
     let spec = document.value.at("spec");
-    let of_ingress = |backend: &serde_json::Value| (own.to_owned(), backend.at("service").text("name").to_owned());
+    let of_ingress =
+        |backend: &serde_json::Value| ("Ingress", own.to_owned(), backend.at("service").text("name").to_owned());
     let of_route = |backend: &serde_json::Value| {
-        (backend.text_some("namespace").unwrap_or(own).to_owned(), backend.text("name").to_owned())
+        ("HTTPRoute", backend.text_some("namespace").unwrap_or(own).to_owned(), backend.text("name").to_owned())
     };
     let rules = spec.list("rules").iter();
     match document.kind.as_str() {
@@ -69,13 +76,21 @@ fn place(document: &Document) -> (&str, &str) {
 
 /// Whether cluster DNS has an answer of its own for a name.
 fn is_known(name: &str, dns: &ClusterDns) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name.ends_with(&format!(".{}", dns.domain)) || dns.outside.contains_key(&name)
+    is_inside(name, dns) || dns.outside.contains_key(&absolute(name))
+}
+
+/// Whether a name is one of the cluster.
+fn is_inside(name: &str, dns: &ClusterDns) -> bool {
+    absolute(name).ends_with(&format!(".{}", dns.domain))
+}
+
+fn absolute(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BEHIND, NO_ADDRESS, OUTSIDE};
+    use super::{BEHIND, BEHIND_GATEWAY, NO_ADDRESS, OUTSIDE};
     use crate::scenario::{RunOptions, Scenario};
 
     const SCENARIO: &str = "
@@ -118,7 +133,7 @@ spec:
             ("from: node/w, to: 'near:80'", vec![]),
             ("from: node/w, to: 'known:80'", vec![]),
             ("from: node/w, to: 'service/near:80'", vec![("near", NO_ADDRESS)]),
-            ("to: 'http://shop.org/'", vec![("far", BEHIND), ("near", BEHIND), ("odd", BEHIND)]),
+            ("to: 'http://shop.org/'", vec![("far", BEHIND), ("odd", BEHIND_GATEWAY)]),
         ] {
             let scenario = Scenario::read("n.yaml", &SCENARIO.replace("CLIENT", client)).expect("a scenario");
             let told = scenario.run(&RunOptions::default()).expect("it runs").notices;

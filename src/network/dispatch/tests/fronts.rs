@@ -84,7 +84,7 @@ impl Bed {
             address: address(FRONT + front).parse().expect("an address"),
             host_network: false,
             containers: vec![container],
-            resolv_conf: None,
+            resolv_conf: self.pod(0).resolv_conf,
             reverse_proxy: Some((0, ReverseProxy::Ingress(Box::new(controller)))),
             host_ports: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! Tests of the loop: against a slow reference, against theory, and of what must never happen.
 
+mod aliases;
 mod bed;
 mod dials;
 mod doors;

@@ -66,6 +66,7 @@ fn a_machine_that_has_just_started_has_no_rules() {
         &[
             ("50s", "pod/client", "web"),
             ("82s", "pod/client", "web"),
+            ("82s", "pod/client", "service/web"),
             ("82s", "external", "service/web"),
             ("82s", "external", "node/worker-0:30080"),
             ("84s", "pod/client", "web"),

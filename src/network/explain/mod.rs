@@ -14,6 +14,7 @@
 //! ```
 
 mod aliases;
+mod cluster_dns;
 mod endpoints;
 mod entry;
 mod gateways;

@@ -8,7 +8,6 @@ use super::super::clients::HostName;
 use super::super::dns::{
     Answer, Lookup, MOST_CNAMES, Nameserver, NodeDns, Rcode, RecordType, ResolvConf, cluster_ips, external_name,
 };
-use super::super::policy::{self, Connection, DNS_LABEL, DNS_NAMESPACE, Peer};
 use super::super::{Cause, Source};
 use super::near::{first_few, nearest};
 use super::pods::Target;
@@ -199,35 +198,13 @@ impl Walk<'_> {
             Source::Node(_) | Source::External => ResolvConf::of_node(node),
         };
         if conf.nameservers.first() == Some(&Nameserver::Cluster) {
-            self.may_ask_dns()?;
+            self.ask_dns()?;
         }
         let dns = self.dns;
         if HostName::new(host).is_port() {
             return Ok(conf.lookup(host, RecordType::Srv, |server, name, _| dns.ports_by(server, view, name)));
         }
         Ok(conf.lookup(host, RecordType::A, |server, name, _| dns.answer_by(server, view, name)))
-    }
-
-    /// Whether policies let the client ask cluster DNS.
-    fn may_ask_dns(&mut self) -> Walked<()> {
-        let Source::Pod(key) = self.source else { return Ok(()) };
-        let view = self.world.view;
-        let Some(pod) = view.pods.get(key) else { return Ok(()) };
-        let is_dns = |pod: &&std::sync::Arc<crate::objects::Pod>| pod.meta.labels.get(DNS_LABEL.0) == Some(DNS_LABEL.1);
-        // Where no pods of it are simulated, they are taken to be where kubeadm has them.
-        let stand_in = policy::dns_stand_in();
-        let server = view.pods.in_namespace(DNS_NAMESPACE).find(is_dns).map_or(&stand_in, |pod| &**pod);
-        let connection = Connection { from: Peer::Pod(pod), to: Peer::Pod(server), port: 53, protocol: "UDP" };
-        let verdict = policy::verdict(view, &connection);
-        let Some((direction, policies)) = verdict.denial() else { return Ok(()) };
-        let names = policies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let word = direction.as_str().to_lowercase();
-        let text = format!(
-            "pod {key} cannot ask cluster DNS: NetworkPolicy {names} isolates for {word} and does not allow port 53 (UDP) of {DNS_NAMESPACE}"
-        );
-        let hint =
-            "allow egress to port 53, UDP and TCP, of the pods k8s-app=kube-dns in namespace kube-system".to_owned();
-        self.broken("Policy", Cause::PolicyDenied, text, vec![hint])
     }
 
     fn not_resolved(&mut self, host: &str, lookup: &Lookup) -> Walked<Verdict> {

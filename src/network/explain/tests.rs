@@ -233,3 +233,44 @@ fn a_controller_on_ports_of_its_machines_is_reached_without_a_service() {
         assert_eq!(why.verdict, expected, "{to}: {why}");
     }
 }
+
+#[test]
+fn cluster_dns_is_asked_through_its_service_where_there_is_one() {
+    let namespace = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: default}}\n";
+    let service = "---\n{apiVersion: v1, kind: Service, metadata: {name: kube-dns, namespace: kube-system},
+        spec: {clusterIP: 10.96.0.10, ports: [{name: dns, port: 53, protocol: UDP}]}}\n";
+    let slice = |pods: &[(&str, &str)]| {
+        let endpoint = |(pod, ip): &(&str, &str)| {
+            format!(
+                "{{addresses: [{ip}], conditions: {{ready: true}}, targetRef: {{kind: Pod, name: {pod}, namespace: default}}}}"
+            )
+        };
+        let endpoints = pods.iter().map(endpoint).collect::<Vec<_>>().join(", ");
+        format!(
+            "{service}---\n{{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {{name: d, namespace: kube-system,
+            labels: {{kubernetes.io/service-name: kube-dns}}}}, addressType: IPv4, ports: [{{name: dns, port: 53, protocol: UDP}}],
+            endpoints: [{endpoints}]}}\n"
+        )
+    };
+    let (there, gone) = (("nginx", "10.0.0.1"), ("gone", "10.0.0.9"));
+    for (dns, expected) in [
+        (String::new(), "Reachable"),
+        (
+            service.to_owned(),
+            "Unreachable(DnsFailure): kube-system/kube-dns has no selector, and no EndpointSlice with a ready endpoint and port 53 (dns) was made for it",
+        ),
+        (slice(&[there]), "Reachable"),
+        (slice(&[there, gone]), "Reachable: pod default/gone is gone: nothing has address 10.0.0.9"),
+        (slice(&[gone]), "Unreachable(DnsFailure): pod default/gone is gone: nothing has address 10.0.0.9"),
+    ] {
+        let cluster = CLUSTER.replace("POLICY", "Cluster").replace("RANGES", "").replace("ANNOTATION", "");
+        let view = view(&format!("{cluster}{namespace}{dns}"));
+        let (client, to) = (parse_source("pod/client").expect("a client"), "nginx:80".parse().expect("a name"));
+        let why = explain(&World::of(&view), &client, &to);
+        let odd = why.steps.iter().find(|step| step.link != Link::Holds);
+        let told = odd.map_or(String::new(), |step| format!(": {}", step.text));
+        assert_eq!(format!("{:?}{told}", why.verdict), expected, "{dns}");
+        // Where nothing is odd nothing is said.
+        assert_eq!(why.steps.iter().any(|step| step.stage == "DNS"), odd.is_some(), "{dns}");
+    }
+}

@@ -252,7 +252,7 @@ impl Fleet {
     pub(in crate::network) fn wait_at(&self, address: IpAddr, port: u16, now: u64) -> u64 {
         let Listener::Container(server) = self.listener(address, port) else { return 0 };
         let server = &self.servers[server.at()];
-        server.wait(now, &self.models[server.model()]).unwrap_or(0)
+        server.wait(now, &self.models[server.model()]).unwrap_or(0).max(server.wait_for_cpu(now))
     }
 
     /// The pod of that number, if it is up.

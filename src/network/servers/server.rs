@@ -271,6 +271,11 @@ impl Server {
         (!is_full).then_some(wait)
     }
 
+    /// How long a request that comes now would wait for the CPU, ns, if that is limited.
+    pub(in crate::network) const fn wait_for_cpu(&self, now: u64) -> u64 {
+        if self.cpu_limit == 0 { 0 } else { self.cpu_free.saturating_sub(now) }
+    }
+
     /// How much longer than usual a request takes, in thousandths.
     fn extra(&self, now: u64, model: &ServeModel) -> u64 {
         let mut extra = 0;

@@ -89,8 +89,8 @@ fn erlang_c(servers: u32, load: f64) -> f64 {
 #[cfg_attr(debug_assertions, ignore = "ten million requests are for release builds")]
 fn mean_waits_are_those_of_queueing_theory() {
     // Of ten million requests the mean differs by 0.14, 0.21, 0.43 and 0.72 % (standard deviations of a simulation elsewhere); of four
-    // times as many by half of that. Four times that is exceeded once in ten thousand.
-    for (servers, load, tolerance) in [(1, 0.5, 0.003), (1, 0.7, 0.0045), (4, 0.7, 0.009), (16, 0.8, 0.015)] {
+    // times as many by half of that. Four times that is exceeded once in ten thousand, 1 % of the last one in two hundred.
+    for (servers, load, tolerance) in [(1, 0.5, 0.003), (1, 0.7, 0.0045), (4, 0.7, 0.009), (16, 0.8, 0.01)] {
         let theory = erlang_c(servers, load) / (f64::from(servers) * (1.0 - load));
         let found = (0..4).map(|seed| mean_wait(servers, load, 10_000_000, seed)).sum::<f64>() / 4.0;
         assert!((found / theory - 1.0).abs() < tolerance, "{servers} servers, load {load}: {found} for {theory}");

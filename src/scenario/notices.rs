@@ -1,6 +1,7 @@
 //! What a scenario's manifests ask for and the simulation does not do, and what the API server warns of: told once, at the beginning of a run.
 
 mod aliases;
+mod blocks;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -72,6 +73,9 @@ pub(super) fn about_traffic<'a>(
                 rules::about_ingress(document, &mut notices);
             }
         }
+    }
+    for policy in documents.clone().filter(|document| document.kind == "NetworkPolicy") {
+        blocks::about(policy, clients, &mut notices);
     }
     let is_alias =
         |document: &&Document| document.kind == "Service" && document.value.at("spec").text("type") == "ExternalName";

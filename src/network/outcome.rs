@@ -133,8 +133,10 @@ pub enum Cause {
     DnsFailure,
     /// What the name or the address stands for is outside of the cluster and not simulated.
     OutsideCluster,
-    /// An ingress controller or Gateway refused it by its own rules: 403 or 413.
+    /// An ingress controller or Gateway refused it by its own rules: 403.
     Forbidden,
+    /// An ingress controller refused it, as its body is too long: 413.
+    TooLarge,
     /// An ingress controller or Gateway sends the client elsewhere.
     Redirected,
     /// An ingress controller or Gateway shows a certificate that is not for the host.
@@ -151,7 +153,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Served,
         Self::ApplicationError,
         Self::QueueFull,
@@ -178,6 +180,7 @@ impl Cause {
         Self::DnsFailure,
         Self::OutsideCluster,
         Self::Forbidden,
+        Self::TooLarge,
         Self::Redirected,
         Self::Untrusted,
         Self::NoUpstream,
@@ -192,6 +195,7 @@ impl Cause {
         Some(match self {
             Self::Redirected => 308,
             Self::Forbidden => 403,
+            Self::TooLarge => 413,
             Self::NoRule => 404,
             Self::NoBackend => 500,
             Self::BadGateway => 502,
@@ -231,7 +235,7 @@ impl Cause {
             | Self::SourceRange
             | Self::PolicyDenied
             | Self::OutsideCluster => Outcome::TimedOut,
-            Self::NoRule | Self::Forbidden => Outcome::ClientError,
+            Self::NoRule | Self::Forbidden | Self::TooLarge => Outcome::ClientError,
             Self::Redirected => Outcome::Redirected,
             Self::NoSuchName | Self::DnsFailure => Outcome::NameError,
         }
@@ -272,7 +276,8 @@ impl Cause {
             Self::PolicyDenied => "denied by a network policy",
             Self::DnsFailure => "DNS did not answer",
             Self::OutsideCluster => "outside of the cluster, not simulated",
-            Self::Forbidden => "refused by a rule of an ingress (403, 413)",
+            Self::Forbidden => "refused by a rule of an ingress (403)",
+            Self::TooLarge => "body too long for an ingress (413)",
             Self::Redirected => "redirected by an ingress or gateway",
             Self::Untrusted => "no certificate for the host",
             Self::NoUpstream => "ingress or gateway: no ready endpoint (503)",

@@ -19,7 +19,7 @@ impl GroupId {
 }
 
 /// Counts of a client over a time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// Requests that were begun.
     pub requests: u64,
@@ -43,6 +43,24 @@ pub struct Tally {
     pub fallbacks: u64,
     /// Tries of ingress controllers and Gateways at further endpoints, in place of one that refused, cut or kept silent.
     pub upstream_retries: u64,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            requests: 0,
+            succeeded: 0,
+            lost: 0,
+            causes: [0; Cause::ALL.len()],
+            retries: 0,
+            by_terminating: 0,
+            extra_hops: 0,
+            connections: 0,
+            dns_queries: 0,
+            fallbacks: 0,
+            upstream_retries: 0,
+        }
+    }
 }
 
 impl Tally {
@@ -100,7 +118,7 @@ pub struct Window {
 }
 
 /// Statuses by which reverse proxies answer themselves.
-pub(in crate::network) const STATUSES: [u16; 7] = [308, 403, 404, 500, 502, 503, 504];
+pub(in crate::network) const STATUSES: [u16; 8] = [308, 403, 404, 413, 500, 502, 503, 504];
 
 /// What came by one way through an ingress controller or Gateway.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

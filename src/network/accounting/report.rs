@@ -66,7 +66,7 @@ pub struct RouteReport {
     pub requests: u64,
     /// Tries at further endpoints, in place of one that failed.
     pub retried: u64,
-    /// Statuses that it answered itself, with their numbers; 308 stands for all redirects, 403 for 413 too.
+    /// Statuses that it answered itself, with their numbers; 308 stands for all redirects.
     pub statuses: Vec<(u16, u64)>,
 }
 

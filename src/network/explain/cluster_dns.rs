@@ -60,6 +60,6 @@ impl Walk<'_> {
         );
         let hint =
             "allow egress to port 53, UDP and TCP, of the pods k8s-app=kube-dns in namespace kube-system".to_owned();
-        self.broken("Policy", Cause::PolicyDenied, text, vec![hint])
+        self.broken("Policy", Cause::DnsFailure, text, vec![hint])
     }
 }

@@ -247,7 +247,8 @@ impl Walk<'_> {
         };
         let cause = match why {
             Why::UnknownHost | Why::NoPath => Cause::NoRule,
-            Why::BodyTooLarge | Why::AddressDenied => Cause::Forbidden,
+            Why::BodyTooLarge => Cause::TooLarge,
+            Why::AddressDenied => Cause::Forbidden,
         };
         let hints_of = self.step("Ingress", Link::Broken(cause), text + &owner(location));
         *hints_of = hints;

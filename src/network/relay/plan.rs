@@ -164,7 +164,8 @@ impl Planner<'_> {
             Routed::Status { server, location, why, .. } => {
                 let cause = match why {
                     Why::UnknownHost | Why::NoPath => Cause::NoRule,
-                    Why::BodyTooLarge | Why::AddressDenied => Cause::Forbidden,
+                    Why::BodyTooLarge => Cause::TooLarge,
+                    Why::AddressDenied => Cause::Forbidden,
                 };
                 Plan::Answer(cause, self.interned.way(place(server, location)))
             }

@@ -229,6 +229,21 @@ fn what_lists_hold_back_is_told_on_kept_connections_too() {
 }
 
 #[test]
+fn bodies_that_are_too_long_are_told_apart_from_clients_that_are_not_let_in() {
+    let mut spec = to_url("users", URL, constant("10/s"));
+    if let RequestTarget::Url(request) = &mut spec.to {
+        *request = HttpRequest { method: "POST".into(), body_bytes: 1025, ..(**request).clone() }.into();
+    }
+    for (size, expected) in [("1k", (0, 10)), ("1025", (10, 0)), ("0", (10, 0))] {
+        let mut bed = Bed::new(vec![spec.clone()], 2, 2).behind_ingress(1, &nginx(&[("proxy-body-size", size)]));
+        bed.run(1);
+        let report = bed.report("users");
+        assert_eq!((report.total.succeeded, report.cause(Cause::TooLarge)), expected, "{size}");
+        assert_eq!(report.routes[0].statuses.first().map(|(status, _)| *status), (expected.1 > 0).then_some(413));
+    }
+}
+
+#[test]
 fn a_session_cookie_keeps_each_user_at_a_pod_and_spreads_users() {
     let users = Load::Closed { users: 2000, think: Sampler::constant(secs(1)) };
     let mut bed = Bed::new(vec![to_url("users", URL, users)], 3, 8)

@@ -30,9 +30,15 @@ pub fn traffic(report: &TrafficReport) -> String {
     ]);
     let mut failures = Table::new(&["client", "attempts failed", "seen as", "because"]);
     let mut versions = Table::new(&["client", "version", "answered", "failed"]);
-    let mut anything_failed = false;
+    let mut detours = Table::new(&["client", "went on to another node", "answered by pods being deleted"]);
+    let (mut anything_failed, mut has_detours) = (false, false);
     for client in &report.clients {
         clients.row(row(client));
+        let (hops, late) = (client.total.extra_hops, client.total.by_terminating);
+        if hops + late > 0 {
+            has_detours = true;
+            detours.row(vec![client.name.to_string(), hops.to_string(), late.to_string()]);
+        }
         for cause in Cause::ALL.into_iter().filter(|cause| cause.outcome() != Outcome::Answered) {
             let count = client.cause(cause);
             if count > 0 {
@@ -53,6 +59,9 @@ pub fn traffic(report: &TrafficReport) -> String {
     }
     if report.clients.iter().any(|client| !client.versions.is_empty()) {
         let _ = write!(text, "\n{versions}");
+    }
+    if has_detours {
+        let _ = write!(text, "\n{detours}");
     }
     if report.clients.iter().any(|client| !client.routes.is_empty()) {
         let _ = write!(text, "\n{}", routes(report));

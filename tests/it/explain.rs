@@ -1,6 +1,9 @@
 //! "Why can't I reach it?": the texts of `seatrial explain` for the lessons.
 
 use assert_cmd::Command;
+use seatrial::kernel::SimTime;
+use seatrial::network::explain::{Verdict, parse_source};
+use seatrial::scenario::{RunOptions, Scenario};
 use serde_json::Value;
 
 fn seatrial(scenario: &str, at: &str, from: &str, to: &str, more: &[&str]) -> assert_cmd::assert::Assert {
@@ -166,6 +169,57 @@ fn programs_get_the_same_as_json() {
     assert_eq!((&broken["stage"], &broken["link"]), (&"Endpoints".into(), &"broken".into()));
 }
 
+/// What becomes of all requests of a client over some seconds, and at both ends of them what is explained.
+#[test]
+fn explanations_agree_with_what_requests_meet() {
+    for (scenario, client, from, to) in [
+        ("node-loss-by-traffic-policy", "cluster", "external", "service/anywhere:80"),
+        ("node-loss-by-traffic-policy", "local", "external", "service/at-home:80"),
+        ("traffic-by-load-balancer", "local", "external", "service/at-home:80"),
+        ("load-balancer-notices-late", "users", "external", "service/web:80"),
+        ("policy-and-the-address-of-the-client", "cluster", "external", "service/anywhere:80"),
+        ("policy-and-the-address-of-the-client", "local", "external", "service/at-home:80"),
+        ("reboot-before-the-rules", "elsewhere", "node/worker-1", "service/web:80"),
+        ("partition-keeps-old-rules", "behind-the-cut", "node/worker-0", "service/web:80"),
+        ("ingress-on-host-ports", "users", "external", "shop.example.com"),
+        ("gateway-weights", "halves", "external", "shop.example.com:30081/half"),
+        ("gateway-without-endpoints", "inside", "node/worker-0", "service/web:80"),
+        ("gateway-without-endpoints", "through-the-gateway", "external", "shop.example.com:30081"),
+        ("stories/rolling-update-drops-requests/trouble", "users", "external", "service/web:80"),
+    ] {
+        let file = format!("{}/scenarios/{scenario}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let scenario = Scenario::load(file.as_ref()).expect("a scenario");
+        let mut session = scenario.begin(&RunOptions::default()).expect("a session");
+        let (from, to) = (parse_source(from).expect("a client"), to.parse().expect("a destination"));
+        let mut look = |at: u64| {
+            session.advance_to(SimTime::from_secs(at));
+            let sim = session.simulation();
+            let total = sim.client(client).expect("the client").total;
+            (sim.explain(&from, &to).verdict, total.requests, total.succeeded)
+        };
+        let mut compared = 0;
+        for at in (5..235).step_by(6) {
+            let ((before, sent, answered), (after, all_sent, all_answered)) = (look(at), look(at + 5));
+            let (sent, answered) = (all_sent - sent, all_answered - answered);
+            if sent < 10 {
+                continue;
+            }
+            let share = answered * 100 / sent;
+            let fits = match (&before, &after) {
+                (Verdict::Reachable, Verdict::Reachable) => share >= 90,
+                (Verdict::Unreachable(_) | Verdict::Status(..), Verdict::Unreachable(_) | Verdict::Status(..)) => {
+                    share <= 10
+                }
+                (Verdict::Sometimes(_), Verdict::Sometimes(_)) => (5..=98).contains(&share),
+                _ => continue,
+            };
+            compared += 1;
+            assert!(fits, "{file}, {client} from {at} s on: {before:?}, and {share} % of {sent} are answered");
+        }
+        assert!(compared > 3, "{file}: {compared}");
+    }
+}
+
 #[test]
 fn wrong_clients_and_destinations_are_refused() {
     for (from, to, expected) in [
@@ -174,6 +228,9 @@ fn wrong_clients_and_destinations_are_refused() {
         ("external", "web:0", "that is no port"),
         ("external", "web:http", "that is no port"),
         ("external", "node/worker-0", "the port is missing"),
+        ("external", "service/web:", "the port is missing"),
+        ("external", "service/web:0", "that is no port"),
+        ("external", "service/web:70000", "that is no port"),
         ("external", "deployment/web", "no connections go to objects of that kind"),
         ("external", "a b", "that is no host"),
         ("external", "", "that is no host"),

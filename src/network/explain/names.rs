@@ -177,12 +177,11 @@ impl Walk<'_> {
         let host = view.pods.iter().find(|pod| pod.status.host_ip == Some(ip)).map(|pod| pod.node_name.to_string());
         match host {
             Some(node) => self.reach_node(&node, port),
-            None => self.broken(
-                "Address",
-                Cause::AddressGone,
-                format!("nothing in the cluster has address {ip}"),
-                Vec::new(),
-            ),
+            None => {
+                let known = self.world.network.and_then(|(network, now)| network.obstacle_at((ip, port), now));
+                let text = format!("nothing in the cluster has address {ip}");
+                self.broken("Address", known.unwrap_or(Cause::OutsideCluster), text, Vec::new())
+            }
         }
     }
 

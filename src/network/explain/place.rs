@@ -81,7 +81,15 @@ impl FromStr for Destination {
             |port: &str| port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| wrong("that is no port"));
         if let Some((kind, key)) = object(named).filter(|_| scheme.is_none()) {
             return match kind {
-                Kind::Service => Ok(Self::Service(key, port.map(str::to_owned))),
+                Kind::Service => {
+                    let is_number = |port: &str| port.bytes().all(|digit| digit.is_ascii_digit());
+                    match port {
+                        Some("") => return Err(wrong("the port is missing")),
+                        Some(port) if is_number(port) => drop(number(port)?),
+                        _ => {}
+                    }
+                    Ok(Self::Service(key, port.map(str::to_owned)))
+                }
                 Kind::Pod => Ok(Self::Pod(key, port.map(number).transpose()?)),
                 Kind::Node => {
                     Ok(Self::Node(key.name.to_string(), number(port.ok_or_else(|| wrong("the port is missing"))?)?))

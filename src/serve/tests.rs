@@ -184,6 +184,47 @@ fn what_the_api_server_warns_of_comes_with_what_was_written() {
         let near = json!({"spec": {"trafficDistribution": "PreferSameZone"}});
         assert_eq!(warnings(endpoint, "PATCH", &one, &near), Vec::<String>::new());
         assert_eq!(warnings(endpoint, "GET", &one, &Value::Null), Vec::<String>::new());
+        // Those of odd octets it refuses by now.
+        let balanced = json!({"metadata": {"name": "lb"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}});
+        assert_eq!(warnings(endpoint, "POST", services, &balanced), Vec::<String>::new());
+        let ingress = json!([{"ip": "2001:db8:0:0::7", "ipMode": "VIP"}]);
+        let status = json!({"status": {"loadBalancer": {"ingress": ingress}}});
+        let odd = "IPv6 address \"2001:db8:0:0::7\" should be in RFC 5952 canonical format (\"2001:db8::7\")";
+        let told = warnings(endpoint, "PATCH", &format!("{services}/lb/status"), &status);
+        assert_eq!(told, [format!("status.loadBalancer.ingress[0]: {odd}")]);
+    });
+}
+
+#[test]
+fn unknown_and_repeated_fields_are_warned_of_unless_the_client_does_not_care() {
+    with_endpoint(|endpoint| {
+        let typo = deployment().to_string().replacen(
+            "\"replicas\":",
+            "\"replicsa\":3,\"paused\":true,\"paused\":false,\"replicas\":",
+            1,
+        );
+        let told = |endpoint: &mut Endpoint<'_>, method: &str, query: &str, body: &str| {
+            let path = if method == "POST" { DEPLOYMENTS.to_owned() } else { format!("{DEPLOYMENTS}/web") };
+            let mut request = HttpRequest::new(method, &format!("{path}?dryRun=All{query}"), body);
+            if method == "PATCH" {
+                request.content_type = "application/merge-patch+json".to_owned();
+            }
+            let answer = whole(endpoint, &request);
+            (answer.code, answer.warnings)
+        };
+        let both = ["unknown field \"spec.replicsa\"", "duplicate field \"spec.paused\""].map(str::to_owned).to_vec();
+        assert_eq!(told(endpoint, "POST", "&fieldValidation=Ignore", &typo), (201, vec![]));
+        assert_eq!(told(endpoint, "POST", "&fieldValidation=Strict", &typo), (400, vec![]));
+        assert_eq!(told(endpoint, "POST", "&fieldValidation=strict", &typo), (422, vec![]));
+        for query in ["", "&fieldValidation=Warn"] {
+            let (code, mut warnings) = told(endpoint, "POST", query, &typo);
+            warnings.sort_unstable_by(|a, b| b.cmp(a));
+            assert_eq!((code, warnings), (201, both.clone()), "{query}");
+        }
+        create(endpoint);
+        assert_eq!(told(endpoint, "PUT", "", &typo).1.len(), 2);
+        assert_eq!(told(endpoint, "PATCH", "", r#"{"spec": {"replicsa": 3}}"#), (200, vec![both[0].clone()]));
+        assert_eq!(told(endpoint, "PATCH", "", r#"{"spec": {"replicas": 3}}"#), (200, vec![]));
     });
 }
 

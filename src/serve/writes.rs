@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiError, DeleteOptions, PatchType, Reason, Request};
 use crate::controllers::horizontal_pod_autoscaler::Scale;
-use crate::objects::{Object, Uid, patch, validation};
+use crate::objects::{Object, Uid, defaults, patch, validation};
 use crate::sim::{Simulation, Target};
 
 use super::answer::Answer;
@@ -24,10 +24,11 @@ pub(super) fn create(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, 
         Some(Subresource::Binding) => return bind(sim, asked, &document),
         Some(_) => return Err(Answer::not_allowed()),
     }
-    strict::check_body(asked.request)?;
+    let mut warnings = strict::check_body(asked.request)?;
     place(asked, &mut document)?;
     let created = sim.create(document).map_err(|error| asked.refusal(&error))?;
-    Ok(written(201, sim, asked, &created))
+    warnings.extend(validation::warnings(&created.to_wire()));
+    Ok(written(201, sim, asked, &created, warnings))
 }
 
 /// `PUT`.
@@ -39,7 +40,7 @@ pub(super) fn replace(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer,
         return rescale(sim, asked, &old, &document);
     }
     let part = asked.part()?;
-    strict::check_body(asked.request)?;
+    let mut warnings = strict::check_body(asked.request)?;
     place(asked, &mut document)?;
     let given = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
     if given != name {
@@ -47,7 +48,8 @@ pub(super) fn replace(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer,
         return Err(Answer::failure(400, "BadRequest", message));
     }
     let replaced = sim.replace(document, part).map_err(|error| asked.refusal(&error))?;
-    Ok(written(200, sim, asked, &replaced))
+    warnings.extend(update_warnings(asked, &replaced));
+    Ok(written(200, sim, asked, &replaced, warnings))
 }
 
 /// `PATCH`.
@@ -78,22 +80,30 @@ pub(super) fn patch(sim: &mut Simulation, asked: &Asked<'_>) -> Result<Answer, A
         let version = asked.resource.api_version();
         sim.patched_document(&target, &version, patch_type, &document).map_err(|error| asked.refusal(&error))
     };
-    if asked.request.value("fieldValidation") == Some("Strict") {
-        // What counts is the object that the patch makes.
-        strict::check(asked.request, &made(sim)?.to_string())?;
-    }
+    // What counts is the object that the patch makes.
+    let mut warnings = strict::check(asked.request, || Ok(made(sim)?.to_string()))?;
     let patched = if asked.resource.is_stored_so() {
         sim.patch_part(&target, patch_type, &document, part)
     } else {
         sim.replace(made(sim)?, part)
     };
     let patched = patched.map_err(|error| asked.refusal(&error))?;
-    Ok(written(200, sim, asked, &patched))
+    warnings.extend(update_warnings(asked, &patched));
+    Ok(written(200, sim, asked, &patched, warnings))
+}
+
+/// What there is to warn of in an object that was there before.
+fn update_warnings(asked: &Asked<'_>, object: &Object) -> Vec<String> {
+    let part = match asked.subresource {
+        None => defaults::Subresource::None,
+        Some(Subresource::Status) => defaults::Subresource::Status,
+        Some(_) => return Vec::new(),
+    };
+    validation::update_warnings(&object.to_wire(), part)
 }
 
 /// An object as it was written, and what there is to warn of.
-fn written(code: u16, sim: &Simulation, asked: &Asked<'_>, object: &Object) -> Answer {
-    let warnings = if asked.subresource.is_none() { validation::warnings(&object.to_wire()) } else { Vec::new() };
+fn written(code: u16, sim: &Simulation, asked: &Asked<'_>, object: &Object, warnings: Vec<String>) -> Answer {
     Answer { warnings, ..Answer::json(code, &asked.form.one(object, sim.wall())) }
 }
 

@@ -170,11 +170,17 @@ fn common_rules(kind: &str, object: &Value) -> NameRules {
     NameRules { namespaced, check: names::path_segment_name, skip_generate_name: false }
 }
 
-/// What the API server warns of in an object that it takes; nothing of kinds without warnings that are simulated, as of all but Services.
+/// What the API server warns of in a new object that it takes. Of Pods only their names and addresses are looked at.
 pub fn warnings(object: &Value) -> Vec<String> {
-    match (object.text("apiVersion"), object.text("kind")) {
-        ("v1", "Service") => warnings::of_service(object),
-        _ => Vec::new(),
+    warnings::of_new(object)
+}
+
+/// What it warns of in an object that an update has changed, or the status of which.
+pub fn update_warnings(object: &Value, subresource: Subresource) -> Vec<String> {
+    match subresource {
+        Subresource::None => warnings::of_update(object),
+        Subresource::Status => warnings::of_status(object),
+        Subresource::EphemeralContainers | Subresource::Resize => Vec::new(),
     }
 }
 

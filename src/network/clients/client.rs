@@ -8,6 +8,7 @@ use crate::kernel::{Purpose, Sampler, SimDuration, Stream, Streams};
 use super::super::Cidr;
 use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::Cause;
+use super::super::policy::Protocol;
 use super::super::proxy::Entrance;
 use super::super::servers::Pending;
 use super::arrivals::ArrivalClock;
@@ -74,11 +75,29 @@ impl Connection {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::network) struct Goal {
     pub(in crate::network) generation: u64,
+    /// The same port, if every request connects anew to the rules of a Service.
+    pub(in crate::network) plain: Option<(PortId, Entrance)>,
     pub(in crate::network) port: Result<(PortId, Entrance), Cause>,
+    pub(in crate::network) protocol: Protocol,
+    /// Its requests get the address of the node where they come in for their source.
+    pub(in crate::network) is_masqueraded: bool,
     /// The load balancer by which requests from outside come in.
     pub(in crate::network) pool: Option<PoolId>,
     /// The reverse proxy that listens on a port of machines, by which they come in.
     pub(in crate::network) door: Option<(u32, u16)>,
+}
+
+impl Goal {
+    /// It was not looked up yet.
+    const UNKNOWN: Self = Self {
+        generation: u64::MAX,
+        plain: None,
+        port: Err(Cause::NoSuchName),
+        protocol: Protocol::Tcp,
+        is_masqueraded: false,
+        pool: None,
+        door: None,
+    };
 }
 
 /// A client at work.
@@ -141,7 +160,7 @@ impl Client {
             patience: stream(PATIENCE),
             lookups: stream(LOOKUPS),
             spent: 0,
-            goal: Goal { generation: u64::MAX, port: Err(Cause::NoSuchName), pool: None, door: None },
+            goal: Goal::UNKNOWN,
             silent: VecDeque::new(),
             connections: vec![Connection::CLOSED; connections],
             turn: 0,

@@ -13,6 +13,8 @@ use super::wheel::Wheel;
 pub(super) struct Turn(u64);
 
 impl Turn {
+    /// Before all others.
+    pub(super) const NONE: Self = Self(0);
     const ADOPT: u64 = 1 << 62;
     const SYNC: u64 = 2 << 62;
     const REQUEST: u64 = 3 << 62;

@@ -3,7 +3,7 @@
 use super::super::ids::{NodeId, ServerId, TargetId};
 use super::super::ingress::Attempt;
 use super::super::relay::Goal;
-use super::super::servers::NO_PASSAGE;
+use super::super::servers::{NO_PASSAGE, NO_TICKET};
 use super::due::Turn;
 
 /// What a passage waits for that is not answered by an endpoint as planned.
@@ -15,10 +15,13 @@ pub(super) enum Wait {
     Queue,
     /// It hears that from the endpoint then.
     Word(Attempt),
+    /// It has heard that at once, and goes on at once.
+    Heard(Attempt),
 }
 
-/// A request on its way through a reverse proxy.
+/// A request on its way through a reverse proxy: two lines of the processor's cache, as thousands of them lie about.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Passage {
     /// When the client's attempt began, ns.
     pub(super) sent: u64,
@@ -55,6 +58,31 @@ pub(super) struct Passage {
     pub(super) tries: u16,
 }
 
+impl Passage {
+    /// There is none.
+    pub(super) const NONE: Self = Self {
+        sent: 0,
+        first: 0,
+        since: 0,
+        trip: 0,
+        who: 0,
+        masquerade: NodeId::NONE,
+        front: ServerId::NONE,
+        at: ServerId::NONE,
+        slot: 0,
+        workers: 0,
+        ticket: NO_TICKET,
+        turn: Turn::NONE,
+        version: 0,
+        goal: None,
+        failed: [TargetId::NONE; 2],
+        target: TargetId::NONE,
+        wait: Wait::Nothing,
+        client: 0,
+        tries: 0,
+    };
+}
+
 /// All passages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Passages {
@@ -63,20 +91,26 @@ pub(super) struct Passages {
 }
 
 impl Passages {
-    /// Keeps a passage.
+    /// A place for a passage, which is to be written there.
     #[inline(always)]
-    pub(super) fn insert(&mut self, passage: Passage) -> u32 {
+    pub(super) fn open(&mut self) -> u32 {
         match self.free.pop() {
-            Some(number) => {
-                let version = self.all[number as usize].version;
-                self.all[number as usize] = Passage { version, ..passage };
-                number
-            }
-            None => {
-                self.all.push(passage);
-                self.all.len() as u32 - 1
-            }
+            Some(number) => number,
+            None => self.grow(),
         }
+    }
+
+    #[cold]
+    fn grow(&mut self) -> u32 {
+        self.all.push(Passage::NONE);
+        self.all.len() as u32 - 1
+    }
+
+    /// What it waited for is there, or does not come any more.
+    pub(super) fn wake(&mut self, number: u32) {
+        let passage = self.get_mut(number);
+        passage.version += 1;
+        passage.at = ServerId::NONE;
     }
 
     /// It is over.

@@ -4,28 +4,19 @@
 //! a server without a reverse proxy in front. What must wait is due: for its turn in the reverse proxy, for a timeout.
 
 use super::super::clients::Sender;
-use super::super::ids::{NodeId, ServerId, TargetId};
+use super::super::ids::{NodeId, ServerId};
 use super::super::ingress::{Attempt, Next};
 use super::super::outcome::Cause;
 use super::super::relay::NO_SLOT;
 use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending, State};
 use super::passages::{Passage, Wait};
-use super::send::{Fate, Way};
+use super::send::{Fate, Way, trip};
 use super::settle::count;
 use super::upstream::Refusal;
 use super::{Due, Network, Turn};
 
 /// Most tries of one request, whatever is configured.
 const MOST_TRIES: u16 = 100;
-
-/// How a try ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Step {
-    /// Its outcome is known.
-    Ends(Fate),
-    /// The reverse proxy hears of it at that instant, ns; until then the server, if it is one, may end.
-    Hears(u64, Attempt, ServerId),
-}
 
 impl Network {
     /// An attempt comes to a reverse proxy; `None` = it waits there.
@@ -40,12 +31,8 @@ impl Network {
     ) -> Option<Fate> {
         let Self { clients, fleet, config, ledger, .. } = self;
         let client = &mut clients[number];
-        let mut trip = if client.is_outside { config.outside.as_nanos() } else { 0 };
         let front = &mut fleet.servers[way.server.at()];
-        if front.node != way.entry {
-            trip += config.hop.as_nanos();
-            ledger.tally(number as u16).extra_hops += u64::from(client.is_outside);
-        }
+        let trip = trip(client, front, way, (config, ledger.tally(number as u16)));
         let model = &fleet.models[front.model()];
         let admission = front.admit(now, way.connected, model, &mut client.service_times);
         let gives_up = client.gives_up(now);
@@ -68,148 +55,164 @@ impl Network {
         } else {
             self.tickets.get(ticket).turn
         };
-        let passage = Passage {
-            sent: now - client.spent,
+        let sent = now - client.spent;
+        let workers = self.relays.workers(slot);
+        let kept = self.passages.open();
+        let place = self.passages.get_mut(kept);
+        *place = Passage {
+            sent,
             first: done,
             since: done,
             trip,
             who: sender.address,
             masquerade: if way.is_masqueraded { way.entry } else { NodeId::NONE },
             front: way.server,
-            at: ServerId::NONE,
             slot,
-            workers: self.relays.workers(slot),
+            workers,
             ticket,
             turn,
-            version: 0,
-            goal: None,
-            failed: [TargetId::NONE; 2],
-            target: TargetId::NONE,
-            wait: Wait::Queue,
+            version: place.version,
             client: number as u16,
-            tries: 0,
+            wait: Wait::Queue,
+            ..Passage::NONE
         };
         if done > now {
-            let kept = self.passages.insert(passage);
-            let version = self.passages.get(kept).version;
+            let version = place.version;
             self.due.push_in_line(done, turn, Due::Passage { passage: kept, version });
             return None;
         }
-        self.send_on(passage, now)
-    }
-
-    /// Sends a request on for the first time, at once. The passage is handed to others as a copy, so that as a rule it is never anywhere
-    /// but in registers and, in the end, among those that are under way.
-    #[inline(always)]
-    fn send_on(&mut self, mut passage: Passage, now: u64) -> Option<Fate> {
-        let step = match self.try_once(&mut passage, now) {
-            Ok(step) => step,
-            Err(attempt) => {
-                let step;
-                (step, passage) = self.try_others(passage, attempt, now);
-                step
-            }
-        };
-        match step {
-            Step::Ends(fate) if fate.held && fate.server != passage.front => {
-                passage.wait = Wait::Nothing;
-                passage.at = fate.server;
-                Some(Fate { passage: self.passages.insert(passage), ..fate })
-            }
-            Step::Ends(fate) => Some(fate),
-            step @ Step::Hears(..) => {
-                let kept = self.passages.insert(passage);
-                self.conclude(kept, *self.passages.get(kept), step, now);
-                None
-            }
+        match self.try_once(kept, now) {
+            Some(fate) => Some(self.set_out(kept, fate)),
+            None => self.after_first_try(kept, now),
         }
     }
 
-    /// After a first try that failed at once.
+    /// After a first try of which nothing is known yet, or that failed at once.
     #[inline(never)]
-    fn try_others(&mut self, mut passage: Passage, attempt: Attempt, now: u64) -> (Step, Passage) {
-        (self.hear(&mut passage, attempt, now), passage)
+    fn after_first_try(&mut self, number: u32, now: u64) -> Option<Fate> {
+        let fate = self.try_others(number, now)?;
+        Some(self.set_out(number, fate))
     }
 
-    /// Tries one endpoint after the other, as long as nothing has to be waited for.
-    pub(super) fn forward(&mut self, passage: &mut Passage, now: u64) -> Step {
-        loop {
-            let attempt = match self.try_once(passage, now) {
-                Ok(step) => return step,
-                Err(attempt) => attempt,
-            };
-            if let Some(step) = self.after(passage, attempt, now) {
-                return step;
-            }
-        }
-    }
-
-    /// Tries an endpoint; what comes of that, or what it says at once.
+    /// How a passage ends is known: it is under way if a server works on it, or else over.
     #[inline(always)]
-    fn try_once(&mut self, passage: &mut Passage, now: u64) -> Result<Step, Attempt> {
+    fn set_out(&mut self, number: u32, fate: Fate) -> Fate {
+        let passage = self.passages.get_mut(number);
+        if !fate.held || fate.server == passage.front {
+            self.passages.release(number);
+            return fate;
+        }
+        passage.at = fate.server;
+        passage.wait = Wait::Nothing;
+        Fate { passage: number, ..fate }
+    }
+
+    /// Tries an endpoint: what comes of that, if it is known. If not, the passage waits for a word, or has heard one.
+    #[inline(always)]
+    fn try_once(&mut self, number: u32, now: u64) -> Option<Fate> {
+        let passage = self.passages.get_mut(number);
         passage.tries += 1;
         passage.since = now;
-        match self.choose_upstream(passage, now) {
-            Ok(server) => self.try_upstream(passage, server, now),
-            Err(Refusal::Own(cause)) => Ok(Step::Ends(self.answer(*passage, cause, now))),
-            Err(Refusal::Of(attempt @ Attempt::ConnectTimeout)) => {
-                Ok(self.hears(*passage, attempt, ServerId::NONE, now))
-            }
-            Err(Refusal::Of(attempt)) => Err(attempt),
+        match self.choose_upstream(number, now) {
+            Ok(server) => self.try_upstream(number, server, now),
+            Err(refusal) => self.turn_back(number, refusal, now),
         }
     }
 
-    /// Asks an endpoint; how that ends, or what it says at once.
-    #[inline(always)]
-    fn try_upstream(&mut self, passage: &Passage, server: ServerId, now: u64) -> Result<Step, Attempt> {
-        let Some(goal) = passage.goal else { return Err(Attempt::Refused) };
-        if !server.is_some() {
-            return Ok(self.hears(*passage, Attempt::ConnectTimeout, ServerId::NONE, now));
+    /// The same, for all tries but the first one.
+    #[inline(never)]
+    fn try_again(&mut self, number: u32, now: u64) -> Option<Fate> {
+        self.try_once(number, now)
+    }
+
+    /// Tries other endpoints, as long as nothing has to be waited for.
+    fn try_others(&mut self, number: u32, now: u64) -> Option<Fate> {
+        while let Wait::Heard(attempt) = self.passages.get(number).wait {
+            let fate = self.after(number, attempt, now).or_else(|| self.try_again(number, now));
+            if fate.is_some() {
+                return fate;
+            }
         }
-        let Self { clients, fleet, config, relays, .. } = self;
+        None
+    }
+
+    /// There is no endpoint.
+    #[inline(never)]
+    fn turn_back(&mut self, number: u32, refusal: Refusal, now: u64) -> Option<Fate> {
+        match refusal {
+            Refusal::Own(cause) => Some(self.answer(number, cause, now)),
+            Refusal::Of(Attempt::ConnectTimeout) => {
+                self.keeps_silent(number, Attempt::ConnectTimeout, ServerId::NONE, now)
+            }
+            Refusal::Of(attempt) => self.says(number, attempt),
+        }
+    }
+
+    /// Asks an endpoint: what comes of that, if it is known.
+    #[inline(always)]
+    fn try_upstream(&mut self, number: u32, server: ServerId, now: u64) -> Option<Fate> {
+        let Self { clients, fleet, config, relays, passages, .. } = self;
+        let passage = passages.get(number);
+        let Some(goal) = passage.goal.filter(|_| server.is_some()) else {
+            return self.keeps_silent(number, Attempt::ConnectTimeout, ServerId::NONE, now);
+        };
         let client = &mut clients[usize::from(passage.client)];
         let node = fleet.servers[passage.front.at()].node;
         let upstream = &mut fleet.servers[server.at()];
-        let hop = if upstream.node == node { 0 } else { config.hop.as_nanos() };
+        let hop = u64::from(upstream.node != node) * config.hop.as_nanos();
         let model = &fleet.models[upstream.model()];
         let policy = relays.policy(goal.policy);
-        match upstream.admit(now, false, model, &mut client.service_times) {
-            Admission::Taken(done, cause) => {
-                let heard = done.saturating_add(hop);
-                let gives_up = passage.sent.saturating_add(client.timeout);
-                let ends = heard.saturating_add(passage.trip);
-                let fate = |cause, ends| Fate { cause, ends, server, held: true, passage: NO_PASSAGE };
-                if heard - now > policy.read_timeout && now.saturating_add(policy.read_timeout) < gives_up {
-                    return Ok(self.hears(*passage, Attempt::ReadTimeout, server, now));
-                }
-                if ends > gives_up {
-                    return Ok(Step::Ends(fate(Cause::TooSlow, gives_up)));
-                }
-                if cause == Cause::ApplicationError && policy.next.statuses.contains(&500) {
-                    return Ok(Step::Hears(heard, Attempt::Answered(500), server));
-                }
-                Ok(Step::Ends(fate(cause, ends)))
-            }
-            Admission::Turned(Cause::QueueFull) => Err(Attempt::Answered(503)),
-            Admission::Turned(_) => Err(Attempt::Refused),
-            Admission::Silent(Cause::Hung) => Ok(self.hears(*passage, Attempt::ReadTimeout, server, now)),
-            Admission::Silent(_) => Ok(self.hears(*passage, Attempt::ConnectTimeout, server, now)),
+        let (done, cause) = match upstream.admit(now, false, model, &mut client.service_times) {
+            Admission::Taken(done, cause) => (done, cause),
+            other => return self.not_taken(number, other, server, now),
+        };
+        let heard = done.saturating_add(hop);
+        let gives_up = passage.sent.saturating_add(client.timeout);
+        let ends = heard.saturating_add(passage.trip);
+        if heard - now > policy.read_timeout && now.saturating_add(policy.read_timeout) < gives_up {
+            return self.keeps_silent(number, Attempt::ReadTimeout, server, now);
         }
+        let fate = |cause, ends| Some(Fate { cause, ends, server, held: true, passage: NO_PASSAGE });
+        if ends > gives_up {
+            return fate(Cause::TooSlow, gives_up);
+        }
+        if cause == Cause::ApplicationError && policy.next.statuses.contains(&500) {
+            return self.expect_word(number, Attempt::Answered(500), heard, server);
+        }
+        fate(cause, ends)
+    }
+
+    /// An endpoint does not take a request.
+    #[inline(never)]
+    fn not_taken(&mut self, number: u32, admission: Admission, server: ServerId, now: u64) -> Option<Fate> {
+        match admission {
+            Admission::Turned(Cause::QueueFull) => self.says(number, Attempt::Answered(503)),
+            Admission::Silent(Cause::Hung) => self.keeps_silent(number, Attempt::ReadTimeout, server, now),
+            Admission::Silent(_) => self.keeps_silent(number, Attempt::ConnectTimeout, server, now),
+            Admission::Turned(_) | Admission::Taken(..) => self.says(number, Attempt::Refused),
+        }
+    }
+
+    /// The reverse proxy hears that at once.
+    fn says(&mut self, number: u32, attempt: Attempt) -> Option<Fate> {
+        self.passages.get_mut(number).wait = Wait::Heard(attempt);
+        None
     }
 
     /// Silence: until the reverse proxy, or the client, gives up.
     #[inline(never)]
-    fn hears(&self, passage: Passage, attempt: Attempt, server: ServerId, now: u64) -> Step {
+    fn keeps_silent(&mut self, number: u32, attempt: Attempt, server: ServerId, now: u64) -> Option<Fate> {
+        let passage = self.passages.get(number);
         let policy = passage.goal.map(|goal| self.relays.policy(goal.policy));
         let wait = policy.map_or(0, |policy| match attempt {
             Attempt::ReadTimeout => policy.read_timeout,
             _ => policy.connect_timeout,
         });
-        let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
+        let gives_up = self.gives_up(passage);
         let at = now.saturating_add(wait);
         if at < gives_up {
             let is_connected = attempt == Attempt::ReadTimeout;
-            return Step::Hears(at, attempt, if is_connected { server } else { ServerId::NONE });
+            return self.expect_word(number, attempt, at, if is_connected { server } else { ServerId::NONE });
         }
         let state = server.is_some().then(|| self.fleet.servers[server.at()].state);
         let (cause, holder) = match state {
@@ -218,44 +221,65 @@ impl Network {
             // The reverse proxy would have told of it later.
             _ => (Cause::TooSlow, passage.front),
         };
-        Step::Ends(Fate { cause, ends: gives_up, server: holder, held: true, passage: NO_PASSAGE })
+        Some(Fate { cause, ends: gives_up, server: holder, held: true, passage: NO_PASSAGE })
+    }
+
+    /// The reverse proxy hears that at that instant, ns; until then the server, if it is one, may end.
+    #[inline(never)]
+    fn expect_word(&mut self, number: u32, attempt: Attempt, at: u64, server: ServerId) -> Option<Fate> {
+        let passage = self.passages.get_mut(number);
+        (passage.wait, passage.at) = (Wait::Word(attempt), server);
+        let Passage { sent, ticket, client, turn, version, .. } = *passage;
+        self.due.push(at, turn, Due::Passage { passage: number, version });
+        if server.is_some() {
+            // Nobody counts it; it is there to be cut.
+            let terminating = self.fleet.servers[server.at()].terminating;
+            let (ends, cause) = (u64::MAX, Cause::TooSlow);
+            self.hold(server, Pending { sent, ends, ticket, client, cause, passage: number, terminating });
+        }
+        None
+    }
+
+    /// When a client gives a passage up, ns.
+    fn gives_up(&self, passage: &Passage) -> u64 {
+        passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout)
     }
 
     /// After a try that failed: another one (`None`), or what the client is told.
-    pub(super) fn after(&mut self, passage: &mut Passage, attempt: Attempt, now: u64) -> Option<Step> {
-        let Some(goal) = passage.goal else { return Some(Step::Ends(self.answer(*passage, Cause::BadGateway, now))) };
+    pub(super) fn after(&mut self, number: u32, attempt: Attempt, now: u64) -> Option<Fate> {
+        let passage = *self.passages.get(number);
+        let Some(goal) = passage.goal else { return Some(self.answer(number, Cause::BadGateway, now)) };
         let elapsed = crate::kernel::SimDuration::from_nanos(now.saturating_sub(passage.first));
         let client = &self.clients[usize::from(passage.client)];
         let next = &self.relays.policy(goal.policy).next;
         let may_try = passage.tries < MOST_TRIES;
-        match next.after(attempt, u32::from(passage.tries), elapsed, client.method()) {
+        Some(match next.after(attempt, u32::from(passage.tries), elapsed, client.method()) {
             Next::Retry if may_try => {
-                passage.failed = [passage.target, passage.failed[0]];
+                self.passages.get_mut(number).failed = [passage.target, passage.failed[0]];
                 self.work += 1;
                 self.ledger.tally(passage.client).upstream_retries += 1;
                 self.ledger.way(passage.client, goal.way.0 as usize).retried += 1;
-                None
+                return None;
             }
-            Next::Answer(500) => Some(Step::Ends(self.told(*passage, Cause::ApplicationError, now))),
-            Next::Answer(503) => Some(Step::Ends(self.told(*passage, Cause::QueueFull, now))),
-            Next::Answer(504) => Some(Step::Ends(self.answer(*passage, Cause::GatewayTimeout, now))),
-            Next::Answer(_) | Next::Retry => Some(Step::Ends(self.answer(*passage, Cause::BadGateway, now))),
-        }
+            Next::Answer(500) => self.told(&passage, Cause::ApplicationError, now),
+            Next::Answer(503) => self.told(&passage, Cause::QueueFull, now),
+            Next::Answer(504) => self.answer(number, Cause::GatewayTimeout, now),
+            Next::Answer(_) | Next::Retry => self.answer(number, Cause::BadGateway, now),
+        })
     }
 
     /// What the reverse proxy answers itself.
-    #[inline(never)]
-    pub(super) fn answer(&mut self, passage: Passage, cause: Cause, now: u64) -> Fate {
+    pub(super) fn answer(&mut self, number: u32, cause: Cause, now: u64) -> Fate {
+        let passage = *self.passages.get(number);
         if let Some(goal) = passage.goal {
             self.ledger.way(passage.client, goal.way.0 as usize).tells(cause);
         }
-        self.told(passage, cause, now)
+        self.told(&passage, cause, now)
     }
 
     /// The client is told at once.
-    fn told(&self, passage: Passage, cause: Cause, now: u64) -> Fate {
-        let ends = now.saturating_add(passage.trip);
-        let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
+    fn told(&self, passage: &Passage, cause: Cause, now: u64) -> Fate {
+        let (ends, gives_up) = (now.saturating_add(passage.trip), self.gives_up(passage));
         let is_late = ends > gives_up;
         let (cause, ends) = if is_late { (Cause::TooSlow, gives_up) } else { (cause, ends) };
         Fate { cause, ends, server: passage.front, held: is_late, passage: NO_PASSAGE }
@@ -263,24 +287,34 @@ impl Network {
 
     /// What a passage has waited for is there.
     pub(super) fn resume(&mut self, number: u32, now: u64) {
-        let mut passage = *self.passages.get(number);
-        let step = match passage.wait {
-            Wait::Nothing => return,
-            Wait::Queue => self.forward(&mut passage, now),
+        let Passage { wait, at, .. } = *self.passages.get(number);
+        let fate = match wait {
+            Wait::Nothing | Wait::Heard(_) => return,
+            Wait::Queue => {
+                self.passages.wake(number);
+                self.try_again(number, now).or_else(|| self.try_others(number, now))
+            }
             Wait::Word(attempt) => {
-                self.withdraw(number, passage.at);
-                passage.at = ServerId::NONE;
-                self.hear(&mut passage, attempt, now)
+                self.withdraw(number, at);
+                self.hear(number, attempt, now)
             }
         };
-        self.conclude(number, passage, step, now);
+        self.conclude(number, fate, now);
     }
 
     /// The reverse proxy hears how a try went.
-    pub(super) fn hear(&mut self, passage: &mut Passage, attempt: Attempt, now: u64) -> Step {
-        match self.after(passage, attempt, now) {
-            Some(step) => step,
-            None => self.forward(passage, now),
+    fn hear(&mut self, number: u32, attempt: Attempt, now: u64) -> Option<Fate> {
+        self.passages.wake(number);
+        self.says(number, attempt);
+        self.try_others(number, now)
+    }
+
+    /// Keeps what has come of a passage, if it is known.
+    fn conclude(&mut self, number: u32, fate: Option<Fate>, now: u64) {
+        if let Some(fate) = fate {
+            let passage = *self.passages.get(number);
+            let fate = self.set_out(number, fate);
+            self.note_late(&passage, fate, now);
         }
     }
 
@@ -293,42 +327,6 @@ impl Network {
         let before = pending.len();
         pending.retain(|attempt| attempt.passage != number);
         self.under_way -= before - pending.len();
-    }
-
-    /// Keeps what has come of a passage.
-    pub(super) fn conclude(&mut self, number: u32, mut passage: Passage, step: Step, now: u64) {
-        passage.version += 1;
-        match step {
-            Step::Ends(fate) if fate.held && fate.server != passage.front => {
-                (passage.wait, passage.at) = (Wait::Nothing, fate.server);
-                *self.passages.get_mut(number) = passage;
-                self.note_late(&passage, Fate { passage: number, ..fate }, now);
-            }
-            Step::Ends(fate) => {
-                self.passages.release(number);
-                self.note_late(&passage, Fate { passage: NO_PASSAGE, ..fate }, now);
-            }
-            Step::Hears(at, attempt, server) => {
-                (passage.wait, passage.at) = (Wait::Word(attempt), server);
-                *self.passages.get_mut(number) = passage;
-                self.due.push(at, passage.turn, Due::Passage { passage: number, version: passage.version });
-                if server.is_some() {
-                    // Nobody counts it; it is there to be cut.
-                    self.hold(
-                        server,
-                        Pending {
-                            sent: passage.sent,
-                            ends: u64::MAX,
-                            ticket: passage.ticket,
-                            client: passage.client,
-                            cause: Cause::TooSlow,
-                            passage: number,
-                            terminating: self.fleet.servers[server.at()].terminating,
-                        },
-                    );
-                }
-            }
-        }
     }
 
     /// A pod of a reverse proxy has ended, or workers of it up to that count: what is on its way through it is cut, wherever it is.
@@ -345,7 +343,7 @@ impl Network {
     /// Nothing comes from a pod of a reverse proxy any more: the clients wait in vain.
     pub(super) fn silence_passages(&mut self, front: ServerId, cause: Cause, now: u64) {
         for (number, passage) in self.take_passages(front, u32::MAX, now) {
-            let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
+            let gives_up = self.gives_up(&passage);
             let attempt = self.lost(&passage, cause, gives_up);
             self.change_mind(&attempt);
             self.blame(passage.ticket, front);
@@ -406,11 +404,9 @@ impl Network {
 
     /// An endpoint that worked on a passage has ended.
     pub(super) fn upstream_ends(&mut self, number: u32, now: u64) {
-        let mut passage = *self.passages.get(number);
-        passage.at = ServerId::NONE;
-        self.forget_end(passage.ticket);
-        let step = self.hear(&mut passage, Attempt::Reset, now);
-        self.conclude(number, passage, step, now);
+        self.forget_end(self.passages.get(number).ticket);
+        let fate = self.hear(number, Attempt::Reset, now);
+        self.conclude(number, fate, now);
     }
 
     /// An endpoint that works on a passage answers no more; it stays there. Returns what its reverse proxy, or its client, makes of it.
@@ -422,7 +418,7 @@ impl Network {
             return;
         }
         let read_timeout = passage.goal.map_or(u64::MAX, |goal| self.relays.policy(goal.policy).read_timeout);
-        let gives_up = passage.sent.saturating_add(self.clients[usize::from(passage.client)].timeout);
+        let gives_up = self.gives_up(&passage);
         let at = passage.since.saturating_add(read_timeout);
         let kept = self.passages.get_mut(attempt.passage);
         kept.version += 1;

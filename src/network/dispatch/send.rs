@@ -2,11 +2,12 @@
 
 use crate::objects::Key;
 
-use super::super::clients::{ClientSpec, Connection, Goal, Origin, PortRef, RequestTarget, Sender};
+use super::super::accounting::Tally;
+use super::super::clients::{Client, ClientSpec, Connection, Goal, Origin, PortRef, RequestTarget, Sender};
 use super::super::ids::{NodeId, PoolId, PortId, ServerId, TargetId};
 use super::super::outcome::{Cause, Outcome};
 use super::super::policy::{Port, Protocol};
-use super::super::proxy::{Entrance, Pick, ProxyTable};
+use super::super::proxy::{Entrance, NetworkConfig, Pick, ProxyTable};
 use super::super::relay::{FrontDoor, NO_SLOT};
 use super::super::servers::{Admission, NO_PASSAGE, NO_TICKET, Pending, Server};
 use super::passages::Passage;
@@ -101,16 +102,54 @@ impl Network {
         if ticket != NO_TICKET && self.clients[number].by_name {
             return self.attempt_by_name(number, sender, ticket, now);
         }
-        let fate = match self.find_way(number, sender, now) {
-            Ok(way) => self.meet(number, sender, way, ticket, now),
-            Err(cause) => Some(self.turned_away(number, cause, now)),
+        let Some((port, entrance)) = self.plain_goal(number) else {
+            return self.send_otherwise(number, sender, ticket, now);
         };
+        self.ledger.tally(number as u16).connections += 1;
+        match self.connect_by_rules(number, sender, (port, entrance), now) {
+            Ok(way) => {
+                let fate = self.meet(number, sender, way, ticket, now);
+                self.sent(number, now, ticket, fate);
+            }
+            Err(cause) => self.gets_nowhere(number, cause, ticket, now),
+        }
+    }
+
+    /// An attempt by a kept connection, a port of a machine, to a pod of a headless Service, or the first one after something has changed.
+    #[inline(never)]
+    fn send_otherwise(&mut self, number: usize, sender: Sender, ticket: u32, now: u64) {
+        match self.find_way(number, sender, now) {
+            Ok(way) => {
+                let fate = self.meet(number, sender, way, ticket, now);
+                self.sent(number, now, ticket, fate);
+            }
+            Err(cause) => self.gets_nowhere(number, cause, ticket, now),
+        }
+    }
+
+    /// An attempt ends before it gets to a server.
+    #[inline(never)]
+    fn gets_nowhere(&mut self, number: usize, cause: Cause, ticket: u32, now: u64) {
+        let fate = self.turned_away(number, cause, now);
+        self.sent(number, now, ticket, Some(fate));
+    }
+
+    /// An attempt has begun; what comes of it may be known.
+    #[inline(always)]
+    fn sent(&mut self, number: usize, now: u64, ticket: u32, fate: Option<Fate>) {
         if ticket != NO_TICKET {
             self.tickets.get(ticket).begin(now);
         }
         if let Some(fate) = fate {
             self.note(number, now, now, ticket, fate);
         }
+    }
+
+    /// The port of a Service to whose rules the client always connects anew, unless something has changed.
+    #[inline(always)]
+    fn plain_goal(&self, number: usize) -> Option<(PortId, Entrance)> {
+        let goal = &self.clients[number].goal;
+        goal.plain.filter(|_| goal.generation == self.proxies.generation() + self.relays.generation())
     }
 
     /// What comes of a connection; `None` = it waits at a reverse proxy.
@@ -225,28 +264,47 @@ impl Network {
     /// A new connection to where the client's requests go now.
     #[inline(always)]
     pub(super) fn connect_to_goal(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
-        let Goal { port, pool, door, .. } = self.clients[number].goal;
+        let Goal { port, door, .. } = self.clients[number].goal;
         if let Some(door) = door {
             return self.by_door(number, sender, door, now);
         }
-        let (port, entrance) = port?;
-        let external = !sender.node.is_some();
-        let entry = if external { self.come_in(number, pool, now)? } else { sender.node };
-        let target = match entrance {
-            Entrance::Headless => self.of_all(number, port)?,
-            _ => {
-                let address = if external { 0 } else { sender.address };
-                self.through_proxy(number, Knock { port, entrance, entry, external, address, now })?
+        match port? {
+            (port, Entrance::Headless) => {
+                let target = self.of_all(number, port)?;
+                self.connect_to_target(number, (sender, sender.node), target, now)
             }
-        };
+            rules => self.connect_by_rules(number, sender, rules, now),
+        }
+    }
+
+    /// A new connection to a port of a Service.
+    #[inline(always)]
+    fn connect_by_rules(
+        &mut self,
+        number: usize,
+        sender: Sender,
+        (port, entrance): (PortId, Entrance),
+        now: u64,
+    ) -> Result<Way, Cause> {
+        let external = !sender.node.is_some();
+        let entry = if external { self.come_in(number, now)? } else { sender.node };
+        let address = if external { 0 } else { sender.address };
+        let target = self.through_proxy(number, Knock { port, entrance, entry, external, address, now })?;
+        self.connect_to_target(number, (sender, entry), target, now)
+    }
+
+    /// A new connection to an endpoint.
+    #[inline(always)]
+    fn connect_to_target(
+        &mut self,
+        number: usize,
+        (sender, entry): (Sender, NodeId),
+        target: TargetId,
+        now: u64,
+    ) -> Result<Way, Cause> {
+        let Goal { protocol, is_masqueraded, .. } = self.clients[number].goal;
         let server = self.fleet.behind(target, self.proxies.places());
-        let rules = self.proxies.newest_rules(port);
-        let protocol = rules.map_or(Protocol::Tcp, |rules| rules.protocol);
-        // What comes by an address outside gets the node's for its source, wherever it is from, unless the policy is `Local`
-        // (`pkg/proxy/iptables`, `KUBE-EXT`).
-        let by_outside = external || matches!(entrance, Entrance::LoadBalancer | Entrance::NodePort);
-        let keeps_source = entrance == Entrance::Headless || rules.is_some_and(|rules| rules.policies.external_local);
-        let (is_udp, is_masqueraded) = (protocol == Protocol::Udp, by_outside && !keeps_source);
+        let is_udp = protocol == Protocol::Udp;
         let way = Way { entry, target, server, connected: false, is_udp, is_masqueraded };
         self.filter(number, sender, way, protocol, now)
     }
@@ -272,10 +330,11 @@ impl Network {
 
     /// The node by which a connection from outside comes in.
     #[inline(always)]
-    fn come_in(&mut self, number: usize, pool: Option<PoolId>, now: u64) -> Result<NodeId, Cause> {
+    fn come_in(&mut self, number: usize, now: u64) -> Result<NodeId, Cause> {
         let Self { clients, proxies, .. } = self;
-        let nodes = proxies.ways_in(pool, now);
-        let entry = *clients[number].ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
+        let client = &mut clients[number];
+        let nodes = proxies.ways_in(client.goal.pool, now);
+        let entry = *client.ways.pick(nodes).ok_or(Cause::NoHealthyNode)?;
         if proxies.is_up(entry) { Ok(entry) } else { Err(Cause::EntryNodeDown) }
     }
 
@@ -360,7 +419,29 @@ impl Network {
             },
         };
         let generation = self.proxies.generation() + self.relays.generation();
-        self.clients[number].goal = Goal { generation, port, pool, door };
+        self.clients[number].goal = self.goal(generation, port, (pool, door), number);
+    }
+
+    /// The requests of a client go there, as long as nothing changes.
+    pub(super) fn goal(
+        &self,
+        generation: u64,
+        port: Result<(PortId, Entrance), Cause>,
+        (pool, door): (Option<PoolId>, Option<(u32, u16)>),
+        number: usize,
+    ) -> Goal {
+        let external = self.clients[number].is_outside;
+        let rules = port.ok().and_then(|(port, entrance)| Some((self.proxies.newest_rules(port)?, entrance)));
+        // What comes by an address outside gets the node's for its source, wherever it is from, unless the policy is `Local`
+        // (`pkg/proxy/iptables`, `KUBE-EXT`).
+        let is_masqueraded = rules.is_some_and(|(rules, entrance)| {
+            let by_outside = external || matches!(entrance, Entrance::LoadBalancer | Entrance::NodePort);
+            by_outside && entrance != Entrance::Headless && !rules.policies.external_local
+        });
+        let protocol = rules.map_or(Protocol::Tcp, |(rules, _)| rules.protocol);
+        let by_rules = door.is_none() && self.clients[number].connections.is_empty();
+        let plain = port.ok().filter(|(_, entrance)| by_rules && *entrance != Entrance::Headless);
+        Goal { generation, plain, port, protocol, is_masqueraded, pool, door }
     }
 
     /// Where requests to a Service come in.
@@ -397,8 +478,6 @@ impl Network {
     fn reach(&mut self, number: usize, way: Way, now: u64) -> Fate {
         let Self { clients, fleet, ledger, config, balancer, proxies, .. } = self;
         let client = &mut clients[number];
-        let external = matches!(client.spec.from, Origin::External);
-        let mut trip = if external { config.outside.as_nanos() } else { 0 };
         let gives_up = client.gives_up(now);
         if !way.server.is_some() {
             let address = proxies.places().get(way.target.at()).map(|(address, _)| *address);
@@ -411,10 +490,7 @@ impl Network {
             };
         }
         let server = &mut fleet.servers[way.server.at()];
-        if server.node != way.entry {
-            trip += config.hop.as_nanos();
-            ledger.tally(number as u16).extra_hops += u64::from(external);
-        }
+        let trip = trip(client, server, way, (config, ledger.tally(number as u16)));
         let model = &fleet.models[server.model()];
         let admission = server.admit(now, way.connected, model, &mut client.service_times);
         let fate = |cause, ends, held| Fate { cause, ends, server: way.server, held, passage: NO_PASSAGE };
@@ -448,36 +524,32 @@ impl Network {
     /// Keeps an attempt that nobody waits for until its outcome is there.
     #[inline(always)]
     fn note_unwatched(&mut self, number: usize, sent: u64, now: u64, fate: Fate) {
-        let Self { clients, fleet, ledger, under_way, passages, busy, .. } = self;
-        let mut attempt = Pending {
-            sent,
-            ends: fate.ends,
-            ticket: NO_TICKET,
-            client: number as u16,
-            cause: fate.cause,
-            passage: fate.passage,
-            terminating: false,
-        };
-        if !fate.server.is_some() || (!fate.held && fate.cause.outcome() == Outcome::TimedOut) {
-            if fate.cause.is_silence() {
-                clients[number].wait_in_vain(attempt);
-                *under_way += 1;
-                *under_way -= super::settle::settle_silent(&mut clients[number], ledger, now);
-            } else {
-                count(ledger, None, &attempt);
-            }
-            return;
-        }
-        let server = &mut fleet.servers[fate.server.at()];
-        attempt.terminating = server.terminating;
         if !fate.held {
-            return count(ledger, Some(server), &attempt);
+            return self.note_at_once(number, sent, now, fate);
         }
+        let Self { fleet, ledger, under_way, passages, busy, .. } = self;
+        let server = &mut fleet.servers[fate.server.at()];
         if server.pending.len() >= server.crowd as usize {
             *under_way -= settle_first(server, ledger, passages, now);
         }
+        let attempt = unwatched(number, sent, fate, server.terminating);
         keep(server, fate.server, attempt, busy);
         *under_way += 1;
+    }
+
+    /// The same where no server has it.
+    #[inline(never)]
+    fn note_at_once(&mut self, number: usize, sent: u64, now: u64, fate: Fate) {
+        let Self { clients, fleet, ledger, under_way, .. } = self;
+        let server = Some(fate.server).filter(|id| id.is_some() && fate.cause.outcome() != Outcome::TimedOut);
+        let server = server.map(|id| &fleet.servers[id.at()]);
+        let attempt = unwatched(number, sent, fate, server.is_some_and(|server| server.terminating));
+        if server.is_some() || !fate.cause.is_silence() {
+            return count(ledger, server, &attempt);
+        }
+        clients[number].wait_in_vain(attempt);
+        *under_way += 1;
+        *under_way -= super::settle::settle_silent(&mut clients[number], ledger, now);
     }
 
     /// A server has an attempt under way.
@@ -526,6 +598,23 @@ fn without_rules(proxies: &ProxyTable, Knock { port, entrance, external, .. }: K
         Entrance::ClusterIp | Entrance::Headless => false,
     };
     if by_port { Cause::PortNotProgrammed } else { Cause::NotProgrammed }
+}
+
+/// Between a client and the server that it gets to, there and back, ns. Counts the hop from the node where a request came in from
+/// outside.
+#[inline(always)]
+pub(super) fn trip(client: &Client, server: &Server, way: Way, (config, tally): (&NetworkConfig, &mut Tally)) -> u64 {
+    // Without branches: by which node a request comes in is chance.
+    let (is_outside, hops) = (u64::from(client.is_outside), u64::from(server.node != way.entry));
+    tally.extra_hops += is_outside & hops;
+    is_outside * config.outside.as_nanos() + hops * config.hop.as_nanos()
+}
+
+/// An attempt that nobody waits for.
+#[inline(always)]
+const fn unwatched(number: usize, sent: u64, fate: Fate, terminating: bool) -> Pending {
+    let Fate { cause, ends, passage, .. } = fate;
+    Pending { sent, ends, passage, ticket: NO_TICKET, client: number as u16, cause, terminating }
 }
 
 /// A server, of that number, has an attempt under way.

@@ -31,31 +31,56 @@ pub(super) fn settled(server: Option<&Server>, pending: &Pending) -> Settled {
 }
 
 /// A server's attempts under way are looked through when there are so many, and then when there are twice as many as were left.
-const CROWD: usize = 8;
+const CROWD: usize = 4;
 
 /// Whether attempts at one server count alike but for how long they took: most of them are of one client and end well.
 #[inline(always)]
 fn are_alike(one: &Pending, other: &Pending) -> bool {
-    (one.client, one.cause, one.terminating, one.ticket) == (other.client, other.cause, other.terminating, other.ticket)
+    one.ticket == other.ticket
+        && one.client == other.client
+        && one.cause == other.cause
+        && one.terminating == other.terminating
 }
 
 /// Counts the first of a server's attempts as long as they ended before now, all at once so that it takes next to no time for each.
 /// Returns how many.
 pub(super) fn settle_first(server: &mut Server, ledger: &mut Ledger, passages: &mut Passages, now: u64) -> usize {
-    let over = server.pending.iter().take_while(|attempt| attempt.ends < now).count();
-    for alike in server.pending[..over].chunk_by(are_alike) {
-        let Some(first) = alike.first().filter(|first| first.ticket == NO_TICKET) else { continue };
-        let is_served = first.cause == Cause::Served;
-        if is_served {
-            ledger.latency(first.client).record_all(alike.iter().map(|attempt| attempt.ends - attempt.sent));
-        }
-        ledger.attempts(settled(Some(server), first), alike.len() as u64);
-        ledger.ends(first.client, is_served, alike.len() as u64);
+    let Some(first) = server.pending.first() else { return 0 };
+    let (mut over, mut is_mixed) = (0, false);
+    for attempt in server.pending.iter().take_while(|attempt| attempt.ends < now) {
+        is_mixed |= !are_alike(first, attempt);
+        over += 1;
     }
-    server.pending[..over].iter().for_each(|attempt| passages.release(attempt.passage));
+    let ended = &server.pending[..over];
+    if is_mixed {
+        ended.chunk_by(are_alike).for_each(|alike| settle_alike(server, alike, ledger, passages));
+    } else {
+        settle_alike(server, ended, ledger, passages);
+    }
     server.pending.drain(..over);
     server.crowd = CROWD.max(2 * server.pending.len()) as u32;
     over
+}
+
+/// Counts attempts that differ only in how long they took.
+#[inline]
+fn settle_alike(server: &Server, alike: &[Pending], ledger: &mut Ledger, passages: &mut Passages) {
+    let Some(first) = alike.first() else { return };
+    let durations = alike.iter().map(|attempt| {
+        passages.release(attempt.passage);
+        attempt.ends - attempt.sent
+    });
+    if first.ticket != NO_TICKET {
+        return durations.for_each(drop);
+    }
+    let is_served = first.cause == Cause::Served;
+    if is_served {
+        ledger.latency(first.client).record_all(durations);
+    } else {
+        durations.for_each(drop);
+    }
+    ledger.attempts(settled(Some(server), first), alike.len() as u64);
+    ledger.ends(first.client, is_served, alike.len() as u64);
 }
 
 impl Network {

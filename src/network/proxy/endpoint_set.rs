@@ -73,6 +73,8 @@ pub(in crate::network) struct EndpointSet {
     /// Ready ones by the nodes and zones that they are meant for, if all have such a hint.
     for_nodes: Option<Groups>,
     for_zones: Option<Groups>,
+    /// Whether they have.
+    has_hints: bool,
     /// Whether anything could be used anywhere.
     has_any: bool,
     /// All that serve, terminating or not, ascending: established UDP flows to others are forgotten.
@@ -103,9 +105,12 @@ impl EndpointSet {
             })
         };
         let local = if policies.uses_local() { local(&candidates) } else { Groups::default() };
+        let for_nodes = hints(&|c| c.node_hints.iter().map(|node| node.0).collect());
+        let for_zones = hints(&|c| c.zone_hints.to_vec());
         Self {
-            for_nodes: hints(&|c| c.node_hints.iter().map(|node| node.0).collect()),
-            for_zones: hints(&|c| c.zone_hints.to_vec()),
+            has_hints: for_nodes.is_some() || for_zones.is_some(),
+            for_nodes,
+            for_zones,
             serving: targets(&|c| c.serving || c.ready),
             is_ready: all_ready > 0,
             cluster,
@@ -117,7 +122,7 @@ impl EndpointSet {
     /// Whether endpoints are meant for nodes or zones.
     #[inline(always)]
     pub(in crate::network) const fn has_hints(&self) -> bool {
-        self.for_nodes.is_some() || self.for_zones.is_some()
+        self.has_hints
     }
 
     /// The endpoints for traffic that may go anywhere, as a node in a zone sees them.

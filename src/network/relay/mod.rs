@@ -277,7 +277,7 @@ impl Relays {
         }
         let mut plans = plan::Planner { program: number, interned: &mut self.interned };
         let plans = plans.all(&program.what, self.store.view(), &self.requests);
-        let table = Arc::new(Table { model, plans });
+        let table = Arc::new(Table::new(model, plans));
         program.table = Some(table.clone());
         table
     }

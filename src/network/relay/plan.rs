@@ -23,7 +23,27 @@ pub(in crate::network) struct Table {
     /// The count of changes that it is made of.
     pub(super) model: u64,
     /// By client.
-    pub(in crate::network) plans: Vec<Plan>,
+    plans: Vec<Plan>,
+    /// By client, where all its requests go whoever sends them.
+    direct: Vec<Option<Goal>>,
+}
+
+impl Table {
+    pub(super) fn new(model: u64, plans: Vec<Plan>) -> Self {
+        let direct = plans.iter().map(Plan::direct).collect();
+        Self { model, plans, direct }
+    }
+
+    /// What becomes of the requests of a client.
+    pub(in crate::network) fn plan(&self, client: u16) -> &Plan {
+        &self.plans[usize::from(client)]
+    }
+
+    /// Where all requests of a client go, if that is one place.
+    #[inline(always)]
+    pub(in crate::network) fn direct(&self, client: u16) -> Option<&Goal> {
+        self.direct.get(usize::from(client))?.as_ref()
+    }
 }
 
 /// Where a request goes on.
@@ -45,6 +65,16 @@ pub(in crate::network) enum Plan {
     Forward(Choice, Option<BackendId>),
     /// Lists of addresses decide whether they are let through.
     Listed(Box<Listed>),
+}
+
+impl Plan {
+    /// The only place where they go, if neither who sends them nor what is there plays a part.
+    fn direct(&self) -> Option<Goal> {
+        match self {
+            Self::Forward(Choice::One(goal), None) if !goal.is_sticky => Some(*goal),
+            _ => None,
+        }
+    }
 }
 
 /// What becomes of requests that lists of addresses let through, and of those that they hold back.

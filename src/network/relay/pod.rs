@@ -7,7 +7,6 @@ use crate::kernel::SimTime;
 
 use super::super::ids::ServerId;
 use super::super::ingress::{IngressChange, SyncLag};
-use super::intern::BackendId;
 use super::peers::Peers;
 use super::plan::Table;
 
@@ -116,10 +115,9 @@ impl RelayPod {
         self.state = Some(state);
     }
 
-    /// The peers of a backend, and whose turn it is among them.
+    /// What its workers go by, and by backend whose turn it is; nothing = it has no configuration.
     #[inline(always)]
-    pub(in crate::network) fn round(&mut self, backend: BackendId) -> Option<(&Peers, &mut u32)> {
-        let at = backend.0 as usize;
-        Some((self.state.as_ref()?.peers.get(at)?, self.turns.get_mut(at)?))
+    pub(in crate::network) fn at_work(&mut self) -> Option<(&State, &mut [u32])> {
+        Some((self.state.as_ref()?, &mut self.turns))
     }
 }

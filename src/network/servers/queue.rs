@@ -69,36 +69,60 @@ impl Queue {
         self.heap.iter().chain(self.line.waiting()).filter(|free| **free > now).count()
     }
 
-    /// Takes a request in that comes now and needs `service` ns; returns when it is done, ns.
+    /// Takes a request in that comes now and needs `service` ns, unless it would have to wait and `room` wait already; returns when it
+    /// is done, ns.
     #[inline(always)]
-    pub(in crate::network) fn admit(&mut self, now: u64, service: u64) -> u64 {
+    pub(in crate::network) fn admit(&mut self, now: u64, service: u64, room: usize) -> Option<u64> {
         if self.servers == 0 {
-            return now.saturating_add(service);
+            return Some(now.saturating_add(service));
         }
-        let first = self.first();
-        let is_one_idle = first.is_some_and(|free| free <= now);
-        if !is_one_idle && self.needed() < self.servers {
-            let end = now.saturating_add(service);
-            self.put(end);
-            return end;
+        if !self.heap.is_empty() {
+            return self.admit_sorted(now, service, room);
         }
-        let start = first.map_or(now, |free| free.max(now));
+        let start = match self.line.front() {
+            Some(free) if free <= now => {
+                self.line.pop();
+                now
+            }
+            Some(free) if self.line.len() >= self.servers => {
+                if self.waiting(now) >= room {
+                    return None;
+                }
+                self.line.pop();
+                self.starts.push(free);
+                free
+            }
+            _ => now,
+        };
         let end = start.saturating_add(service);
+        self.put(end);
+        Some(end)
+    }
+
+    /// The same where servers are in the heap, too.
+    fn admit_sorted(&mut self, now: u64, service: u64, room: usize) -> Option<u64> {
+        let first = self.first().filter(|free| *free <= now || self.needed() >= self.servers);
+        let start = first.map_or(now, |free| free.max(now));
         if start > now {
+            if self.waiting(now) >= room {
+                return None;
+            }
             self.starts.push(start);
         }
-        let is_last = self.line.back().is_none_or(|last| last <= end);
-        if self.line.front() == first {
+        let end = start.saturating_add(service);
+        if first.is_none() {
+            self.put(end);
+        } else if self.line.front() == first {
             self.line.pop();
             self.put(end);
-        } else if is_last {
+        } else if self.line.back().is_none_or(|last| last <= end) {
             self.line.push(end);
             self.pop();
         } else {
             self.heap[0] = end;
             self.sink();
         }
-        end
+        Some(end)
     }
 
     /// A server that was not needed before, or was taken out, is free then.
@@ -161,6 +185,7 @@ mod tests {
         #[test]
         fn everybody_is_served_in_turn(
             servers in 1u32..6,
+            room in 0usize..8,
             requests in prop::collection::vec((0u64..20, 0u64..60), 1..120),
         ) {
             let mut queue = Queue::new(Some(servers));
@@ -174,8 +199,12 @@ mod tests {
                 prop_assert_eq!(queue.busy(now), free.iter().filter(|free| **free > now).count());
                 let next = free.iter_mut().min().expect("a server");
                 let start = now.max(*next);
+                if start > now && waiting >= room {
+                    prop_assert_eq!(queue.admit(now, service, room), None);
+                    continue;
+                }
+                prop_assert_eq!(queue.admit(now, service, room), Some(start + service));
                 *next = start + service;
-                prop_assert_eq!(queue.admit(now, service), start + service);
                 begun.push(start);
             }
         }
@@ -184,7 +213,8 @@ mod tests {
     #[test]
     fn nobody_waits_for_one_of_any_number_of_servers() {
         let mut queue = Queue::new(None);
-        assert_eq!([queue.admit(5, 10), queue.admit(5, 10), queue.admit(6, 1)], [15, 15, 7]);
+        let mut done = |now, service| queue.admit(now, service, 0);
+        assert_eq!([done(5, 10), done(5, 10), done(6, 1)], [Some(15), Some(15), Some(7)]);
         assert_eq!(queue.waiting(6), 0);
     }
 }

@@ -37,18 +37,20 @@ pub(in crate::network) enum State {
 
 /// An attempt under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub(in crate::network) struct Pending {
     /// When it began, ns.
     pub(in crate::network) sent: u64,
     /// When its outcome is known, ns.
     pub(in crate::network) ends: u64,
+    /// Its passage through a reverse proxy, or [`NO_PASSAGE`].
+    pub(in crate::network) passage: u32,
+    // What follows is compared at once where attempts are counted that are alike.
     /// Who waits for it: a ticket, or nobody.
     pub(in crate::network) ticket: u32,
     pub(in crate::network) client: u16,
     /// What its outcome will be.
     pub(in crate::network) cause: Cause,
-    /// Its passage through a reverse proxy, or [`NO_PASSAGE`].
-    pub(in crate::network) passage: u32,
     /// The pod was being deleted when it came.
     pub(in crate::network) terminating: bool,
 }
@@ -200,27 +202,33 @@ impl Server {
         model: &ServeModel,
         luck: &mut Stream,
     ) -> Admission {
-        match self.state {
-            State::Listening => {}
-            State::Hung => return Admission::Silent(Cause::Hung),
-            State::Gone => return Admission::Silent(Cause::AddressGone),
-            State::NodeDown => return Admission::Silent(Cause::NodeDown),
-            State::NoProcess => return Admission::Turned(Cause::NoProcess),
-            State::Starting => return Admission::Turned(Cause::NotListening),
-            State::Closed => return Admission::Turned(Cause::PortClosed),
+        if self.state != State::Listening {
+            return self.decline();
         }
         if now >= self.closes && !connected {
             return Admission::Turned(Cause::Stopping);
         }
         if self.is_plain {
             let time = model.time.sample(luck).as_nanos();
-            return if self.is_full(now, model) {
-                Admission::Turned(Cause::QueueFull)
-            } else {
-                Admission::Taken(self.queue.admit(now, time), Cause::Served)
+            return match self.queue.admit(now, time, model.queue as usize) {
+                Some(done) => Admission::Taken(done, Cause::Served),
+                None => Admission::Turned(Cause::QueueFull),
             };
         }
         self.admit_in_detail(now, model, luck)
+    }
+
+    /// Nothing listens.
+    #[cold]
+    const fn decline(&self) -> Admission {
+        match self.state {
+            State::Hung => Admission::Silent(Cause::Hung),
+            State::Gone => Admission::Silent(Cause::AddressGone),
+            State::NodeDown => Admission::Silent(Cause::NodeDown),
+            State::NoProcess => Admission::Turned(Cause::NoProcess),
+            State::Starting | State::Listening => Admission::Turned(Cause::NotListening),
+            State::Closed => Admission::Turned(Cause::PortClosed),
+        }
     }
 
     /// The same where more than the time of a request and its turn decides.
@@ -236,7 +244,8 @@ impl Server {
         if let Some(meter) = &mut self.meter {
             meter.requests += 1;
         }
-        let done = self.queue.admit(now, time);
+        // There is room: that was looked at before anything was worked on.
+        let done = self.queue.admit(now, time, usize::MAX).unwrap_or(u64::MAX);
         Admission::Taken(done, if fails { Cause::ApplicationError } else { Cause::Served })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kernel::{SimDuration, SimTime, Stream};
 
-use super::super::super::clients::{AddressPick, Client, Goal, PortRef, Sender};
+use super::super::super::clients::{AddressPick, Client, PortRef, Sender};
 use super::super::super::dns::ClientCaching;
 use super::super::super::ids::TargetId;
 use super::super::super::outcome::Cause;
@@ -80,7 +80,6 @@ impl Network {
         (number, sender): (usize, Sender),
         (ip, port): Place,
     ) -> Result<Option<TargetId>, Cause> {
-        let client = &mut self.clients[number];
         let Some(owner) = names.owners.get(&ip) else {
             if names.dns.outside.values().flatten().any(|outside| *outside == ip) {
                 return Err(Cause::OutsideCluster);
@@ -104,7 +103,7 @@ impl Network {
                 }
                 None => Err(Cause::NotProgrammed),
             };
-            client.goal = Goal { generation: self.proxies.generation(), port, pool: None, door: None };
+            self.clients[number].goal = self.goal(self.proxies.generation(), port, (None, None), number);
         }
         Ok(None)
     }

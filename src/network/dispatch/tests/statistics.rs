@@ -68,7 +68,7 @@ fn mean_wait(servers: u32, load: f64, requests: u64, seed: u64) -> f64 {
     for _ in 0..requests {
         now += arrivals.gap(&mut when).as_nanos();
         waited += u128::from(queue.start(now) - now);
-        queue.admit(now, service.sample(&mut how_long).as_nanos());
+        queue.admit(now, service.sample(&mut how_long).as_nanos(), usize::MAX);
     }
     waited as f64 / requests as f64 / mean.as_nanos() as f64
 }

@@ -4,13 +4,13 @@
 
 use super::super::bed::{address, pod_of};
 use super::{Event, Job, Reference};
+use crate::network::Network;
 use crate::network::clients::{Origin, Sender};
 use crate::network::dispatch::due::Turn;
 use crate::network::dispatch::passages::{Passage, Wait};
-use crate::network::dispatch::relay::Step;
 use crate::network::dispatch::send::{Fate, Way};
 use crate::network::dispatch::upstream::Refusal;
-use crate::network::ids::{NodeId, ServerId, TargetId};
+use crate::network::ids::{NodeId, ServerId};
 use crate::network::ingress::Attempt;
 use crate::network::outcome::{Cause, Outcome};
 use crate::network::servers::State;
@@ -52,25 +52,26 @@ impl Reference {
         request.is_held_back = is_held_back;
         request.via = Some(Passage {
             sent: request.sent,
-            first: 0,
-            since: 0,
-            trip: 0,
             who: sender.address,
             masquerade: if way.is_masqueraded { way.entry } else { NodeId::NONE },
             front: way.server,
-            at: ServerId::NONE,
-            workers: 0,
             slot: network.fleet.servers[way.server.at()].slot,
-            ticket: 0,
             turn: Turn::request(request.client as u16, request.number),
-            version: 0,
-            goal: None,
-            failed: [TargetId::NONE; 2],
-            target: TargetId::NONE,
             wait: Wait::Queue,
             client: request.client as u16,
-            tries: 0,
+            ..Passage::NONE
         });
+    }
+
+    /// Asks the network something about a passage.
+    fn ask_of<T>(&mut self, passage: &mut Passage, what: impl FnOnce(&mut Network, u32) -> T) -> T {
+        let network = &mut self.bed.network;
+        let number = network.passages.open();
+        *network.passages.get_mut(number) = *passage;
+        let answer = what(network, number);
+        *passage = *network.passages.get(number);
+        network.passages.release(number);
+        answer
     }
 
     fn gives_up(&self, number: usize) -> u64 {
@@ -100,7 +101,7 @@ impl Reference {
         loop {
             passage.tries += 1;
             passage.since = now;
-            let chosen = self.bed.network.choose_upstream(&mut passage, now);
+            let chosen = self.ask_of(&mut passage, |network, number| network.choose_upstream(number, now));
             match (self.requests[number].is_held_back, &chosen) {
                 // Without a configuration it knows of no lists either.
                 (true, Err(Refusal::Own(Cause::Forbidden | Cause::NoRule))) => {}
@@ -111,7 +112,7 @@ impl Reference {
                 Ok(server) if self.keeps_apart(&passage, server) => Some(Attempt::ConnectTimeout),
                 Ok(server) => self.ask(number, &passage, server),
                 Err(Refusal::Own(cause)) => {
-                    let fate = self.bed.network.answer(passage, cause, now);
+                    let fate = self.ask_of(&mut passage, |network, number| network.answer(number, cause, now));
                     self.requests[number].via = Some(passage);
                     return self.told(number, fate);
                 }
@@ -122,9 +123,9 @@ impl Reference {
             if attempt == Attempt::ConnectTimeout {
                 return self.wait_for(number, &passage, attempt, ServerId::NONE);
             }
-            let step = self.bed.network.after(&mut passage, attempt, now);
+            let fate = self.ask_of(&mut passage, |network, number| network.after(number, attempt, now));
             self.requests[number].via = Some(passage);
-            if let Some(Step::Ends(fate)) = step {
+            if let Some(fate) = fate {
                 return self.told(number, fate);
             }
         }
@@ -262,11 +263,11 @@ impl Reference {
         request.job = self.jobs;
         let Some(mut passage) = request.via else { return };
         self.note_end(self.gives_up(number), number);
-        let step = self.bed.network.after(&mut passage, attempt, now);
+        let fate = self.ask_of(&mut passage, |network, number| network.after(number, attempt, now));
         self.requests[number].via = Some(passage);
-        match step {
-            Some(Step::Ends(fate)) => self.told(number, fate),
-            _ => self.forward(number),
+        match fate {
+            Some(fate) => self.told(number, fate),
+            None => self.forward(number),
         }
     }
 

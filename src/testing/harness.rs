@@ -112,7 +112,11 @@ impl Harness {
             CaseOutcome::Held => return Ok(()),
         };
         let verdict = run.verdicts.iter().find(|verdict| verdict.expectation == expectation);
-        let around = verdict.map(|verdict| failure(&scenario, &run, verdict)).unwrap_or_default();
+        let around = match verdict {
+            Some(verdict) => failure(&scenario, &run, verdict),
+            // It did not come to the end at which verdicts are given.
+            None => format!("at {at}\n  ✗ {why}\n"),
+        };
         let before = story_before(run.simulation.recording(), at, STORY_LINES);
         let story = format!("{around}what happened until then:\n{before}");
         Err(Failure { expectation, at, why, story })

@@ -154,6 +154,7 @@ fn a_controller_that_never_ends_is_told_by_what_it_changes() {
     // Its ReplicaSet follows, as often.
     let told = ["most of all deployment/w0 modified ", ", deployment/w0 modified "];
     assert!(told.iter().any(|words| failure.why.contains(words)), "{}", failure.why);
+    assert!(failure.to_string().contains(&failure.why), "{failure}");
 }
 
 /// The kit found that time stood still when the budget looked again at the very instant at which the eviction was overdue.

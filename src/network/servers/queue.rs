@@ -8,7 +8,10 @@ use super::line::Line;
 ///
 /// When each of them that was needed so far is free is in one of two places: in a line, if that was later than all in the line, or else
 /// in a heap. Where requests take equally long the line has them all, and nothing is ever sorted.
+///
+/// What every request looks at comes first: it is to lie on one line of the processor's cache.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(in crate::network) struct Queue {
     /// How many servers there are; 0 = as many as come.
     servers: usize,

@@ -89,9 +89,9 @@ pub(in crate::network) struct Server {
     /// Number of its pod.
     pub(in crate::network) pod: u64,
     pub(in crate::network) pending: Vec<Pending>,
+    queue: Queue,
     /// Counts what its process does, if somebody measures it.
     pub(in crate::network) meter: Option<Box<Meter>>,
-    queue: Queue,
     /// When the CPU has done what was asked of it so far, ns.
     cpu_free: u64,
     /// Limit in thousandths of a core; 0 = none.

@@ -79,4 +79,31 @@ impl Network {
         let rules = self.proxies.programmed(port, connection.entry, now);
         rules.is_none_or(|(rules, set, _)| rules.protocol != Protocol::Udp || set.keeps_flow(connection.target))
     }
+
+    /// Keeps a new connection in the place whose turn it is.
+    pub(super) fn keep_connection(&mut self, number: usize, way: Result<Way, Cause>, now: u64) {
+        let server = way.ok().and_then(|way| self.fleet.servers.get(way.server.at()));
+        let process = server.map_or(0, |server| server.process);
+        let workers = server.filter(|server| server.slot != NO_SLOT).map_or(0, |front| self.relays.workers(front.slot));
+        let outages = way.map_or(0, |way| self.proxies.outages(way.entry));
+        let client = &mut self.clients[number];
+        let slot = client.present;
+        client.connections[slot] = match (way, client.spec.keep_alive) {
+            (Ok(way), Some(keep)) => Connection {
+                server: way.server,
+                process,
+                workers,
+                entry: way.entry,
+                outages,
+                left: if keep.requests == 0 { u32::MAX } else { keep.requests - 1 },
+                until: if keep.lasts.is_zero() { u64::MAX } else { now.saturating_add(keep.lasts.as_nanos()) },
+                target: way.target,
+                is_udp: way.is_udp,
+                is_masqueraded: way.is_masqueraded,
+                used: now,
+                answered: true,
+            },
+            _ => Connection::CLOSED,
+        };
+    }
 }

@@ -5,6 +5,7 @@
 //! process, an answer, a retry) in the order of its [`Turn`], then new arrivals in the order of the clients. What ends with a process does
 //! so even if its answer were there at that instant; of many requests that go on at once, those begun first draw first.
 
+mod connect;
 mod connections;
 mod control;
 mod due;
@@ -12,6 +13,7 @@ mod flows;
 mod look;
 mod metering;
 mod names;
+mod note;
 mod passages;
 mod policy;
 mod relay;

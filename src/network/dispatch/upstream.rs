@@ -11,10 +11,10 @@ use super::super::proxy::{Entrance, ProxyTable};
 use super::super::relay::{Choice, Goal, Interned, Peer, Peers, Plan, RelayPod, Sessions, State, Visit, WayId};
 use super::super::servers::Fleet;
 use super::Network;
+use super::connect::Knock;
 use super::control::node_of;
 use super::passages::Passage;
 use super::policy;
-use super::send::Knock;
 
 /// Why there is no endpoint.
 #[derive(Clone, Copy, Debug)]

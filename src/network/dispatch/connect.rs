@@ -34,7 +34,13 @@ impl Network {
     #[inline(always)]
     pub(super) fn plain_goal(&self, number: usize) -> Option<(PortId, Entrance)> {
         let goal = &self.clients[number].goal;
-        goal.plain.filter(|_| goal.generation == self.proxies.generation() + self.relays.generation())
+        goal.plain.filter(|_| goal.generation == self.generation())
+    }
+
+    /// Rises when requests may go elsewhere than before.
+    #[inline(always)]
+    const fn generation(&self) -> u64 {
+        self.proxies.generation() + self.relays.generation()
     }
 
     /// The server that an attempt gets to, by a connection that is open or a new one.
@@ -55,7 +61,7 @@ impl Network {
     #[inline(always)]
     fn connect(&mut self, number: usize, sender: Sender, now: u64) -> Result<Way, Cause> {
         self.ledger.tally(number as u16).connections += 1;
-        if self.clients[number].goal.generation != self.proxies.generation() + self.relays.generation() {
+        if self.clients[number].goal.generation != self.generation() {
             self.find_goal(number, now);
         }
         self.connect_to_goal(number, sender, now)
@@ -218,7 +224,7 @@ impl Network {
                 Err(cause) => (Err(cause), None, None),
             },
         };
-        let generation = self.proxies.generation() + self.relays.generation();
+        let generation = self.generation();
         self.clients[number].goal = self.goal(generation, port, (pool, door), number);
     }
 

@@ -35,6 +35,21 @@ pub(in crate::network) enum State {
     Closed,
 }
 
+impl State {
+    /// Why a connection gets no answer.
+    const fn obstacle(self) -> Option<Cause> {
+        Some(match self {
+            Self::Listening => return None,
+            Self::Hung => Cause::Hung,
+            Self::Gone => Cause::AddressGone,
+            Self::NodeDown => Cause::NodeDown,
+            Self::NoProcess => Cause::NoProcess,
+            Self::Starting => Cause::NotListening,
+            Self::Closed => Cause::PortClosed,
+        })
+    }
+}
+
 /// An attempt under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -180,17 +195,11 @@ impl Server {
 
     /// Why a connection that is opened at `now`, ns, gets no answer.
     pub(in crate::network) const fn obstacle(&self, now: u64) -> Option<Cause> {
-        Some(match self.state {
-            State::Listening | State::Hung if now >= self.stops => Cause::NoProcess,
-            State::Listening if now >= self.closes => Cause::Stopping,
-            State::Listening => return None,
-            State::Hung => Cause::Hung,
-            State::Gone => Cause::AddressGone,
-            State::NodeDown => Cause::NodeDown,
-            State::NoProcess => Cause::NoProcess,
-            State::Starting => Cause::NotListening,
-            State::Closed => Cause::PortClosed,
-        })
+        match self.state {
+            State::Listening | State::Hung if now >= self.stops => Some(Cause::NoProcess),
+            State::Listening if now >= self.closes => Some(Cause::Stopping),
+            state => state.obstacle(),
+        }
     }
 
     /// Takes a request in, or not. `connected`: on a connection that is open already.
@@ -221,13 +230,10 @@ impl Server {
     /// Nothing listens.
     #[cold]
     const fn decline(&self) -> Admission {
-        match self.state {
-            State::Hung => Admission::Silent(Cause::Hung),
-            State::Gone => Admission::Silent(Cause::AddressGone),
-            State::NodeDown => Admission::Silent(Cause::NodeDown),
-            State::NoProcess => Admission::Turned(Cause::NoProcess),
-            State::Starting | State::Listening => Admission::Turned(Cause::NotListening),
-            State::Closed => Admission::Turned(Cause::PortClosed),
+        match self.state.obstacle() {
+            Some(cause @ (Cause::Hung | Cause::AddressGone | Cause::NodeDown)) => Admission::Silent(cause),
+            Some(cause) => Admission::Turned(cause),
+            None => Admission::Turned(Cause::NotListening),
         }
     }
 
